@@ -1,0 +1,2 @@
+#pragma once
+// Typed front of Communicator; included by communicator.hpp only.

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace kantor {
+
+/// Resident set size of this process, now and at its largest. [bytes]
+std::int64_t resident_bytes();
+std::int64_t peak_resident_bytes();
+
+/// Cores this process may run on (its affinity mask).
+int num_available_cores();
+
+std::string host_name();
+
+/// Seconds on a clock that never goes back.
+double monotonic_seconds();
+
+}  // namespace kantor

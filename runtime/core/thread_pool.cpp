@@ -1,0 +1,1 @@
+#include "runtime/core/thread_pool.hpp"

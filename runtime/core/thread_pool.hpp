@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace kantor {
+
+/// A fixed set of worker threads. Work is cut into items whose number follows from the problem
+/// alone, never from the number of threads, so that results do not depend on it.
+class ThreadPool {
+ public:
+  /// @param num_threads >= 1, the calling thread included.
+  explicit ThreadPool(int num_threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int num_threads() const;
+
+  /// Calls work(item) for item = 0 .. num_items - 1, each once, on any thread; returns when all are
+  /// done and rethrows the first exception. Not reentrant.
+  void for_each(std::int64_t num_items, const std::function<void(std::int64_t)>& work);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kantor

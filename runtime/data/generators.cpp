@@ -1,0 +1,1 @@
+#include "runtime/data/generators.hpp"

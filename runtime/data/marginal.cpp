@@ -1,0 +1,1 @@
+#include "runtime/data/marginal.hpp"

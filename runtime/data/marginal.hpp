@@ -1,0 +1,95 @@
+#pragma once
+
+// A marginal: weighted points, read from a file or generated.
+// Shapes: n points, D dimensions.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "runtime/config/reader.hpp"
+#include "runtime/data/generators.hpp"
+
+namespace kantor::data {
+
+/// One table of [[problem.marginals]].
+struct MarginalConfig {
+  std::string path;                  ///< .npy, idx-ubyte(.gz), .safetensors; empty with a generator
+  std::string key;                   ///< tensor name in a .safetensors file
+  std::string weights;               ///< .npy of n weights; uniform if empty
+  bool normalise = false;            ///< rescale the weights to sum 1
+  std::string labels;                ///< idx-ubyte(.gz) labels, with select
+  std::vector<std::int64_t> select;  ///< keep rows whose label is in the list
+  double scale = 1;                  ///< multiplies the values
+  std::vector<std::int64_t> rows;    ///< half-open range after selection, [first, last)
+  double holdout = 0;                ///< fraction kept out of training, in [0, 1)
+  std::optional<GeneratorConfig> generator;
+
+  void describe(config::Fields& fields);
+  /// @throws ConfigError: path and generator both or neither given, select without labels, ...
+  void check() const;
+};
+
+/// Rows of numbers wherever they are: a mapped file, decompressed bytes, memory.
+class RowSource {
+ public:
+  virtual ~RowSource() = default;
+  virtual std::int64_t num_rows() const = 0;
+  virtual std::int64_t num_dims() const = 0;
+  /// @param rows        indices into this source.
+  /// @param[out] values [rows.size(), D] row-major.
+  virtual void read(std::span<const std::int64_t> rows, double* values) const = 0;
+  virtual void read(std::span<const std::int64_t> rows, float* values) const = 0;
+};
+
+class Marginal {
+ public:
+  /// @param weights [n] summing to 1, or empty for uniform.
+  Marginal(std::string name, std::shared_ptr<const RowSource> source,
+           std::vector<std::int64_t> selection, double scale, std::vector<double> weights,
+           double holdout, std::uint64_t fingerprint);
+
+  const std::string& name() const;  ///< the path, or "generator gaussian", for messages
+  std::int64_t n() const;
+  std::int64_t d() const;
+  bool is_weighted() const;
+  double weight(std::int64_t row) const;  ///< a_i
+  std::vector<double> weights() const;    ///< [n], also when uniform
+  double holdout() const;
+  /// Hash of the content (whole file up to 64 MB, sampled blocks beyond) and of the selection.
+  std::uint64_t fingerprint() const;
+
+  /// Gathers scaled rows minus a shift, subtracted in double before rounding to T (float, double).
+  /// @param rows        any indices in [0, n), repeats allowed.
+  /// @param shift       [D] or empty.
+  /// @param[out] values [rows.size(), D] row-major.
+  template <class T>
+  void read(std::span<const std::int64_t> rows, std::span<const double> shift, T* values) const;
+  /// Rows first .. first + count - 1.
+  template <class T>
+  void read_range(std::int64_t first, std::int64_t count, std::span<const double> shift,
+                  T* values) const;
+
+ private:
+  std::string name_;
+  std::shared_ptr<const RowSource> source_;
+  std::vector<std::int64_t> selection_;  ///< empty: all rows
+  double scale_;
+  std::vector<double> weights_;
+  double holdout_;
+  std::uint64_t fingerprint_;
+};
+
+/// Opens the files, applies selection, range, scale and weights; does not scan the values.
+/// @throws DataError: missing, truncated, wrong type or shape, bad weights; ConfigError: a range or
+/// label that selects nothing.
+Marginal load_marginal(const MarginalConfig& config);
+
+/// First row in [first, last) that holds a NaN or an infinity, as message text with row and column;
+/// empty if there is none. Callers split the range over ranks.
+std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::int64_t last);
+
+}  // namespace kantor::data

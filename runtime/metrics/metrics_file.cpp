@@ -1,0 +1,1 @@
+#include "runtime/metrics/metrics_file.hpp"

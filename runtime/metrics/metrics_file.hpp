@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace kantor::metrics {
+
+/// metrics.jsonl: one JSON object a line, flushed line by line. NaN and inf are written as null.
+class MetricsFile {
+ public:
+  /// A file that goes nowhere (ranks other than 0).
+  MetricsFile();
+  /// @throws IoError.
+  explicit MetricsFile(const std::string& path);
+  ~MetricsFile();
+  MetricsFile(MetricsFile&&) noexcept;
+  MetricsFile& operator=(MetricsFile&&) noexcept;
+
+  /// {"phase": phase, "step": step, name: value, ...}. @throws IoError.
+  void write(const std::string& phase, std::int64_t step,
+             std::initializer_list<std::pair<const char*, double>> values);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kantor::metrics

@@ -1,0 +1,1 @@
+#include "runtime/random/permutation.hpp"

@@ -1,0 +1,1 @@
+#include "runtime/random/philox.hpp"

@@ -1,0 +1,40 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace kantor::random {
+
+/// Streams of one seed that must not meet.
+enum class Purpose : std::uint32_t {
+  initial_weights = 1,
+  sampling,
+  holdout,
+  evaluation,
+  generator,
+  test
+};
+
+/// Philox 4x32-10 (Salmon et al., SC 2011): 128 random bits as a pure function of key and counter.
+std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> counter,
+                                    std::array<std::uint32_t, 2> key);
+
+/// A stream of numbers addressed by index: value i is a function of (seed, purpose, stream, i)
+/// alone.
+class Stream {
+ public:
+  Stream(std::uint64_t seed, Purpose purpose, std::uint32_t stream = 0);
+  std::array<std::uint32_t, 4> block(std::uint64_t index) const;
+  std::uint64_t bits(std::uint64_t index) const;
+  /// Uniform in [0, 1), 53 bits.
+  double uniform(std::uint64_t index) const;
+  /// Standard normal (Box-Muller on one block).
+  double normal(std::uint64_t index) const;
+
+ private:
+  std::array<std::uint32_t, 2> key_;
+  std::uint32_t stream_;
+  std::uint32_t purpose_;
+};
+
+}  // namespace kantor::random
