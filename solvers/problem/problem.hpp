@@ -1,0 +1,70 @@
+#pragma once
+
+// A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D dimensions.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "distributed/context.hpp"
+#include "runtime/data/marginal.hpp"
+#include "runtime/kernels/cost_matrix.hpp"
+#include "solvers/result.hpp"
+
+namespace kantor {
+
+/// epsilon = 0.5, or epsilon = { relative = "mean" | "std", scale = 0.05 }
+struct EpsilonConfig {
+  double value = 0;          ///< absolute, if relative is empty
+  std::string relative;      ///< "", "mean", "std"
+  double scale = 0.05;
+};
+
+/// [problem]
+struct ProblemConfig {
+  std::string kind = "eot";
+  std::string cost = "sqeuclidean";
+  double p = 2;              ///< exponent of pnorm
+  EpsilonConfig epsilon;
+  std::vector<data::MarginalConfig> marginals;
+
+  void describe(config::Fields& fields);
+  void check() const;
+};
+
+kernels::CostKind cost_kind(const std::string& name);
+std::string cost_name(kernels::CostKind kind);
+
+struct Problem {
+  std::string kind;
+  kernels::Cost cost;
+  double epsilon = 0;
+  double mean_cost = 0;                       ///< of the cost under the product of the marginals
+  std::vector<data::Marginal> marginals;
+  std::vector<std::vector<double>> means;     ///< [D] per marginal, weighted
+  std::vector<double> centre;                 ///< [D], subtracted from all points before any tile is made
+  std::optional<Reference> reference;
+
+  std::int64_t n(std::size_t marginal) const { return marginals[marginal].n(); }
+  std::int64_t d() const { return marginals.front().d(); }
+};
+
+/// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes the
+/// moments and resolves epsilon. Every rank throws if any rank met an error.
+/// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
+Problem load_problem(const ProblemConfig& config, Context& context);
+
+/// Runs `work` on every rank and lets all of them fail alike if one does: the rank that failed rethrows
+/// its own error, the others throw PeerError with the agreed exit code, which main keeps silent about.
+template <class Work>
+void together(Communicator& world, std::string_view what, Work&& work);
+
+/// Thrown where another rank has failed and reports the cause.
+struct PeerError : Error {
+  explicit PeerError(ExitCode code) : Error(code, "another rank failed") {}
+};
+
+}  // namespace kantor
+
+#include "solvers/problem/together_inline.hpp"
