@@ -7,7 +7,8 @@ namespace kantor {
 void RunConfig::describe(config::Fields& fields) {
   fields.add("seed", seed, "all random numbers follow from it");
   fields.add_choice("device", device, {"auto", "cpu"}, "where tensors live");
-  fields.add_choice("backend", backend, {"auto", "self", "mpi"}, "how ranks talk; auto: mpi under mpirun or srun");
+  fields.add_choice("backend", backend, {"auto", "self", "mpi"},
+                    "how ranks talk; auto: mpi under mpirun or srun");
   fields.add("threads", threads, "worker threads per rank; 0 = fair share of the cores");
   fields.add_choice("precision", precision, {"float32", "float64"}, "of networks and tiles");
   fields.add("timeout_s", timeout_s, "deadline of one collective, seconds");
@@ -19,7 +20,8 @@ void RunConfig::check() const {
     throw ConfigError(concat("run.threads is ", threads, "; expected 0 (fair share) to 1024"));
   }
   if (!(timeout_s > 0)) {
-    throw ConfigError(concat("run.timeout_s is ", timeout_s, "; expected a positive number of seconds"));
+    throw ConfigError(
+        concat("run.timeout_s is ", timeout_s, "; expected a positive number of seconds"));
   }
 }
 

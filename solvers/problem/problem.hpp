@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "distributed/context.hpp"
+#include "distributed/together.hpp"
 #include "runtime/data/marginal.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 #include "solvers/result.hpp"
@@ -55,16 +56,4 @@ struct Problem {
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
 
-/// Runs `work` on every rank and lets all of them fail alike if one does: the rank that failed rethrows
-/// its own error, the others throw PeerError with the agreed exit code, which main keeps silent about.
-template <class Work>
-void together(Communicator& world, std::string_view what, Work&& work);
-
-/// Thrown where another rank has failed and reports the cause.
-struct PeerError : Error {
-  explicit PeerError(ExitCode code) : Error(code, "another rank failed") {}
-};
-
 }  // namespace kantor
-
-#include "solvers/problem/together_inline.hpp"

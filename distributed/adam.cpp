@@ -1,0 +1,54 @@
+#include "distributed/adam.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+namespace kantor {
+
+double learning_rate_at(const TrainerConfig& config, std::int64_t step) {
+  const auto warmup = static_cast<double>(std::min(config.warmup_steps, config.steps));
+  const auto now = static_cast<double>(step);
+  if (now < warmup) return config.learning_rate * (now + 1) / warmup;
+  const double remaining = std::max(1.0, static_cast<double>(config.steps) - warmup);
+  const double cosine =
+      0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, (now - warmup) / remaining)));
+  return config.learning_rate *
+         (config.final_learning_rate + (1 - config.final_learning_rate) * cosine);
+}
+
+Adam::Adam(const TrainerConfig& config, const at::Tensor& values)
+    : config_(config),
+      values_(values),
+      first_moment_(torch::zeros_like(values)),
+      second_moment_(torch::zeros_like(values)),
+      num_updates_(torch::zeros({}, values.options().dtype(at::kFloat))) {}
+
+void Adam::update(const at::Tensor& gradients, double learning_rate) {
+  constexpr double kEpsilon = 1e-8;
+  num_updates_.add_(1);
+  at::_fused_adamw_({values_}, {gradients}, {first_moment_}, {second_moment_}, {}, {num_updates_},
+                    learning_rate, config_.betas[0], config_.betas[1], config_.weight_decay,
+                    kEpsilon,
+                    /*amsgrad=*/false, /*maximize=*/false);
+}
+
+WeightAverage::WeightAverage(double decay, const at::Tensor& values) : decay_(decay) {
+  if (decay_ > 0) average_ = values.clone();
+}
+
+void WeightAverage::update(const at::Tensor& values) {
+  if (decay_ == 0) return;
+  ++num_updates_;
+  const auto age = static_cast<double>(num_updates_);
+  const double decay = std::min(decay_, (1 + age) / (10 + age));
+  average_.lerp_(values, 1 - decay);
+}
+
+void WeightAverage::copy_to(const at::Tensor& values) const {
+  if (decay_ > 0) values.copy_(average_);
+}
+
+}  // namespace kantor

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+#include "distributed/trainer_config.hpp"
+
+namespace kantor {
+
+/// Learning rate of a step: linear warm-up to the peak, then a cosine down to the final fraction.
+double learning_rate_at(const TrainerConfig& config, std::int64_t step);
+
+/// Adam with decoupled weight decay (Loshchilov & Hutter 2019) over one flat buffer: one fused
+/// pass.
+class Adam {
+ public:
+  /// @param values [P], updated in place by update().
+  Adam(const TrainerConfig& config, const at::Tensor& values);
+  /// @param gradients [P].
+  void update(const at::Tensor& gradients, double learning_rate);
+
+ private:
+  const TrainerConfig& config_;
+  at::Tensor values_;
+  at::Tensor first_moment_;   ///< [P]
+  at::Tensor second_moment_;  ///< [P]
+  at::Tensor num_updates_;    ///< one number, as the fused kernel wants it
+};
+
+/// Exponential average of the weights, with the shorter memory of a young average at the start.
+class WeightAverage {
+ public:
+  WeightAverage(double decay, const at::Tensor& values);
+  void update(const at::Tensor& values);
+  /// Puts the average in place of the values (no-op when decay is 0).
+  void copy_to(const at::Tensor& values) const;
+
+ private:
+  double decay_;
+  std::int64_t num_updates_ = 0;
+  at::Tensor average_;
+};
+
+}  // namespace kantor

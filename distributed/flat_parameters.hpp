@@ -1,0 +1,56 @@
+#pragma once
+
+// All parameters of the networks in one buffer, all gradients in another, so that a step needs one
+// all-reduce, one update and one norm. Shapes: P parameters in all, padding included.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "distributed/communicator.hpp"
+
+namespace kantor {
+
+struct NamedParameter {
+  std::string name;
+  at::Tensor tensor;  ///< leaf that requires a gradient
+};
+
+/// What rides behind the gradients in the one all-reduce of a step. Each rank hands in its share;
+/// after the reduction all hold the sums.
+struct StepTail {
+  double loss = 0;       ///< share of the global loss
+  double count = 0;      ///< samples
+  double nonfinite = 0;  ///< 1 if this rank met a NaN or an infinity
+  double stop = 0;       ///< 1 if this rank was asked to stop
+};
+
+class FlatParameters {
+ public:
+  /// Re-seats every tensor and its gradient as views of two flat buffers, at 256-byte offsets.
+  /// All tensors have one type (convert before), float32 or float64, on the CPU.
+  explicit FlatParameters(std::vector<NamedParameter> parameters);
+
+  const std::vector<NamedParameter>& parameters() const { return parameters_; }
+  const at::Tensor& values() const { return values_; }        ///< [P]
+  const at::Tensor& gradients() const { return gradients_; }  ///< [P]
+
+  /// Never through Optimizer::zero_grad, which cannot detach views.
+  void zero_gradients();
+  /// ONE sum over ranks of gradients and tail.
+  StepTail reduce(Communicator& world, const StepTail& mine);
+  /// Throws if a backward pass has replaced a gradient's storage (create_graph does).
+  void check_views() const;
+  /// Copies rank 0's values to all ranks.
+  void broadcast(Communicator& world);
+
+ private:
+  std::vector<NamedParameter> parameters_;
+  std::vector<std::int64_t> offsets_;  ///< of each parameter, in elements
+  at::Tensor values_;
+  at::Tensor gradients_with_tail_;
+  at::Tensor gradients_;
+};
+
+}  // namespace kantor

@@ -1,0 +1,41 @@
+#include "distributed/together.hpp"
+
+#include <exception>
+
+namespace kantor {
+
+namespace {
+
+constexpr std::int64_t kCodes = 256;  // exit codes fit in a byte
+
+struct Verdict {
+  std::exception_ptr error;
+  ExitCode code = ExitCode::done;
+};
+
+Verdict attempt(const std::function<void()>& work) {
+  try {
+    work();
+    return {};
+  } catch (const Error& error) {
+    return {std::current_exception(), error.exit_code()};
+  } catch (...) {
+    return {std::current_exception(), ExitCode::internal};
+  }
+}
+
+}  // namespace
+
+void together(Communicator& world, std::string_view what, const std::function<void()>& work) {
+  const Verdict mine = attempt(work);
+  // The maximum is that of the lowest failing rank, and carries its code.
+  const std::int64_t claim =
+      mine.error ? (world.size() - world.rank()) * kCodes + static_cast<std::int64_t>(mine.code)
+                 : 0;
+  const std::int64_t agreed = world.agree(claim, what);
+  if (agreed == 0) return;
+  if (agreed == claim) std::rethrow_exception(mine.error);
+  throw PeerError(static_cast<ExitCode>(agreed % kCodes));
+}
+
+}  // namespace kantor

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+
+#include "distributed/communicator.hpp"
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+
+/// Thrown on the ranks whose peer met an error; that peer reports it, main keeps silent about this
+/// one.
+struct PeerError : Error {
+  explicit PeerError(ExitCode code) : Error(code, "another rank failed and reports why") {}
+};
+
+/// Runs `work` on every rank, then lets all ranks fail alike if one did: the lowest rank that
+/// failed rethrows its own error, the others throw PeerError with the same exit code. Collective;
+/// `work` itself must be local, since a rank that throws in it would leave its peers waiting.
+void together(Communicator& world, std::string_view what, const std::function<void()>& work);
+
+}  // namespace kantor

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+
+#include "distributed/adam.hpp"
+#include "distributed/context.hpp"
+#include "distributed/flat_parameters.hpp"
+#include "distributed/trainer_config.hpp"
+
+namespace kantor {
+
+/// What is minimised: this rank's part of a loss over the global batch. It knows nothing of
+/// optimisers, and the trainer nothing of optimal transport.
+class Objective {
+ public:
+  virtual ~Objective() = default;
+  struct Share {
+    double loss = 0;   ///< additive: the sum over ranks is the loss
+    double count = 0;  ///< samples of this rank
+  };
+  /// Forward, exchange, backward: adds this rank's part of the gradient of the global loss.
+  /// Collective if the ranks share a batch.
+  virtual Share evaluate(std::int64_t step) = 0;
+};
+
+struct StepReport {
+  double loss = 0;
+  double count = 0;
+  double gradient_norm = 0;
+  bool skipped = false;  ///< NaN or inf somewhere: no rank has updated
+  bool stop = false;     ///< some rank was asked to stop
+};
+
+struct TrainingReport {
+  std::int64_t steps = 0;  ///< done, skipped ones included
+  std::int64_t skipped = 0;
+  double samples = 0;
+  double seconds = 0;
+  bool stopped_early = false;
+};
+
+/// Data-parallel training: one all-reduce a step, the same update on every rank.
+class Trainer {
+ public:
+  /// @param parameters of the objective, flat; broadcast from rank 0 here.
+  Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
+          Context& context);
+
+  StepReport step();
+  /// All the steps that remain; metrics and progress on the way. Leaves the averaged weights in
+  /// place if the configuration asks for them.
+  /// @throws NumericError after nonfinite_limit skipped steps in a row.
+  TrainingReport run();
+
+ private:
+  StepReport finish(const StepTail& totals, double gradient_norm, bool skipped);
+
+  const TrainerConfig& config_;
+  Objective& objective_;
+  FlatParameters& parameters_;
+  Context& context_;
+  Adam adam_;
+  WeightAverage average_;
+  std::int64_t step_ = 0;
+  std::int64_t skipped_in_a_row_ = 0;
+};
+
+}  // namespace kantor
