@@ -5,6 +5,7 @@
 // names the operation, its number and size, and this rank. Counts are equal on all ranks.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,9 +32,18 @@ struct CommCounts {
   double wait_s = 0;       ///< time inside collectives
 };
 
+/// Verbs on buffers of float, double, std::int32_t, std::int64_t, std::byte (no reductions), of any
+/// size including 0. Every rank makes the same calls in the same order with the same counts. A
+/// mistake that this rank can see alone (sizes that do not fit, a root out of range, overlapping
+/// buffers) throws ShapeError or ValueError before anything is sent, so that the communicator stays
+/// usable. After a CommError it is not: every later call throws at once, and the buffers of the
+/// failed call may still be written to for as long as the process lives.
 class Communicator {
  public:
+  Communicator() = default;
   virtual ~Communicator() = default;
+  Communicator(const Communicator&) = delete;
+  Communicator& operator=(const Communicator&) = delete;
 
   virtual int rank() const = 0;
   virtual int size() const = 0;
@@ -41,7 +51,8 @@ class Communicator {
   virtual int local_size() const = 0;
   virtual std::string backend_name() const = 0;  ///< "self", "mpi"
 
-  /// In place; the same bits on all ranks. `what` names the payload in errors ("gradients").
+  /// In place; the same bits on all ranks (a NaN is a NaN on all ranks; its payload is not kept).
+  /// A NaN on any rank is the maximum. `what` names the payload in errors ("gradients").
   template <class T>
   void all_reduce(std::span<T> buffer, ReduceOp op, std::string_view what);
   /// all = the ranks' parts in rank order; all.size() == size() * part.size().
@@ -62,12 +73,18 @@ class Communicator {
   [[noreturn]] virtual void abort(int exit_code) = 0;
 
  protected:
+  enum class Verb { all_reduce, all_gather, reduce_scatter, broadcast, barrier, agree };
+  static const char* name(Verb verb);
+
   struct Call {
-    const char* verb;
+    Verb verb;
     std::string_view what;
-    std::int64_t number;
+    std::int64_t number;  ///< 1, 2, .. over all verbs of this communicator
     std::int64_t bytes;
+    /// "all_reduce #418 (gradients, 8.0 MB)"
+    std::string text() const;
   };
+  /// The verbs proper, for checked arguments. A back end may be asked for 0 elements.
   virtual void do_all_reduce(void* buffer, std::int64_t count, ElementType type, ReduceOp op,
                              const Call& call) = 0;
   virtual void do_all_gather(const void* part, void* all, std::int64_t part_count, ElementType type,
@@ -80,7 +97,16 @@ class Communicator {
   virtual std::int64_t do_agree(std::int64_t value, const Call& call) = 0;
 
  private:
+  class Counted;  // one call: its number, its counter, its time
+
+  static void check_reducible(ElementType type, Verb verb, std::string_view what);
+  static void check_overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes,
+                            Verb verb, std::string_view what);
+  void check_sizes(std::size_t all, std::size_t part, Verb verb, std::string_view what) const;
+  void check_root(int root, std::string_view what) const;
+
   CommCounts counts_;
+  std::int64_t num_calls_ = 0;
 };
 
 /// One process.
@@ -90,17 +116,30 @@ struct MpiOptions {
   double timeout_s = 60;       ///< deadline of one collective
   std::int64_t max_count = 0;  ///< elements per MPI call; 0 = the MPI int limit (tests lower it)
 };
-/// All ranks of MPI_COMM_WORLD; initialises MPI if need be and finalises it when destroyed (not
-/// after an error).
+/// All ranks of MPI_COMM_WORLD; initialises MPI if need be and finalises it when destroyed. After a
+/// CommError, or while an exception unwinds, destruction leaves MPI as it is, so that it never
+/// waits for a peer: the process should then leave by abort() or _exit().
+/// Collective. @throws ConfigError, ValueError, CommError.
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiOptions& options);
 
-/// What the launcher announced through the environment.
+/// What the launcher announced through the environment, for a refusal to run P singletons on one
+/// directory: num_ranks > 1 while MPI_Comm_size is 1 means that MPI and the launcher do not fit.
 struct LaunchEnvironment {
-  int num_ranks = 1;            ///< from OMPI_COMM_WORLD_SIZE, PMIX / SLURM_NTASKS (srun), ...
+  int num_ranks = 1;
   bool under_launcher = false;  ///< started by mpirun or srun
   std::string source;           ///< which variable said so
 };
+/// The first that is set decides:
+/// 1. OMPI_COMM_WORLD_SIZE (Open MPI's mpirun), 2. PMI_SIZE (MPICH, Intel MPI, Cray),
+/// 3. SLURM_STEP_NUM_TASKS, or SLURM_NTASKS where Slurm is too old to set it, but only inside a
+/// step
+///    started by srun: SLURM_PROCID is set and SLURM_STEP_ID is the number of an ordinary step. The
+///    shell of an sbatch script or of salloc also sees SLURM_NTASKS and, in sbatch, SLURM_PROCID=0,
+///    yet it is one process: it has no SLURM_STEP_ID, or one of Slurm's reserved numbers.
+/// An empty variable counts as unset. @throws ConfigError if the deciding one is not a count.
 LaunchEnvironment launch_environment();
+/// The same for any environment: `lookup` answers like getenv.
+LaunchEnvironment launch_environment(const std::function<const char*(const char*)>& lookup);
 
 }  // namespace kantor
 

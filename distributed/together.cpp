@@ -13,6 +13,7 @@ struct Verdict {
   ExitCode code = ExitCode::done;
 };
 
+/// Nothing thrown, or what was.
 Verdict attempt(const std::function<void()>& work) {
   try {
     work();
@@ -34,8 +35,17 @@ void together(Communicator& world, std::string_view what, const std::function<vo
                  : 0;
   const std::int64_t agreed = world.agree(claim, what);
   if (agreed == 0) return;
-  if (agreed == claim) std::rethrow_exception(mine.error);
-  throw PeerError(static_cast<ExitCode>(agreed % kCodes));
+  if (agreed != claim) throw PeerError(static_cast<ExitCode>(agreed % kCodes));
+  try {
+    std::rethrow_exception(mine.error);
+  } catch (Error& error) {
+    error.mark_agreed();
+    throw;
+  } catch (const std::exception& error) {
+    NumericError internal(error.what());
+    internal.mark_agreed();
+    throw internal;
+  }
 }
 
 }  // namespace kantor

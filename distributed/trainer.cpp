@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
@@ -48,11 +49,12 @@ StepReport Trainer::finish(const StepTail& totals, double gradient_norm, bool sk
   ++step_;
   skipped_in_a_row_ = skipped ? skipped_in_a_row_ + 1 : 0;
   if (skipped_in_a_row_ >= config_.nonfinite_limit) {
-    throw NumericError(concat("training met NaN or inf in ", skipped_in_a_row_,
-                              " steps in a row up to step ", step_, " (loss ", totals.loss,
-                              ", gradient norm ", gradient_norm,
-                              "); lower solver.neural.learning_rate, raise problem.epsilon, or use "
-                              "run.precision = \"float64\""));
+    fail_alike(context_.world,
+               NumericError(concat(
+                   "training met NaN or inf in ", skipped_in_a_row_, " steps in a row up to step ",
+                   step_, " (loss ", totals.loss, ", gradient norm ", gradient_norm,
+                   "); lower solver.neural.learning_rate, raise problem.epsilon, or use "
+                   "run.precision = \"float64\"")));
   }
   return {.loss = totals.loss,
           .count = totals.count,

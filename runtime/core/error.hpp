@@ -26,8 +26,14 @@ class Error : public std::runtime_error {
       : std::runtime_error(message), exit_code_(exit_code) {}
   ExitCode exit_code() const { return exit_code_; }
 
+  /// True once all ranks know of this error and leave with its code: main may then finalise in
+  /// peace. Otherwise the peers are waiting somewhere and main must end them.
+  bool is_agreed() const { return is_agreed_; }
+  void mark_agreed() { is_agreed_ = true; }
+
  private:
   ExitCode exit_code_;
+  bool is_agreed_ = false;
 };
 
 /// Wrong verb or flag.
