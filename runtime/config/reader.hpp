@@ -6,8 +6,10 @@
 //
 //   struct SinkhornConfig {
 //     double tolerance = 1e-3;
-//     void describe(config::Fields& fields) { fields.add("tolerance", tolerance, "L1 marginal
-//     error; 0 = run max_iterations"); } void check() const;   // throws ConfigError
+//     void describe(config::Fields& fields) {
+//       fields.add("tolerance", tolerance, "L1 marginal error; 0 = run max_iterations");
+//     }
+//     void check() const;   // throws ConfigError
 //   };
 //   auto sinkhorn = config::read<SinkhornConfig>(root, "solver.sinkhorn", resolved);
 
@@ -18,6 +20,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "runtime/config/convert.hpp"
 #include "runtime/config/value.hpp"
 
 namespace kantor::config {
@@ -32,13 +35,14 @@ class Fields {
   Fields(const Value* given, std::string path, Table& resolved);
 
   void add(const char* key, bool& field, const char* meaning);
-  void add(const char* key, std::int64_t& field,
-           const char* meaning);  // 2e3 is accepted where it is whole
+  /// 2e3 is accepted, as it is whole.
+  void add(const char* key, std::int64_t& field, const char* meaning);
+  /// inf and nan are refused unless the default is one of them.
   void add(const char* key, double& field, const char* meaning);
   void add(const char* key, std::string& field, const char* meaning);
+  /// Lists; one value alone is a list of one.
   void add(const char* key, std::vector<double>& field, const char* meaning);
-  void add(const char* key, std::vector<std::int64_t>& field,
-           const char* meaning);  // one number is a list of one
+  void add(const char* key, std::vector<std::int64_t>& field, const char* meaning);
   void add(const char* key, std::vector<std::string>& field, const char* meaning);
   /// A file name: made absolute against the folder of the file that names it (--set: the working
   /// directory).
@@ -67,8 +71,9 @@ class Fields {
     }
   }
   /// For fields that take several forms (number or table, word or matrix): the raw value, or null.
+  /// Read it with convert.hpp. It is recorded as it was given unless resolve_raw follows.
   const Value* raw(const char* key, const char* meaning);
-  /// Records the resolved form of a raw() field.
+  /// Records the resolved form of a raw() field, with the origin of what was given.
   void resolve_raw(const char* key, Value value);
 
   bool has(const char* key) const;
@@ -80,6 +85,11 @@ class Fields {
 
  private:
   void known(const char* key);
+  const Value* given(const char* key) const;  ///< the value as written, or null
+  /// Reads a field by `convert(value, where, meaning)` if it was given, and records it.
+  template <class Type, class Convert>
+  void add_value(const char* key, Type& field, const char* meaning, const Convert& convert);
+  void record(const char* key, Value value);
   void nested(const char* key, const char* meaning, const std::function<void(Fields&)>& describe);
   std::size_t list_size(const char* key, const char* meaning);
   void list_item(const char* key, std::size_t index, const std::function<void(Fields&)>& describe);

@@ -27,15 +27,24 @@ struct Value {
   std::string type_name() const;  ///< "a string", "a table", ...
 };
 
-/// @throws ConfigError with file:line for broken TOML or an unreadable file (a problem file that is
-/// missing is a UsageError).
+/// Reads a file. Keys keep the order of the file; each value's origin is "path:line", with the path
+/// as it was given.
+/// @throws UsageError if the file is missing, a directory, or may not be read; IoError if reading
+/// breaks off; ConfigError with file:line for broken TOML (dates and times included: nothing here
+/// takes one).
 Value parse_toml_file(const std::string& path);
 
-/// Applies "a.b.c=value" (value in TOML syntax; a bare word that is not valid TOML is taken as a
-/// string). "marginals.0.path" style indices reach into arrays. @throws ConfigError.
+/// Applies "a.b.c=value": the last one wins, and a table or array given here replaces the whole
+/// earlier value. The value is in TOML syntax; a bare word that is not (or is a date) is taken as a
+/// string, and ".5" or "5." as a number. "marginals.0.path" style indices reach into arrays.
+/// @throws ConfigError.
 void apply_setting(Value& root, const std::string& setting);
 
-/// TOML text; each value is followed by "# origin".
+/// TOML text that parses back to the same tree; each value is followed by "# origin" if asked.
+/// @throws ConfigError for a string that is not UTF-8, which TOML cannot hold.
 std::string to_toml(const Value& root, bool with_origins);
+
+/// One value on one line, as it would stand behind "key = ".
+std::string to_toml_inline(const Value& value);
 
 }  // namespace kantor::config
