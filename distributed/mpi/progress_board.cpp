@@ -1,0 +1,69 @@
+#include "distributed/mpi/progress_board.hpp"
+
+#include <atomic>
+
+namespace kantor::mpi {
+namespace {
+
+constexpr MPI_Aint kSlotBytes = 64;  // a cache line each: writers must not slow each other down
+constexpr int kNumberShift = 8;      // slot = number << 8 | verb << 1 | is_inside
+
+}  // namespace
+
+ProgressBoard::ProgressBoard(const Session& session, const OwnedComm& host, int world_rank)
+    : session_(session),
+      local_rank_(host.rank()),
+      world_ranks_(static_cast<std::size_t>(host.size())) {
+  check(MPI_Allgather(&world_rank, 1, MPI_INT, world_ranks_.data(), 1, MPI_INT, host.get()),
+        "MPI_Allgather");
+  if (world_ranks_.size() == 1) return;
+
+  std::int64_t* own = nullptr;
+  const int code = MPI_Win_allocate_shared(kSlotBytes, 1, MPI_INFO_NULL, host.get(),
+                                           static_cast<void*>(&own), &window_);
+  int is_good = code == MPI_SUCCESS ? 1 : 0;
+  if (is_good == 0) window_ = MPI_WIN_NULL;
+  check(MPI_Allreduce(MPI_IN_PLACE, &is_good, 1, MPI_INT, MPI_MIN, host.get()), "MPI_Allreduce");
+  if (is_good == 0) return;
+  map_slots(host);
+  std::atomic_ref<std::int64_t>(*own).store(0);
+  check(MPI_Barrier(host.get()), "MPI_Barrier");  // nobody reads a slot before it is 0
+}
+
+void ProgressBoard::map_slots(const OwnedComm& host) {
+  for (int rank = 0; rank < host.size(); ++rank) {
+    MPI_Aint bytes = 0;
+    int unit = 0;
+    std::int64_t* slot = nullptr;
+    check(MPI_Win_shared_query(window_, rank, &bytes, &unit, static_cast<void*>(&slot)),
+          "MPI_Win_shared_query");
+    slots_.push_back(slot);
+  }
+}
+
+ProgressBoard::~ProgressBoard() {
+  if (window_ != MPI_WIN_NULL && session_.may_call()) MPI_Win_free(&window_);
+}
+
+void ProgressBoard::post(std::int64_t number, int verb, bool is_inside) {
+  if (slots_.empty()) return;
+  const std::int64_t word = number << kNumberShift | verb << 1 | (is_inside ? 1 : 0);
+  std::atomic_ref<std::int64_t>(*slots_[static_cast<std::size_t>(local_rank_)])
+      .store(word, std::memory_order_relaxed);
+}
+
+void ProgressBoard::enter(std::int64_t number, int verb) { post(number, verb, true); }
+void ProgressBoard::leave(std::int64_t number, int verb) { post(number, verb, false); }
+
+std::vector<Progress> ProgressBoard::others() const {
+  std::vector<Progress> result;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (static_cast<int>(i) == local_rank_) continue;
+    const std::int64_t word = std::atomic_ref<std::int64_t>(*slots_[i]).load();
+    const int verb = static_cast<int>(word >> 1 & ((1 << (kNumberShift - 1)) - 1));
+    result.push_back({world_ranks_[i], word >> kNumberShift, verb, (word & 1) != 0});
+  }
+  return result;
+}
+
+}  // namespace kantor::mpi

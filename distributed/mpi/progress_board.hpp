@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "distributed/mpi/mpi_session.hpp"
+
+namespace kantor::mpi {
+
+/// Where a rank is in its sequence of collectives.
+struct Progress {
+  int rank;             ///< of MPI_COMM_WORLD
+  std::int64_t number;  ///< of the last call it entered, 0 = none yet
+  int verb;             ///< of that call
+  bool is_inside;       ///< still in it
+};
+
+/// One word per rank of this host in shared memory. A rank writes its own before and after each
+/// collective (two plain stores, no message), so that one that waits in vain can read which ranks
+/// have not come, even if those are stopped or dead.
+class ProgressBoard {
+ public:
+  /// Collective over `host`. Without shared memory the board stays empty: it only makes errors
+  /// clearer, and a run can do without.
+  ProgressBoard(const Session& session, const OwnedComm& host, int world_rank);
+  ~ProgressBoard();
+  ProgressBoard(const ProgressBoard&) = delete;
+  ProgressBoard& operator=(const ProgressBoard&) = delete;
+
+  void enter(std::int64_t number, int verb);
+  void leave(std::int64_t number, int verb);
+  /// The other ranks of this host, in rank order; empty if the board is.
+  std::vector<Progress> others() const;
+
+ private:
+  void post(std::int64_t number, int verb, bool is_inside);
+  void map_slots(const OwnedComm& host);
+
+  const Session& session_;
+  int local_rank_;
+  std::vector<int> world_ranks_;      // [host.size()]
+  std::vector<std::int64_t*> slots_;  // [host.size()], or empty
+  MPI_Win window_ = MPI_WIN_NULL;
+};
+
+}  // namespace kantor::mpi
