@@ -1,1 +1,62 @@
 #include "runtime/core/process.hpp"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <fstream>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+namespace {
+
+/// "VmHWM:   1234 kB" of /proc/self/status, in bytes. (getrusage would do for the peak, but it
+/// starts from the peak of the program that was replaced by exec.)
+std::int64_t status_bytes(std::string_view name) {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ':') continue;
+    return 1024 * static_cast<std::int64_t>(std::stoll(line.substr(name.size() + 1)));
+  }
+  throw IoError(concat("/proc/self/status has no ", name, " line; is /proc mounted?"));
+}
+
+}  // namespace
+
+std::int64_t resident_bytes() { return status_bytes("VmRSS"); }
+std::int64_t peak_resident_bytes() { return status_bytes("VmHWM"); }
+
+int num_available_cores() {
+  // The kernel refuses a mask shorter than its own: grow until it fits.
+  for (std::size_t num_sets = 1; num_sets <= 1024; num_sets *= 2) {
+    std::vector<cpu_set_t> mask(num_sets);
+    const std::size_t bytes = num_sets * sizeof(cpu_set_t);
+    if (sched_getaffinity(0, bytes, mask.data()) == 0) return CPU_COUNT_S(bytes, mask.data());
+    if (errno != EINVAL) break;
+  }
+  const auto cores = static_cast<int>(std::thread::hardware_concurrency());
+  return cores > 0 ? cores : 1;
+}
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) {
+    throw IoError(concat("cannot read the host name: ", std::strerror(errno)));
+  }
+  return name.data();
+}
+
+double monotonic_seconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return std::chrono::duration<double>(now).count();
+}
+
+}  // namespace kantor

@@ -11,6 +11,7 @@ namespace kantor {
 class ThreadPool {
  public:
   /// @param num_threads >= 1, the calling thread included.
+  /// @throws NumericError if the system refuses that many threads.
   explicit ThreadPool(int num_threads);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -19,7 +20,10 @@ class ThreadPool {
   int num_threads() const;
 
   /// Calls work(item) for item = 0 .. num_items - 1, each once, on any thread; returns when all are
-  /// done and rethrows the first exception. Not reentrant.
+  /// done. After an exception no further item is started, and the first exception is rethrown here.
+  /// Idle workers sleep; the caller works too, and does not wait for workers that were late.
+  /// @throws ValueError if called while another call is running (from inside work, or from a second
+  /// thread): a pool has one user at a time.
   void for_each(std::int64_t num_items, const std::function<void(std::int64_t)>& work);
 
  private:

@@ -13,7 +13,8 @@ class MetricsFile {
  public:
   /// A file that goes nowhere (ranks other than 0).
   MetricsFile();
-  /// @throws IoError.
+  /// Appends to a file that exists (a resumed run); a last line that a killed run left unfinished
+  /// is cut off first. @throws IoError.
   explicit MetricsFile(const std::string& path);
   ~MetricsFile();
   MetricsFile(MetricsFile&&) noexcept;
