@@ -17,11 +17,12 @@ namespace kantor::data {
 
 /// One table of [[problem.marginals]].
 struct MarginalConfig {
-  std::string path;                  ///< .npy, idx-ubyte(.gz), .safetensors; empty with a generator
-  std::string key;                   ///< tensor name in a .safetensors file
-  std::string weights;               ///< .npy of n weights; uniform if empty
-  bool normalise = false;            ///< rescale the weights to sum 1
-  std::string labels;                ///< idx-ubyte(.gz) labels, with select
+  std::string path;        ///< .npy, idx-ubyte(.gz), .safetensors; empty with a generator
+  std::string key;         ///< tensor name in a .safetensors file
+  std::string weights;     ///< .npy of one weight per selected row or per row of the file;
+                           ///< uniform if empty
+  bool normalise = false;  ///< rescale the weights to sum 1
+  std::string labels;      ///< idx-ubyte(.gz) labels, with select
   std::vector<std::int64_t> select;  ///< keep rows whose label is in the list
   double scale = 1;                  ///< multiplies the values
   std::vector<std::int64_t> rows;    ///< half-open range after selection, [first, last)
@@ -55,6 +56,8 @@ class Marginal {
   const std::string& name() const;  ///< the path, or "generator gaussian", for messages
   std::int64_t n() const;
   std::int64_t d() const;
+  /// Index of a row in the file, before selection.
+  std::int64_t source_row(std::int64_t row) const;
   bool is_weighted() const;
   double weight(std::int64_t row) const;  ///< a_i
   std::vector<double> weights() const;    ///< [n], also when uniform
@@ -84,8 +87,8 @@ class Marginal {
 };
 
 /// Opens the files, applies selection, range, scale and weights; does not scan the values.
-/// @throws DataError: missing, truncated, wrong type or shape, bad weights; ConfigError: a range or
-/// label that selects nothing.
+/// @throws DataError: missing, truncated, wrong type or shape, bad weights, labels of another
+/// length; ConfigError: what check() refuses, a range or label that selects nothing.
 Marginal load_marginal(const MarginalConfig& config);
 
 /// First row in [first, last) that holds a NaN or an infinity, as message text with row and column;

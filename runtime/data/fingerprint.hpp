@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+namespace kantor::data {
+
+/// XXH3-64 over parts added one after the other; each part's length is hashed with it.
+class Fingerprint {
+ public:
+  Fingerprint();
+  ~Fingerprint();
+  Fingerprint(const Fingerprint&) = delete;
+  Fingerprint& operator=(const Fingerprint&) = delete;
+
+  void add(std::span<const std::byte> bytes);
+  template <class T>
+  void add_values(std::span<const T> values) {
+    add(std::as_bytes(values));
+  }
+  void add_number(double value) { add_values(std::span<const double>(&value, 1)); }
+  void add_text(const std::string& text) { add_values(std::span<const char>(text)); }
+  /// All of it up to 64 MB; beyond, its size and 64 evenly spread blocks of 1 MB, first and last
+  /// included.
+  void add_content(std::span<const std::byte> bytes);
+
+  std::uint64_t value() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace kantor::data

@@ -1,0 +1,199 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <string_view>
+#include <utility>
+
+#include "runtime/core/error.hpp"
+#include "runtime/data/fingerprint.hpp"
+#include "runtime/data/gzip.hpp"
+#include "runtime/data/idx.hpp"
+#include "runtime/data/mapped_file.hpp"
+#include "runtime/data/marginal.hpp"
+#include "runtime/data/npy.hpp"
+#include "runtime/data/row_sources.hpp"
+#include "runtime/data/safetensors.hpp"
+
+namespace kantor::data {
+namespace {
+
+constexpr double kSumTolerance = 1e-4;  // design: weights sum to 1 within it
+
+std::size_t as_size(std::int64_t value) { return static_cast<std::size_t>(value); }
+
+enum class Format { npy, idx, safetensors };
+
+/// By extension where it says what is meant, so that a damaged file is told as such; else by the
+/// first bytes.
+Format format_of(const std::string& path) {
+  const std::string extension = std::filesystem::path(path).extension().string();
+  if (extension == ".npy") return Format::npy;
+  if (extension == ".safetensors") return Format::safetensors;
+  const MappedFile file(path);
+  const auto bytes = file.bytes();
+  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+  if (text.starts_with("\x93NUMPY")) return Format::npy;
+  if (is_gzip(bytes)) return Format::idx;
+  if (bytes.size() >= 3 && bytes[0] == std::byte{0} && bytes[1] == std::byte{0}) return Format::idx;
+  if (text.size() > 8 && text[8] == '{') return Format::safetensors;
+  const char* remedy = text.starts_with("PK")
+                           ? "; it looks like an .npz archive, save the array alone by numpy.save"
+                           : "; convert it with numpy.save";
+  throw DataError(concat("cannot read ", path,
+                         ": neither .npy nor idx-ubyte (plain or gzip) nor .safetensors", remedy));
+}
+
+std::shared_ptr<const RowSource> open_points(const MarginalConfig& config) {
+  const Format format = format_of(config.path);
+  if (format == Format::safetensors) return open_safetensors(config.path, config.key);
+  if (!config.key.empty()) {
+    throw ConfigError(concat("key = \"", config.key, "\" of marginal ", config.path,
+                             ": only .safetensors files have keys"));
+  }
+  return format == Format::npy ? open_npy(config.path) : open_idx(config.path);
+}
+
+/// Rows whose label is in config.select. @return ascending.
+std::vector<std::int64_t> rows_with_labels(const MarginalConfig& config, std::int64_t num_rows) {
+  const std::vector<std::uint8_t> labels = read_idx_labels(config.labels);
+  if (labels.size() != as_size(num_rows)) {
+    throw DataError(concat("cannot select rows of ", config.path, ": it has ", num_rows,
+                           " rows, but ", config.labels, " has ", labels.size(), " labels"));
+  }
+  std::array<bool, 256> is_selected{};
+  for (const std::int64_t label : config.select) {
+    if (std::find(labels.begin(), labels.end(), label) == labels.end()) {
+      throw ConfigError(concat("select = [.. ", label, " ..] of marginal ", config.path, ": ",
+                               config.labels, " has no such label"));
+    }
+    is_selected[as_size(label)] = true;
+  }
+  std::vector<std::int64_t> rows;
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    if (is_selected[labels[i]]) rows.push_back(static_cast<std::int64_t>(i));
+  }
+  return rows;
+}
+
+/// Rows of the source in the marginal; empty for all. @param name for messages.
+std::vector<std::int64_t> select_rows(const MarginalConfig& config, const std::string& name,
+                                      std::int64_t num_rows) {
+  std::vector<std::int64_t> rows;
+  if (!config.select.empty()) rows = rows_with_labels(config, num_rows);
+  if (config.rows.empty()) return rows;
+  const std::int64_t available =
+      config.select.empty() ? num_rows : static_cast<std::int64_t>(rows.size());
+  const std::int64_t first = config.rows[0];
+  const std::int64_t last = config.rows[1];
+  if (last > available) {
+    throw ConfigError(concat("rows = [", first, ", ", last, "] of marginal ", name, ": only ",
+                             available, " rows are there",
+                             config.select.empty() ? "" : " after selection"));
+  }
+  if (config.select.empty()) {
+    rows.resize(as_size(last - first));
+    std::iota(rows.begin(), rows.end(), first);
+    return rows;
+  }
+  return {rows.begin() + first, rows.begin() + last};
+}
+
+/// Sum with the rounding error of each addition carried along (Neumaier 1974).
+double accurate_sum(const std::vector<double>& values) {
+  double sum = 0;
+  double lost = 0;
+  for (const double value : values) {
+    const double next = sum + value;
+    lost += std::abs(sum) >= std::abs(value) ? (sum - next) + value : (value - next) + sum;
+    sum = next;
+  }
+  return sum + lost;
+}
+
+/// Non-negative, finite, summing to 1: exactly so afterwards.
+void check_and_rescale(const MarginalConfig& config, std::vector<double>& weights) {
+  const auto refuse = [&](const std::string& reason) {
+    throw DataError(concat("cannot use the weights ", config.weights, ": ", reason));
+  };
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (std::isfinite(weights[i]) && weights[i] >= 0) continue;
+    refuse(concat("weight ", i, " is ", weights[i], ", expected a number >= 0"));
+  }
+  const double largest = *std::max_element(weights.begin(), weights.end());
+  if (largest == 0) refuse("all of them are 0");
+  if (config.normalise) {  // first by the largest: a plain sum could overflow
+    for (double& weight : weights) weight /= largest;
+  }
+  const double sum = accurate_sum(weights);
+  if (!config.normalise && !(std::abs(sum - 1) <= kSumTolerance)) {
+    refuse(concat("they sum to ", sum, ", expected 1 within ", kSumTolerance,
+                  "; set normalise = true in the marginal to rescale them"));
+  }
+  for (double& weight : weights) weight /= sum;
+}
+
+/// One weight per point, or none for uniform ones.
+std::vector<double> load_weights(const MarginalConfig& config, std::int64_t num_rows,
+                                 const std::vector<std::int64_t>& selection) {
+  if (config.weights.empty()) return {};
+  std::vector<double> weights = read_npy_vector(config.weights);
+  const std::size_t n = selection.empty() ? as_size(num_rows) : selection.size();
+  if (weights.size() != n && weights.size() == as_size(num_rows)) {
+    std::vector<double> selected;
+    for (const std::int64_t row : selection) selected.push_back(weights[as_size(row)]);
+    weights = std::move(selected);
+  }
+  if (weights.size() != n) {
+    throw DataError(
+        concat("cannot use the weights ", config.weights, ": there are ", weights.size(),
+               ", expected ", n, ", one per point",
+               selection.empty() ? "" : concat(", or ", num_rows, ", one per row of the file")));
+  }
+  check_and_rescale(config, weights);
+  return weights;
+}
+
+void add_generator(Fingerprint& fingerprint, const GeneratorConfig& generator) {
+  // Of the formula, not of the values: the last bit of log and cos may differ between machines.
+  fingerprint.add_text(generator.name);
+  const std::array<std::int64_t, 6> whole = {generator.n,
+                                             generator.d,
+                                             generator.seed,
+                                             generator.wishart ? 1 : 0,
+                                             generator.exact_moments ? 1 : 0,
+                                             generator.components};
+  fingerprint.add_values(std::span<const std::int64_t>(whole));
+  fingerprint.add_values(std::span<const double>(generator.mean));
+  fingerprint.add_values(std::span<const double>(generator.covariance));
+  fingerprint.add_number(generator.centre_scale);
+  fingerprint.add_number(generator.component_scale);
+}
+
+}  // namespace
+
+Marginal load_marginal(const MarginalConfig& config) {
+  config.check();
+  Fingerprint fingerprint;
+  std::string name = config.path;
+  std::shared_ptr<const RowSource> source;
+  if (config.generator) {
+    name = "generator " + config.generator->name;
+    add_generator(fingerprint, *config.generator);
+    source = memory_rows(generate(*config.generator), config.generator->n, config.generator->d);
+  } else {
+    source = open_points(config);
+    fingerprint.add_content(MappedFile(config.path).bytes());
+    fingerprint.add_text(config.key);
+  }
+  std::vector<std::int64_t> selection = select_rows(config, name, source->num_rows());
+  std::vector<double> weights = load_weights(config, source->num_rows(), selection);
+  fingerprint.add_values(std::span<const std::int64_t>(selection));
+  fingerprint.add_values(std::span<const double>(weights));
+  fingerprint.add_number(config.scale);
+  return {std::move(name),    std::move(source), std::move(selection), config.scale,
+          std::move(weights), config.holdout,    fingerprint.value()};
+}
+
+}  // namespace kantor::data

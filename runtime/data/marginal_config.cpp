@@ -1,0 +1,48 @@
+#include <cmath>
+
+#include "runtime/core/error.hpp"
+#include "runtime/data/marginal.hpp"
+
+namespace kantor::data {
+
+void MarginalConfig::describe(config::Fields& fields) {
+  fields.add_path("path", path, ".npy, idx-ubyte (plain or gzip) or .safetensors file of points");
+  fields.add("key", key, "tensor name in a .safetensors file");
+  fields.add_path("weights", weights, ".npy of one weight per point; uniform if absent");
+  fields.add("normalise", normalise, "rescale the weights to sum 1");
+  fields.add_path("labels", labels, "idx-ubyte file of one label per row, for select");
+  fields.add("select", select, "keep the rows whose label is in this list");
+  fields.add("scale", scale, "multiplies the values");
+  fields.add("rows", rows, "half-open range [first, last) of rows, after selection");
+  fields.add("holdout", holdout, "fraction kept out of training");
+  fields.add_optional("generator", generator, "points from a formula, in place of a path");
+}
+
+void MarginalConfig::check() const {
+  const std::string name = path.empty() ? std::string("generator") : path;
+  const auto require = [&](bool condition, const std::string& message) {
+    if (!condition) throw ConfigError(concat("marginal ", name, ": ", message));
+  };
+  if (path.empty() && !generator) {
+    throw ConfigError("a marginal needs a path or a generator, and has neither");
+  }
+  require(path.empty() || !generator, "both a path and a generator are given; keep one");
+  if (generator) generator->check();
+  require(key.empty() || !generator, "key belongs to a path, not to a generator");
+  require(labels.empty() || !generator, "labels belong to a path, not to a generator");
+  require(select.empty() || !labels.empty(), "select needs labels = \"FILE\"");
+  require(labels.empty() || !select.empty(), "labels without select = [..] have no effect");
+  require(!normalise || !weights.empty(), "normalise needs weights = \"FILE\"");
+  require(std::isfinite(scale) && scale != 0,
+          concat("scale = ", scale, ", expected a finite number other than 0"));
+  require(rows.empty() || rows.size() == 2,
+          concat("rows has ", rows.size(), " numbers, expected [first, last)"));
+  require(rows.empty() || (rows[0] >= 0 && rows[0] < rows[1]),
+          rows.size() != 2 ? std::string()
+                           : concat("rows = [", rows[0], ", ", rows[1],
+                                    "] selects nothing; expected 0 <= first < last"));
+  require(holdout >= 0 && holdout < 1,
+          concat("holdout = ", holdout, ", expected 0 <= holdout < 1"));
+}
+
+}  // namespace kantor::data

@@ -1,0 +1,98 @@
+#include "runtime/data/row_sources.hpp"
+
+#include <cstring>
+#include <utility>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor::data {
+namespace {
+
+template <class T>
+class MatrixRows final : public RowSource {
+ public:
+  MatrixRows(const MatrixLayout& layout, std::shared_ptr<const void> owner)
+      : layout_(layout), owner_(std::move(owner)) {}
+
+  std::int64_t num_rows() const override { return layout_.num_rows; }
+  std::int64_t num_dims() const override { return layout_.num_dims; }
+  void read(std::span<const std::int64_t> rows, double* values) const override {
+    gather(rows, values);
+  }
+  void read(std::span<const std::int64_t> rows, float* values) const override {
+    gather(rows, values);
+  }
+
+ private:
+  T element(std::int64_t row, std::int64_t column) const {
+    const std::int64_t at = row * layout_.row_stride + column * layout_.column_stride;
+    T value;
+    std::memcpy(&value, layout_.first + static_cast<std::size_t>(at) * sizeof(T), sizeof(T));
+    return value;
+  }
+
+  template <class Out>
+  void gather(std::span<const std::int64_t> rows, Out* values) const {
+    const std::int64_t d = layout_.num_dims;
+    const auto count = static_cast<std::int64_t>(rows.size());
+    for (const std::int64_t row : rows) {
+      KANTOR_CHECK(row >= 0 && row < layout_.num_rows, "row ", row, " of ", layout_.num_rows);
+    }
+    // The inner loop follows the order of the file, so that a range of rows is read as it lies.
+    if (layout_.column_stride == 1) {
+      for (std::int64_t r = 0; r < count; ++r) {
+        for (std::int64_t k = 0; k < d; ++k) {
+          values[r * d + k] = static_cast<Out>(element(rows[static_cast<std::size_t>(r)], k));
+        }
+      }
+    } else {
+      for (std::int64_t k = 0; k < d; ++k) {
+        for (std::int64_t r = 0; r < count; ++r) {
+          values[r * d + k] = static_cast<Out>(element(rows[static_cast<std::size_t>(r)], k));
+        }
+      }
+    }
+  }
+
+  MatrixLayout layout_;
+  std::shared_ptr<const void> owner_;
+};
+
+}  // namespace
+
+template <class T>
+std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
+                                             std::shared_ptr<const void> owner) {
+  KANTOR_CHECK(layout.first != nullptr && layout.num_rows > 0 && layout.num_dims > 0,
+               "a matrix of ", layout.num_rows, " x ", layout.num_dims);
+  return std::make_shared<MatrixRows<T>>(layout, std::move(owner));
+}
+
+template <class T>
+std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t num_rows,
+                                             std::int64_t num_dims) {
+  const auto owner = std::make_shared<const std::vector<T>>(std::move(values));
+  KANTOR_CHECK(static_cast<std::int64_t>(owner->size()) == num_rows * num_dims, owner->size(),
+               " values for ", num_rows, " x ", num_dims);
+  const MatrixLayout layout = {.first = reinterpret_cast<const std::byte*>(owner->data()),
+                               .num_rows = num_rows,
+                               .num_dims = num_dims,
+                               .row_stride = num_dims,
+                               .column_stride = 1};
+  return matrix_rows<T>(layout, owner);
+}
+
+template std::shared_ptr<const RowSource> matrix_rows<float>(const MatrixLayout&,
+                                                             std::shared_ptr<const void>);
+template std::shared_ptr<const RowSource> matrix_rows<double>(const MatrixLayout&,
+                                                              std::shared_ptr<const void>);
+template std::shared_ptr<const RowSource> matrix_rows<std::uint8_t>(const MatrixLayout&,
+                                                                    std::shared_ptr<const void>);
+template std::shared_ptr<const RowSource> memory_rows<double>(std::vector<double>, std::int64_t,
+                                                              std::int64_t);
+template std::shared_ptr<const RowSource> memory_rows<float>(std::vector<float>, std::int64_t,
+                                                             std::int64_t);
+template std::shared_ptr<const RowSource> memory_rows<std::uint8_t>(std::vector<std::uint8_t>,
+                                                                    std::int64_t, std::int64_t);
+
+}  // namespace kantor::data

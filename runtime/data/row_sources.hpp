@@ -1,0 +1,34 @@
+#pragma once
+
+// Rows of a matrix in memory or in a mapped file. Shapes: n rows, D dimensions.
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "runtime/data/marginal.hpp"
+
+namespace kantor::data {
+
+/// Elements of type T (float, double, std::uint8_t) at any alignment:
+/// element (i, k) lies at first + (i * row_stride + k * column_stride) * sizeof(T).
+struct MatrixLayout {
+  const std::byte* first = nullptr;
+  std::int64_t num_rows = 0;
+  std::int64_t num_dims = 0;
+  std::int64_t row_stride = 0;     ///< in elements
+  std::int64_t column_stride = 1;  ///< in elements
+};
+
+/// @param owner keeps the bytes alive; the source holds it.
+template <class T>
+std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
+                                             std::shared_ptr<const void> owner);
+
+/// @param values [num_rows, num_dims] row-major, kept.
+template <class T>
+std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t num_rows,
+                                             std::int64_t num_dims);
+
+}  // namespace kantor::data
