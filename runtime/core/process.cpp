@@ -17,22 +17,25 @@
 namespace kantor {
 namespace {
 
-/// "VmHWM:   1234 kB" of /proc/self/status, in bytes. (getrusage would do for the peak, but it
-/// starts from the peak of the program that was replaced by exec.)
-std::int64_t status_bytes(std::string_view name) {
-  std::ifstream status("/proc/self/status");
+/// A line like "VmHWM:   1234 kB" of a file below /proc, in bytes.
+std::int64_t proc_bytes(const char* file, std::string_view name) {
+  std::ifstream lines(file);
   std::string line;
-  while (std::getline(status, line)) {
+  while (std::getline(lines, line)) {
     if (!line.starts_with(name) || line.size() <= name.size() || line[name.size()] != ':') continue;
     return 1024 * static_cast<std::int64_t>(std::stoll(line.substr(name.size() + 1)));
   }
-  throw IoError(concat("/proc/self/status has no ", name, " line; is /proc mounted?"));
+  throw IoError(concat(file, " has no ", name, " line; is /proc mounted?"));
 }
 
 }  // namespace
 
-std::int64_t resident_bytes() { return status_bytes("VmRSS"); }
-std::int64_t peak_resident_bytes() { return status_bytes("VmHWM"); }
+std::int64_t resident_bytes() { return proc_bytes("/proc/self/status", "VmRSS"); }
+
+// getrusage would do for the peak, but it starts from the peak of the program that exec replaced.
+std::int64_t peak_resident_bytes() { return proc_bytes("/proc/self/status", "VmHWM"); }
+
+std::int64_t available_memory_bytes() { return proc_bytes("/proc/meminfo", "MemAvailable"); }
 
 int num_available_cores() {
   // The kernel refuses a mask shorter than its own: grow until it fits.

@@ -9,6 +9,9 @@ namespace kantor {
 std::int64_t resident_bytes();
 std::int64_t peak_resident_bytes();
 
+/// Memory that new allocations can use without swapping, on this host. [bytes]
+std::int64_t available_memory_bytes();
+
 /// Cores this process may run on (its affinity mask).
 int num_available_cores();
 
