@@ -40,20 +40,22 @@ class CostMatrix {
   std::int64_t num_rows() const { return num_rows_; }
   std::int64_t num_columns() const { return num_columns_; }
 
-  /// Makes the logits of a row panel up to a shift per row:
-  /// logits[r, j] = bias_j + (row_shift_r - C_ij) / eps for i = first_row + r, j = 0 .. M - 1.
-  /// Costs are separated into row, column and cross parts where the policy allows; `bias` must come
-  /// from column_bias() of the same epsilon.
-  /// @param bias            [M].
+  /// Makes the logits of a row panel, each row up to a shift of its own:
+  ///   log b_j + (g_j - C_ij) / eps = logits[r, j] + bias_shift - row_shifts[r] / eps
+  /// for i = first_row + r and j = 0 .. M - 1. Costs are separated into row, column and cross parts
+  /// where the policy allows.
+  /// @param bias            [M], from column_bias() of the same epsilon; that returned bias_shift.
   /// @param[out] logits     [count, M], leading dimension M.
   /// @param[out] row_shifts [count] in units of the cost.
   virtual void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon,
                       T* logits, double* row_shifts) const = 0;
 
-  /// [M]: what logits() needs as bias for these potentials: log_b_j + (g_j - column part of C) /
-  /// eps.
-  virtual void column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                           std::span<T> bias) const = 0;
+  /// What logits() needs as bias for these potentials: log_b_j + (g_j - column part of C) / eps,
+  /// less bias_shift, the largest of them: large potentials then cost a float tile no digits.
+  /// @param[out] bias [M].
+  /// @return bias_shift; 0 where every log-weight is -inf.
+  virtual double column_bias(std::span<const double> log_b, std::span<const double> g,
+                             double epsilon, std::span<T> bias) const = 0;
 
   /// A panel of plain costs: tile[r, j] = C_ij. @param[out] tile [count, M].
   virtual void costs(std::int64_t first_row, std::int64_t count, T* tile) const = 0;
@@ -71,8 +73,9 @@ class CostMatrix {
 /// a square root) euclidean; coordinate differences for pnorm. Norms are taken once, in double. The
 /// points must outlive the matrix and should be centred (subtract one common vector from both
 /// sides) so that little cancels; for `dot`, which is not invariant, name that vector in `shift`:
-/// costs are then those of x + shift and y + shift.
+/// costs are then those of x + shift and y + shift (no other cost changes with it).
 /// @param shift [D] or empty.
+/// @throws ShapeError, ValueError.
 template <class T>
 std::unique_ptr<CostMatrix<T>> streamed_cost(const Cost& cost, Points<T> x, Points<T> y,
                                              std::span<const double> shift = {});
@@ -86,8 +89,8 @@ class StoredCost final : public CostMatrix<T> {
   StoredCost(std::vector<T> values, std::int64_t num_rows, std::int64_t num_columns);
   void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon, T* logits,
               double* row_shifts) const override;
-  void column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                   std::span<T> bias) const override;
+  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
+                     std::span<T> bias) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:

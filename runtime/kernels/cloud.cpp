@@ -1,1 +1,0 @@
-#include "runtime/kernels/cost_matrix.hpp"

@@ -1,0 +1,95 @@
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "runtime/core/error.hpp"
+#include "runtime/kernels/soft_min_pass.hpp"
+
+// Shapes: N rows, M columns; R rows of a panel.
+
+namespace kantor::kernels {
+namespace {
+
+/// The column factors of rounded_row(), and 1 - y_j.
+template <class T>
+struct Columns {
+  std::vector<T> weight, scale, missing, lost;  // [M]
+
+  Columns(std::span<const double> log_b, std::span<const double> column_scale,
+          std::span<const double> column_missing, double total_missing)
+      : weight(log_b.size()), scale(log_b.size()), missing(log_b.size()), lost(log_b.size()) {
+    for (std::size_t j = 0; j < log_b.size(); ++j) {
+      const double b = std::exp(log_b[j]);
+      weight[j] = static_cast<T>(b);
+      scale[j] = static_cast<T>(b > 0 ? column_scale[j] / b : 0.0);
+      missing[j] =
+          static_cast<T>(b > 0 && total_missing > 0 ? column_missing[j] / total_missing / b : 0.0);
+      lost[j] = static_cast<T>(1 - column_scale[j]);
+    }
+  }
+  RoundedColumns<T> view() const { return {weight.data(), scale.data(), missing.data()}; }
+};
+
+void add(RoundedTotals& total, const RoundedTotals& part) {
+  total.transport_cost += part.transport_cost;
+  total.kl += part.kl;
+  total.missing_mass += part.missing_mass;
+}
+
+}  // namespace
+
+// Row i of the plan is a_i b_j q_ij with q_ij = S_ij y_j / b_j + (ea_i / a_i) eb_j / (b_j E).
+// Rows of S sum to 1, so ea_i / a_i = 1 - sum_j S_ij y_j = sum_j S_ij (1 - y_j), which is taken in
+// the second form: nothing cancels and it is never negative.
+template <class T>
+RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const double> a,
+                                  std::span<const double> column_scale,
+                                  std::span<const double> column_missing, double total_missing,
+                                  ThreadPool& pool) {
+  const Pass<T> pass(reduction);
+  const std::int64_t m = pass.num_columns();
+  check_size("a", a.size(), pass.num_rows());
+  check_size("column_scale", column_scale.size(), m);
+  check_size("column_missing", column_missing.size(), m);
+  KANTOR_CHECK(total_missing >= 0, "rounded plan: total missing mass = ", total_missing,
+               ", expected a number >= 0");
+  const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing);
+  std::vector<RoundedTotals> lanes(at(pass.panels().num_lanes));
+
+  pass.for_each_lane(pool, [&](std::int64_t lane) {
+    Scratch<T> softmax(pass.tile_size());
+    Scratch<T> costs(pass.tile_size());
+    std::vector<double> sums(at(pass.panels().rows_per_panel));
+    std::vector<double> f(sums.size());
+    RoundedTotals total;
+    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      pass.make_softmax(first_row, count, softmax.data(), sums.data(), f.data());
+      pass.make_costs(first_row, count, costs.data());
+      for (std::int64_t r = 0; r < count; ++r) {
+        const double weight = a[at(first_row + r)];
+        const double sum = sums[at(r)];
+        if (weight == 0 || sum == 0) continue;
+        const T* values = softmax.data() + r * m;
+        const double missing = pass.kernels().dot(values, columns.lost.data(), m) / sum;
+        const RoundedRow row =
+            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs.data() + r * m,
+                                       static_cast<T>(missing), columns.view(), m);
+        add(total, {weight * row.transport_cost, weight * row.kl, weight * missing});
+      }
+    });
+    lanes[at(lane)] = total;
+  });
+
+  RoundedTotals total;
+  for (const RoundedTotals& part : lanes) add(total, part);
+  return total;
+}
+
+template RoundedTotals rounded_plan_totals(const Reduction<float>&, std::span<const double>,
+                                           std::span<const double>, std::span<const double>, double,
+                                           ThreadPool&);
+template RoundedTotals rounded_plan_totals(const Reduction<double>&, std::span<const double>,
+                                           std::span<const double>, std::span<const double>, double,
+                                           ThreadPool&);
+
+}  // namespace kantor::kernels
