@@ -1,0 +1,203 @@
+#include "launch/arguments.hpp"
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <filesystem>
+
+#include "launch/build_info.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+
+namespace kantor::launch {
+namespace {
+
+constexpr const char* kAbout =
+    "kantor: large entropic optimal transport on many processes, with a proof of the answer.";
+
+constexpr const char* kExamples = R"(Examples:
+  kantor run problem.toml                     solve, on one process
+  mpirun -np 4 kantor run problem.toml        the same problem, shared by 4 processes
+  kantor run problem.toml --set solver.name=sinkhorn --out runs/baseline
+  kantor eval runs/problem --points new.npy --out mapped
+
+`kantor VERB --help` has more. Exit codes: 0 done, 2 usage, 3 input data, 4 not
+converged (results written), 70 numerical failure, 74 I/O, 75 a rank was lost,
+78 configuration or an output directory that is in use.)";
+
+constexpr const char* kRunExamples = R"(PROBLEM.toml, at its shortest:
+  [problem]
+  cost = "sqeuclidean"       # half_sqeuclidean, dot, euclidean, pnorm
+  epsilon = 0.5              # or { relative = "mean", scale = 0.05 }
+  [[problem.marginals]]
+  path = "x.npy"             # .npy, .safetensors, idx-ubyte(.gz)
+  [[problem.marginals]]
+  path = "y.npy"
+
+Any key can be set from here (values as in TOML; the last one wins):
+  --set solver.name=sinkhorn --set problem.epsilon=0.1 --set run.threads=2
+
+The run directory holds result.json, potentials/*.npy, model.safetensors, metrics.jsonl,
+log.txt, the configuration and the environment. It must be new: nothing is written over.)";
+
+constexpr const char* kEvalExamples =
+    R"(Writes potential.npy [n] and, where the cost has one, the entropic map to the other
+marginal, map.npy [n, d].
+
+Example:
+  kantor eval runs/problem --points new.npy --marginal 0 --out runs/problem-new)";
+
+/// Flags of an app with their dashes, for suggestions.
+std::vector<std::string> flags_of(const CLI::App& app) {
+  std::vector<std::string> flags;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) flags.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) flags.push_back("-" + name);
+  }
+  return flags;
+}
+
+std::string suggestion(const std::string& word, const std::vector<std::string>& known) {
+  const std::string near = nearest(word, known);
+  return near.empty() ? concat("known are ", join(known)) : concat("did you mean ", near, "?");
+}
+
+/// @param command "kantor" or "kantor run".
+[[noreturn]] void refuse(const std::string& word, const CLI::App& app, const std::string& command) {
+  if (word.starts_with("-")) {
+    const std::string flag = word.substr(0, word.find('='));
+    throw UsageError(concat("unknown flag ", flag, " of ", command, "; ",
+                            suggestion(flag, flags_of(app)),
+                            " (configuration keys go by --set key=value)"));
+  }
+  throw UsageError(concat("unexpected word '", word, "' after the arguments of ", command, "; see ",
+                          command, " --help"));
+}
+
+void require(const std::string& value, const char* name, const std::string& command) {
+  if (value.empty()) {
+    throw UsageError(concat(command, " needs ", name, "; see ", command, " --help"));
+  }
+}
+
+/// CLI11's own messages may have several lines.
+std::string one_line(std::string text) {
+  std::replace(text.begin(), text.end(), '\n', ' ');
+  while (text.ends_with(' ')) text.pop_back();
+  return text;
+}
+
+/// The parser and the structs that it fills.
+struct Parser {
+  CLI::App app{kAbout, "kantor"};
+  CLI::App* run_verb = nullptr;
+  CLI::App* eval_verb = nullptr;
+  RunArguments run;
+  EvalArguments eval;
+
+  Parser() {
+    // Extras and missing arguments are refused below, by name; CLI11 would stop at the first rule
+    // broken and knows no nearest name.
+    app.allow_extras();
+    app.require_subcommand(0, 1);
+    app.set_help_flag("-h,--help", "Print this help");
+    app.set_version_flag("--version", version_line(), "Print the version");
+    app.footer(kExamples);
+    app.get_formatter()->column_width(26);
+    add_run();
+    add_eval();
+  }
+  Parser(const Parser&) = delete;
+  Parser& operator=(const Parser&) = delete;
+
+ private:
+  void add_run() {
+    run_verb = app.add_subcommand("run", "Solve a problem, on one process or under mpirun");
+    run_verb->allow_extras();
+    run_verb->add_option("PROBLEM", run.problem, "The problem, a TOML file")->type_name("FILE");
+    run_verb->add_option("--set", run.settings, "Set a configuration key; repeatable")
+        ->type_name("KEY=VALUE")
+        ->allow_extra_args(false);
+    run_verb->add_option("--out", run.out, "Run directory [runs/<stem of PROBLEM>]")
+        ->type_name("DIR");
+    run_verb->add_flag(
+        "--dry-run", run.dry_run,
+        "Read the data, print the plan and the resolved configuration, write nothing");
+    run_verb->add_flag("--quiet", run.quiet, "Print errors and warnings only");
+    run_verb->footer(kRunExamples);
+  }
+
+  void add_eval() {
+    eval_verb = app.add_subcommand("eval", "Potential and entropic map of a run at new points");
+    eval_verb->allow_extras();
+    eval_verb->add_option("RUN_DIR", eval.run_directory, "A finished run")->type_name("DIR");
+    eval_verb->add_option("--points", eval.points, "New points, .npy [n, d]")->type_name("FILE");
+    eval_verb->add_option("--marginal", eval.marginal, "The marginal they belong to, 0 or 1 [0]")
+        ->type_name("INT");
+    eval_verb->add_option("--out", eval.out, "Folder to write; must be new")->type_name("DIR");
+    eval_verb->footer(kEvalExamples);
+  }
+};
+
+std::vector<std::string> verbs_of(const CLI::App& app) {
+  std::vector<std::string> names;
+  for (const CLI::App* verb : app.get_subcommands({})) names.push_back(verb->get_name());
+  return names;
+}
+
+void check_words(const Parser& parser) {
+  const std::vector<CLI::App*> chosen = parser.app.get_subcommands();
+  if (chosen.empty()) {
+    const std::vector<std::string> extras = parser.app.remaining();
+    const std::vector<std::string> verbs = verbs_of(parser.app);
+    if (extras.empty()) {
+      throw UsageError(concat("no verb given; verbs are ", join(verbs), "; see kantor --help"));
+    }
+    if (extras.front().starts_with("-")) refuse(extras.front(), parser.app, "kantor");
+    throw UsageError(
+        concat("unknown verb '", extras.front(), "'; ", suggestion(extras.front(), verbs)));
+  }
+  const std::vector<std::string> before = parser.app.remaining();
+  if (!before.empty()) refuse(before.front(), parser.app, "kantor");
+  const std::vector<std::string> extras = chosen.front()->remaining();
+  if (!extras.empty()) {
+    // A flag that is not known may have had a value, which then looks like one word too many.
+    const auto flag = std::find_if(extras.begin(), extras.end(),
+                                   [](const std::string& word) { return word.starts_with("-"); });
+    refuse(flag == extras.end() ? extras.front() : *flag, *chosen.front(),
+           "kantor " + chosen.front()->get_name());
+  }
+}
+
+}  // namespace
+
+Arguments parse_arguments(const std::vector<std::string>& words) {
+  Parser parser;
+  try {
+    parser.app.parse(
+        std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them reversed
+  } catch (const CLI::CallForHelp&) {
+    return Answer{parser.app.help()};
+  } catch (const CLI::CallForVersion& version) {
+    return Answer{std::string(version.what()) + "\n"};
+  } catch (const CLI::ParseError& error) {
+    throw UsageError(concat(one_line(error.what()), "; see kantor --help"));
+  }
+  check_words(parser);
+  if (parser.run_verb->parsed()) {
+    require(parser.run.problem, "a problem file", "kantor run");
+    if (parser.run.out.empty()) {
+      parser.run.out = "runs/" + std::filesystem::path(parser.run.problem).stem().string();
+    }
+    return parser.run;
+  }
+  require(parser.eval.run_directory, "a run directory", "kantor eval");
+  require(parser.eval.points, "--points FILE", "kantor eval");
+  require(parser.eval.out, "--out DIR", "kantor eval");
+  if (parser.eval.marginal < 0 || parser.eval.marginal > 1) {
+    throw UsageError(
+        concat("--marginal ", parser.eval.marginal, ": a run has the marginals 0 and 1"));
+  }
+  return parser.eval;
+}
+
+}  // namespace kantor::launch

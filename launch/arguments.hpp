@@ -1,0 +1,40 @@
+#pragma once
+
+// The command line: words in, one verb's arguments out. CLI11 stays behind this header.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace kantor::launch {
+
+/// kantor run PROBLEM.toml ...
+struct RunArguments {
+  std::string problem;
+  std::vector<std::string> settings;  ///< --set a.b=c, in order
+  std::string out;                    ///< --out, "runs/<stem of the problem>" by default
+  bool dry_run = false;
+  bool quiet = false;
+};
+
+/// kantor eval RUN_DIR ...
+struct EvalArguments {
+  std::string run_directory;
+  std::string points;
+  std::int64_t marginal = 0;
+  std::string out;
+};
+
+/// --help, --version: a text to print, and nothing else to do.
+struct Answer {
+  std::string text;
+};
+
+using Arguments = std::variant<Answer, RunArguments, EvalArguments>;
+
+/// @param words the command line without the program's name.
+/// @throws UsageError, one line that names the nearest verb or flag.
+Arguments parse_arguments(const std::vector<std::string>& words);
+
+}  // namespace kantor::launch

@@ -1,0 +1,83 @@
+#include "launch/configuration.hpp"
+
+#include <algorithm>
+#include <sstream>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor::launch {
+namespace {
+
+constexpr const char* kFingerprints = "fingerprints";
+
+std::string fingerprint_text(const data::Marginal& marginal) {
+  std::ostringstream out;
+  out << std::hex;
+  out.width(16);
+  out.fill('0');
+  out << marginal.fingerprint();
+  return out.str();
+}
+
+/// Takes [fingerprints] out of a resolved.toml, so that the solvers' schema does not know it.
+std::vector<std::string> take_fingerprints(config::Value& root) {
+  std::vector<std::string> found;
+  if (!root.is_table()) return found;
+  auto& table = std::get<config::Table>(root.data);
+  const auto entry = std::find_if(table.begin(), table.end(),
+                                  [](const auto& item) { return item.first == kFingerprints; });
+  if (entry == table.end()) return found;
+  const config::Value* list = entry->second.is_table() ? entry->second.find("marginals") : nullptr;
+  if (list == nullptr || !std::holds_alternative<config::Array>(list->data)) {
+    throw ConfigError(concat(entry->second.origin, ": [fingerprints] holds one list, marginals; ",
+                             "remove the table to run without the check"));
+  }
+  for (const config::Value& item : std::get<config::Array>(list->data)) {
+    const auto* text = std::get_if<std::string>(&item.data);
+    if (text == nullptr) {
+      throw ConfigError(concat(item.origin, ": a fingerprint is a string, not ", item.type_name()));
+    }
+    found.push_back(*text);
+  }
+  table.erase(entry);
+  return found;
+}
+
+}  // namespace
+
+LoadedConfiguration load_configuration(const std::string& path,
+                                       const std::vector<std::string>& settings) {
+  config::Value root = config::parse_toml_file(path);
+  LoadedConfiguration loaded;
+  loaded.fingerprints = take_fingerprints(root);
+  for (const std::string& setting : settings) config::apply_setting(root, setting);
+  loaded.resolved.data = config::Table{};
+  loaded.typed = read_configuration(root, loaded.resolved);
+  return loaded;
+}
+
+std::string resolved_toml(const config::Value& resolved, const Problem& problem) {
+  std::string text = config::to_toml(resolved, true);
+  text += "\n[fingerprints]  # of the data, so that eval notices a change\nmarginals = [";
+  for (const data::Marginal& marginal : problem.marginals) {
+    text += concat(text.ends_with('[') ? "" : ", ", '"', fingerprint_text(marginal), '"');
+  }
+  return text + "]\n";
+}
+
+void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem) {
+  if (stored.size() != problem.marginals.size()) {
+    throw DataError(concat("the run has stored ", stored.size(), " data fingerprints for ",
+                           problem.marginals.size(), " marginals; solve the problem again"));
+  }
+  for (std::size_t i = 0; i < stored.size(); ++i) {
+    const std::string met = fingerprint_text(problem.marginals[i]);
+    if (met != stored[i]) {
+      throw DataError(concat(problem.marginals[i].name(), " (marginal ", i,
+                             ") has changed since the run: fingerprint ", met, ", expected ",
+                             stored[i], "; restore the file or solve the problem again"));
+    }
+  }
+}
+
+}  // namespace kantor::launch

@@ -1,0 +1,30 @@
+#pragma once
+
+// A problem file (or the resolved.toml of a run) with its --set values, read and checked.
+
+#include <string>
+#include <vector>
+
+#include "runtime/config/value.hpp"
+#include "solvers/registry.hpp"
+
+namespace kantor::launch {
+
+struct LoadedConfiguration {
+  Configuration typed;
+  config::Value resolved;                 ///< every value with its origin
+  std::vector<std::string> fingerprints;  ///< of the marginals; only a resolved.toml has them
+};
+
+/// @throws UsageError (no such file), ConfigError.
+LoadedConfiguration load_configuration(const std::string& path,
+                                       const std::vector<std::string>& settings);
+
+/// The text of resolved.toml: all values with origins, then the table [fingerprints], which
+/// load_configuration takes out again. kantor runs it like any problem file.
+std::string resolved_toml(const config::Value& resolved, const Problem& problem);
+
+/// @throws DataError if the data differs from what the run saw.
+void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem);
+
+}  // namespace kantor::launch

@@ -1,0 +1,123 @@
+#include "launch/program.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <thread>
+
+#include "launch/torch_setup.hpp"
+#include "launch/verbs.hpp"
+#include "runtime/core/error.hpp"
+
+namespace kantor::launch {
+namespace {
+
+/// What the words asked for and the configuration they name; or the error met on the way.
+struct Request {
+  Arguments arguments;
+  LoadedConfiguration loaded;
+  std::exception_ptr failure;
+};
+
+Request read_request(const std::vector<std::string>& command_line) {
+  Request request;
+  try {
+    request.arguments = parse_arguments({command_line.begin() + 1, command_line.end()});
+    if (const auto* run = std::get_if<RunArguments>(&request.arguments)) {
+      request.loaded = load_configuration(run->problem, run->settings);
+    } else if (const auto* eval = std::get_if<EvalArguments>(&request.arguments)) {
+      request.loaded = load_finished_run(eval->run_directory);
+    }
+  } catch (...) {
+    request.failure = std::current_exception();
+  }
+  return request;
+}
+
+/// A message as one line: libraries below add traces after the first.
+std::string first_line(const std::string& message) { return message.substr(0, message.find('\n')); }
+
+void print_error(const std::string& message, int rank, int size) {
+  const std::string where = size > 1 ? concat("[rank ", rank, "] ") : "";
+  const std::string line = concat("kantor: error: ", where, first_line(message), "\n");
+  std::fflush(stdout);
+  std::fputs(line.c_str(), stderr);  // one call: lines of several ranks do not mix
+  std::fflush(stderr);
+}
+
+int exit_code_of(const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  return static_cast<int>(known == nullptr ? ExitCode::internal : known->exit_code());
+}
+
+/// Ends all ranks from one that failed where the others may not have. Often all of them did (a lost
+/// peer, a diverged training), so the lower ranks get the first word: when one of them speaks and
+/// aborts, the rest are gone before they repeat it.
+[[noreturn]] void leave_alone(Communicator& world, const std::exception& error) {
+  std::this_thread::sleep_for(std::chrono::milliseconds(300) * std::min(world.rank(), 10));
+  print_error(error.what(), world.rank(), world.size());
+  world.abort(exit_code_of(error));
+}
+
+int dispatch(const Request& request, Session& session) {
+  if (const auto* arguments = std::get_if<RunArguments>(&request.arguments)) {
+    return run(*arguments, request.loaded, session);
+  }
+  return eval(std::get<EvalArguments>(request.arguments), request.loaded, session);
+}
+
+bool is_quiet(const Request& request) {
+  const auto* arguments = std::get_if<RunArguments>(&request.arguments);
+  return arguments != nullptr && arguments->quiet;
+}
+
+/// Errors here are known to all ranks, or end them all; the communicator outlives them.
+int run_collectively(const Request& request, Communicator& world,
+                     const std::vector<std::string>& command_line) {
+  bool may_fail_alone = false;
+  try {
+    together(world, "reading the configuration", [&] {
+      if (request.failure) std::rethrow_exception(request.failure);
+      if (request.loaded.typed.run.backend == "self" && world.size() > 1) {
+        throw ConfigError(concat("run.backend = \"self\" is one process, but ", world.size(),
+                                 " ranks were launched; use \"auto\", or start without mpirun"));
+      }
+    });
+    Session session(world, request.loaded.typed.run, is_quiet(request), may_fail_alone);
+    session.command_line = command_line;
+    return dispatch(request, session);
+  } catch (const PeerError& error) {
+    return static_cast<int>(error.exit_code());
+  } catch (const std::exception& error) {
+    const bool is_lost = dynamic_cast<const CommError*>(&error) != nullptr;  // MPI is of no use now
+    if (world.size() > 1 && (may_fail_alone || is_lost)) leave_alone(world, error);
+    print_error(error.what(), world.rank(), world.size());
+    return exit_code_of(error);
+  }
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& command_line) {
+  const Request request = read_request(command_line);
+  if (const auto* answer = std::get_if<Answer>(&request.arguments); answer && !request.failure) {
+    if (announced_rank() == 0) std::cout << answer->text << std::flush;
+    return 0;
+  }
+  set_up_torch();
+  try {
+    const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
+    const std::unique_ptr<Communicator> world = make_communicator(run);
+    return run_collectively(request, *world, command_line);
+  } catch (const ConfigError& error) {  // launcher and MPI do not fit: every process sees it
+    if (announced_rank() == 0) print_error(error.what(), 0, 1);
+    return exit_code_of(error);
+  } catch (const std::exception& error) {  // there are no ranks to agree with
+    print_error(error.what(), announced_rank(), announced_rank() + 1);
+    return exit_code_of(error);
+  }
+}
+
+}  // namespace kantor::launch

@@ -1,0 +1,93 @@
+#include "launch/run_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <system_error>
+
+#include "launch/build_info.hpp"
+#include "launch/output_directory.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/data/npy.hpp"
+#include "runtime/data/safetensors.hpp"
+
+namespace kantor::launch {
+namespace {
+
+void create_folder(const std::string& path) {
+  if (mkdir(path.c_str(), 0777) != 0) {
+    throw IoError(concat("cannot create ", path, ": ", std::generic_category().message(errno)));
+  }
+}
+
+void write_arrays(const std::string& folder, const std::vector<std::vector<double>>& arrays) {
+  if (arrays.empty()) return;
+  create_folder(folder);
+  for (std::size_t i = 0; i < arrays.size(); ++i) {
+    const std::int64_t shape[] = {static_cast<std::int64_t>(arrays[i].size())};
+    data::write_npy(concat(folder, "/", i, ".npy"), arrays[i], shape);
+  }
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const std::string& path) : path_(path) {
+  while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
+  create_output_directory(path_);
+  const int claim = open(file("STATUS").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (claim < 0 && errno == EEXIST) {
+    throw ConfigError(concat("output directory ", path_, " was taken by another run just now; ",
+                             "choose another with --out"));
+  }
+  if (claim < 0 || close(claim) != 0) {
+    throw IoError(concat("cannot write ", file("STATUS"), ": ",
+                         std::generic_category().message(errno), "; choose another with --out"));
+  }
+}
+
+void RunDirectory::write_text(const std::string& name, const std::string& text) const {
+  write_text_file(file(name), text);
+}
+
+void RunDirectory::copy_in(const std::string& source, const std::string& name) const {
+  std::ifstream stream(source, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  if (!stream) throw IoError(concat("cannot read ", source, " to keep a copy of it"));
+  write_text(name, text);
+}
+
+void RunDirectory::set_status(const Status& status) const {
+  write_text("STATUS", status_json(status));
+}
+
+void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
+  write_arrays(file("potentials"), result.potentials);
+  write_arrays(file("certificate"), result.certificate_potentials);
+  if (!result.model.empty()) {
+    std::vector<data::NamedTensor> tensors;
+    for (const Result::Tensor& tensor : result.model) {
+      tensors.push_back({.name = tensor.name,
+                         .shape = tensor.shape,
+                         .values = tensor.values,
+                         .is_float64 = facts.precision == "float64"});
+    }
+    data::write_safetensors(file("model.safetensors"), tensors,
+                            {{"producer", "kantor " + build_info().version}});
+    write_text("model.json", result.model_json);
+  }
+  write_text("result.json", result_json(result, facts));
+}
+
+void RunDirectory::set_failed(const std::string& reason) const noexcept {
+  try {
+    set_status({.state = "failed", .reason = reason, .step = 0});
+  } catch (...) {
+  }
+}
+
+}  // namespace kantor::launch

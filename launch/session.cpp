@@ -1,0 +1,89 @@
+#include "launch/session.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstddef>
+#include <cstdlib>
+#include <cstring>
+#include <span>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+
+namespace kantor::launch {
+namespace {
+
+/// The ranks of a host share its cores. A launcher that has already bound each rank to cores of its
+/// own leaves few available ones, of which one is always used.
+int threads_of(const RunConfig& run, const Communicator& world) {
+  if (run.threads > 0) return static_cast<int>(run.threads);
+  return std::max(1, num_available_cores() / std::max(1, world.local_size()));
+}
+
+std::vector<std::string> gather_hosts(Communicator& world) {
+  constexpr std::size_t kWidth = 64;  // of one name; longer ones are cut
+  std::vector<std::byte> mine(kWidth);
+  const std::string name = host_name().substr(0, kWidth - 1);
+  std::memcpy(mine.data(), name.data(), name.size());
+  std::vector<std::byte> all(kWidth * static_cast<std::size_t>(world.size()));
+  world.all_gather(std::span<const std::byte>(mine), std::span<std::byte>(all), "host names");
+  std::vector<std::string> hosts;
+  for (std::size_t first = 0; first < all.size(); first += kWidth) {
+    hosts.emplace_back(reinterpret_cast<const char*>(&all[first]));  // ends in at least one zero
+  }
+  return hosts;
+}
+
+}  // namespace
+
+int announced_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) continue;
+    int rank = 0;
+    const auto [end, failure] = std::from_chars(text, text + std::strlen(text), rank);
+    if (failure == std::errc() && *end == '\0') return rank;
+  }
+  return 0;
+}
+
+std::unique_ptr<Communicator> make_communicator(const RunConfig& run) {
+  const LaunchEnvironment launched = launch_environment();
+  // Under a launcher MPI is brought up whatever the configuration says, so that an error can be
+  // agreed on and printed once.
+  const bool use_mpi = launched.under_launcher || run.backend == "mpi";
+  auto world =
+      use_mpi ? make_mpi_communicator({.timeout_s = run.timeout_s}) : make_self_communicator();
+  if (launched.num_ranks > world->size()) {
+    throw ConfigError(concat(
+        launched.source, " announces ", launched.num_ranks, " ranks, but MPI has ", world->size(),
+        ": the launcher does not belong to the MPI library that kantor was built with (",
+        "use its mpirun, or srun --mpi=pmix)"));
+  }
+  return world;
+}
+
+Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_, bool& may_fail_alone_)
+    : world(world_),
+      run(run_),
+      pool(threads_of(run_, world_)),
+      log({.rank = world_.rank(), .quiet = quiet_}),
+      quiet(quiet_),
+      start_s(monotonic_seconds()),
+      may_fail_alone(may_fail_alone_) {}
+
+RunFacts gather_facts(Session& session) {
+  RunFacts facts;
+  facts.world_size = session.world.size();
+  facts.backend = session.world.backend_name();
+  facts.device = "cpu";
+  facts.precision = session.run.precision;
+  facts.threads = session.pool.num_threads();
+  facts.hosts = gather_hosts(session.world);
+  std::int64_t peak = peak_resident_bytes();
+  session.world.all_reduce(std::span<std::int64_t>(&peak, 1), ReduceOp::max, "peak memory");
+  facts.peak_memory_bytes = peak;
+  return facts;
+}
+
+}  // namespace kantor::launch

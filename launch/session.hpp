@@ -1,0 +1,43 @@
+#pragma once
+
+// What a verb works with: the ranks, this rank's threads, log and metrics.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "distributed/context.hpp"
+#include "launch/json_files.hpp"
+
+namespace kantor::launch {
+
+/// This process's number as its launcher says, before MPI is up; 0 without a launcher.
+int announced_rank();
+
+/// The ranks of this run. @throws ConfigError if the launcher announced more than there are.
+std::unique_ptr<Communicator> make_communicator(const RunConfig& run);
+
+struct Session {
+  Session(Communicator& world_, const RunConfig& run_, bool quiet_, bool& may_fail_alone_);
+
+  Communicator& world;
+  RunConfig run;
+  ThreadPool pool;
+  Log log;
+  metrics::MetricsFile metrics;  ///< goes nowhere until a run directory exists
+  bool quiet;
+  std::vector<std::string> command_line;
+  double start_s;  ///< monotonic
+
+  /// Whether an error of this rank may be unknown to the others: true while a solver works, false
+  /// where all ranks fail alike (together()). Outlives the session: the catch at the top reads it.
+  bool& may_fail_alone;
+
+  bool is_first() const { return world.rank() == 0; }
+  Context context() { return {run, world, pool, log, metrics, is_first() && !quiet}; }
+};
+
+/// Collective: hosts and peak memory are gathered from all ranks.
+RunFacts gather_facts(Session& session);
+
+}  // namespace kantor::launch

@@ -1,0 +1,98 @@
+#include "launch/summary.hpp"
+
+#include <cmath>
+#include <cstdio>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+
+namespace kantor::launch {
+namespace {
+
+/// Seven significant digits: more than any certificate proves, and still one glance.
+std::string number(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.7g", value);
+  return text;
+}
+
+std::string small(double value) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%.2g", value);
+  return text;
+}
+
+std::string percent_off(double value, double truth) {
+  char text[40];
+  std::snprintf(text, sizeof text, "%+.3f %%", 100 * (value - truth) / std::abs(truth));
+  return text;
+}
+
+std::string gap_line(double upper, double lower, double epsilon) {
+  return concat("  proven gap     ", small((upper - lower) / std::abs(upper)), " relative, ",
+                small((upper - lower) / epsilon), " nats");
+}
+
+}  // namespace
+
+std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
+                                       const RunFacts& facts) {
+  std::string sizes;
+  for (const data::Marginal& marginal : problem.marginals) {
+    sizes += concat(sizes.empty() ? "" : " x ", marginal.n());
+  }
+  return {
+      concat(problem.kind, ": ", sizes, " points, d = ", problem.d(), ", cost ",
+             configuration.problem.cost, ", epsilon ", number(problem.epsilon), " (",
+             small(problem.epsilon / problem.mean_cost), " of the mean cost)"),
+      concat("solver ", configuration.solver, ", ", facts.world_size,
+             facts.world_size == 1 ? " rank x " : " ranks x ", facts.threads,
+             facts.threads == 1 ? " thread, " : " threads, ", "backend ", facts.backend, ", ",
+             facts.device, ", ", facts.precision),
+  };
+}
+
+std::vector<std::string> closing_lines(const Result& result) {
+  std::vector<std::string> lines;
+  if (result.objective && result.transport_cost && result.kl) {
+    lines.push_back(concat("  objective      ", number(*result.objective), "  = transport_cost ",
+                           number(*result.transport_cost), " + epsilon x kl ", number(*result.kl)));
+  }
+  lines.push_back(concat("  dual_value     ", number(result.dual_value)));
+  if (result.objective) {
+    lines.push_back(gap_line(*result.objective, result.dual_value, result.epsilon));
+  }
+  if (result.reference) {
+    const double truth = result.reference->value;
+    lines.push_back(concat(
+        "  reference      ", number(truth), "  (", result.reference->source, "); dual_value ",
+        percent_off(result.dual_value, truth),
+        result.objective ? concat(", objective ", percent_off(*result.objective, truth)) : ""));
+  }
+  std::string time = concat("  time           ", format_seconds(result.seconds.total));
+  if (result.samples_per_second) {
+    time += concat(", ", number(std::round(*result.samples_per_second)), " samples/s");
+  }
+  if (result.steps) {
+    time += concat(", ", *result.steps, " steps");
+  } else {
+    time += concat(", ", result.iterations, " iterations");
+  }
+  lines.push_back(time);
+  return lines;
+}
+
+std::string not_converged_line(const Result& result, const Configuration& configuration) {
+  if (configuration.solver == "neural" && result.certificate) {
+    return concat("not converged: proven gap ", small(result.certificate->relative_gap),
+                  " > solver.neural.gap_tolerance ", number(configuration.neural.gap_tolerance),
+                  "; raise solver.neural.steps or .batch (or .certificate_iterations)");
+  }
+  double error = 0;
+  for (const double each : result.marginal_error) error = std::max(error, each);
+  return concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
+                number(configuration.sinkhorn.tolerance), " after ", result.iterations,
+                " iterations; raise solver.sinkhorn.max_iterations or problem.epsilon");
+}
+
+}  // namespace kantor::launch

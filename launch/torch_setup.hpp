@@ -1,0 +1,13 @@
+#pragma once
+
+#include <string>
+
+namespace kantor::launch {
+
+/// One thread for LibTorch: parallelism comes from ranks and from our own pool (run.threads).
+/// Once per process, before any tensor exists.
+void set_up_torch();
+
+std::string torch_version();
+
+}  // namespace kantor::launch

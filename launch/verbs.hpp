@@ -1,0 +1,21 @@
+#pragma once
+
+// The verbs. Each is collective, returns the exit code (the same on every rank) and throws Error.
+
+#include "launch/arguments.hpp"
+#include "launch/configuration.hpp"
+#include "launch/session.hpp"
+
+namespace kantor::launch {
+
+/// kantor run: run.cpp.
+int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Session& session);
+
+/// kantor eval: eval.cpp. @param loaded the run's resolved.toml.
+int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session);
+
+/// The configuration a run directory has kept. @throws UsageError if the directory is no run,
+/// ConfigError if the run has not finished.
+LoadedConfiguration load_finished_run(const std::string& run_directory);
+
+}  // namespace kantor::launch
