@@ -65,9 +65,9 @@ std::string suggestion(const std::string& word, const std::vector<std::string>& 
 [[noreturn]] void refuse(const std::string& word, const CLI::App& app, const std::string& command) {
   if (word.starts_with("-")) {
     const std::string flag = word.substr(0, word.find('='));
+    const char* hint = command == "kantor run" ? " (configuration keys: --set key=value)" : "";
     throw UsageError(concat("unknown flag ", flag, " of ", command, "; ",
-                            suggestion(flag, flags_of(app)),
-                            " (configuration keys go by --set key=value)"));
+                            suggestion(flag, flags_of(app)), hint));
   }
   throw UsageError(concat("unexpected word '", word, "' after the arguments of ", command, "; see ",
                           command, " --help"));
@@ -119,9 +119,8 @@ struct Parser {
         ->allow_extra_args(false);
     run_verb->add_option("--out", run.out, "Run directory [runs/<stem of PROBLEM>]")
         ->type_name("DIR");
-    run_verb->add_flag(
-        "--dry-run", run.dry_run,
-        "Read the data, print the plan and the resolved configuration, write nothing");
+    run_verb->add_flag("--dry-run", run.dry_run,
+                       "Print the plan and the resolved configuration, write nothing");
     run_verb->add_flag("--quiet", run.quiet, "Print errors and warnings only");
     run_verb->footer(kRunExamples);
   }

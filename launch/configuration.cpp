@@ -43,6 +43,18 @@ std::vector<std::string> take_fingerprints(config::Value& root) {
   return found;
 }
 
+void forget_file_names(config::Value& resolved) {
+  config::Value* problem = resolved.find("problem");
+  config::Value* marginals = problem == nullptr ? nullptr : problem->find("marginals");
+  if (marginals == nullptr || !std::holds_alternative<config::Array>(marginals->data)) return;
+  for (config::Value& marginal : std::get<config::Array>(marginals->data)) {
+    if (!marginal.is_table()) continue;
+    std::erase_if(std::get<config::Table>(marginal.data), [](const auto& item) {
+      return item.first == "path" || item.first == "weights" || item.first == "labels";
+    });
+  }
+}
+
 }  // namespace
 
 LoadedConfiguration load_configuration(const std::string& path,
@@ -63,6 +75,16 @@ std::string resolved_toml(const config::Value& resolved, const Problem& problem)
     text += concat(text.ends_with('[') ? "" : ", ", '"', fingerprint_text(marginal), '"');
   }
   return text + "]\n";
+}
+
+std::int64_t configuration_hash(const config::Value& resolved) {
+  config::Value compared = resolved;
+  forget_file_names(compared);
+  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
+  for (const char letter : config::to_toml(compared, false)) {
+    hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211u;
+  }
+  return static_cast<std::int64_t>(hash >> 1);  // not negative
 }
 
 void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem) {

@@ -2,6 +2,7 @@
 
 // A problem file (or the resolved.toml of a run) with its --set values, read and checked.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,10 @@ LoadedConfiguration load_configuration(const std::string& path,
 /// The text of resolved.toml: all values with origins, then the table [fingerprints], which
 /// load_configuration takes out again. kantor runs it like any problem file.
 std::string resolved_toml(const config::Value& resolved, const Problem& problem);
+
+/// The same on all ranks that were given the same configuration. File names are left out: they may
+/// differ between hosts, and what is in the files is compared by load_problem().
+std::int64_t configuration_hash(const config::Value& resolved);
 
 /// @throws DataError if the data differs from what the run saw.
 void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem);

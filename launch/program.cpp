@@ -68,6 +68,22 @@ int dispatch(const Request& request, Session& session) {
   return eval(std::get<EvalArguments>(request.arguments), request.loaded, session);
 }
 
+/// Collective. Ranks that solve different problems would wait for each other for ever.
+void check_agreement(const Request& request, Communicator& world) {
+  const auto* run = std::get_if<RunArguments>(&request.arguments);
+  const std::int64_t verb = run == nullptr ? 0 : run->dry_run ? 1 : 2;
+  const std::int64_t mine = configuration_hash(request.loaded.resolved) / 4 + verb;
+  const std::int64_t largest = world.agree(mine, "the configuration");
+  const std::int64_t smallest = -world.agree(-mine, "the configuration");
+  together(world, "comparing the configurations", [&] {
+    if (largest != smallest) {
+      throw ConfigError(
+          "the configurations of the ranks differ (problem file, --set or verb); give all ranks of "
+          "one mpirun the same command line and the same file");
+    }
+  });
+}
+
 bool is_quiet(const Request& request) {
   const auto* arguments = std::get_if<RunArguments>(&request.arguments);
   return arguments != nullptr && arguments->quiet;
@@ -85,6 +101,7 @@ int run_collectively(const Request& request, Communicator& world,
                                  " ranks were launched; use \"auto\", or start without mpirun"));
       }
     });
+    check_agreement(request, world);
     Session session(world, request.loaded.typed.run, is_quiet(request), may_fail_alone);
     session.command_line = command_line;
     return dispatch(request, session);

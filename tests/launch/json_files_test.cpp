@@ -1,0 +1,101 @@
+#include "launch/json_files.hpp"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "launch/summary.hpp"
+
+namespace kantor::launch {
+namespace {
+
+using Json = nlohmann::json;
+
+Result small_result() {
+  Result result;
+  result.kind = "eot";
+  result.solver = "sinkhorn";
+  result.cost = "sqeuclidean";
+  result.epsilon = 0.1;
+  result.n = {3, 4};
+  result.d = {2, 2};
+  result.dual_value = 1.0 / 3;
+  return result;
+}
+
+std::string joined(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+TEST(ResultJson, reads_back_as_the_same_numbers) {
+  const Json json = Json::parse(result_json(small_result(), {}));
+  EXPECT_EQ(json.at("dual_value").get<double>(), 1.0 / 3);
+  EXPECT_EQ(json.at("epsilon").get<double>(), 0.1);
+}
+
+TEST(ResultJson, has_no_key_that_does_not_apply) {
+  const Json json = Json::parse(result_json(small_result(), {}));
+  for (const char* key : {"objective", "transport_cost", "kl", "converged", "steps", "reference",
+                          "samples_per_second", "held_out_dual", "certificate", "evaluation_points",
+                          "marginal_error"}) {
+    EXPECT_FALSE(json.contains(key)) << key;
+  }
+}
+
+TEST(ResultJson, writes_null_for_what_is_not_finite) {
+  Result result = small_result();
+  result.dual_value = std::numeric_limits<double>::quiet_NaN();
+  result.objective = std::numeric_limits<double>::infinity();
+  const Json json = Json::parse(result_json(result, {}));
+  EXPECT_TRUE(json.at("dual_value").is_null());
+  EXPECT_TRUE(json.at("objective").is_null());
+}
+
+TEST(ResultJson, holds_certificate_and_reference_when_there_are_any) {
+  Result result = small_result();
+  result.certificate = Certificate{.dual_value = 1,
+                                   .solved_value = 1.5,
+                                   .upper_value = 2,
+                                   .relative_gap = 0.5,
+                                   .gap_nats = 10,
+                                   .iterations = 7,
+                                   .marginal_error = {0, 1e-5}};
+  result.reference = Reference{.value = 1.75, .source = "closed form"};
+  const Json json = Json::parse(result_json(result, {}));
+  EXPECT_EQ(json.at("certificate").at("upper_value"), 2);
+  EXPECT_EQ(json.at("certificate").at("iterations"), 7);
+  EXPECT_EQ(json.at("certificate").at("marginal_error").size(), 2u);
+  EXPECT_EQ(json.at("reference").at("source"), "closed form");
+}
+
+TEST(Environment, keeps_a_command_line_of_any_bytes) {
+  const Json json = Json::parse(environment_json({}, {"kantor", "run", "a \"b\"\xff.toml"}));
+  EXPECT_EQ(json.at("command_line").size(), 3u);
+  EXPECT_EQ(json.at("version"), "0.1.0");
+  EXPECT_FALSE(json.at("libtorch").get<std::string>().empty());
+}
+
+TEST(Summary, gives_the_gap_and_the_distance_to_the_known_answer) {
+  Result result = small_result();
+  result.dual_value = 1.98;
+  result.objective = 2;
+  result.transport_cost = 1.5;
+  result.kl = 5;
+  result.reference = Reference{.value = 1.99, .source = "closed form"};
+  const std::string text = joined(closing_lines(result));
+  EXPECT_NE(text.find("0.01 relative, 0.2 nats"), std::string::npos) << text;
+  EXPECT_NE(text.find("dual_value -0.503 %"), std::string::npos) << text;
+  EXPECT_NE(text.find("objective +0.503 %"), std::string::npos) << text;
+}
+
+TEST(Summary, leaves_out_what_was_not_proven) {
+  const std::string text = joined(closing_lines(small_result()));
+  EXPECT_EQ(text.find("gap"), std::string::npos) << text;
+  EXPECT_EQ(text.find("objective"), std::string::npos) << text;
+}
+
+}  // namespace
+}  // namespace kantor::launch
