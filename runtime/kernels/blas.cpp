@@ -18,12 +18,30 @@ void dgemm_(const char* trans_a, const char* trans_b, const int* m, const int* n
 void dsyevd_(const char* jobz, const char* uplo, const int* n, double* a, const int* lda, double* w,
              double* work, const int* lwork, int* iwork, const int* liwork, int* info);
 void dpotrf_(const char* uplo, const int* n, double* a, const int* lda, int* info);
+// MKL alone has it; null where LibTorch was built with another BLAS.
+int MKL_Set_Num_Threads_Local(int num_threads) __attribute__((weak));
 }
 
 namespace kantor::kernels {
 namespace {
 
 enum class Layout { rows, transposed };  // of the second factor: B [k, n] or B [n, k]
+
+/// Keeps BLAS on the calling thread: the callers are the threads, and a second team of MKL's would
+/// spin against them.
+class OneThread {
+ public:
+  OneThread() : previous_(set(1)) {}
+  ~OneThread() { set(previous_); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+
+ private:
+  static int set(int num_threads) {
+    return MKL_Set_Num_Threads_Local != nullptr ? MKL_Set_Num_Threads_Local(num_threads) : 0;
+  }
+  int previous_;
+};
 
 int fortran_int(std::int64_t value, const char* name) {
   if (value < 0 || value > std::numeric_limits<int>::max()) {
@@ -76,6 +94,7 @@ void gemm(Layout layout, std::int64_t m, std::int64_t n, std::int64_t k, T alpha
   const int int_ldb = fortran_int(std::max<std::int64_t>(ldb, 1), "ldb");
   const int int_ldc = fortran_int(std::max<std::int64_t>(ldc, 1), "ldc");
   if (m == 0 || n == 0) return;
+  const OneThread one_thread;
   call(layout == Layout::rows ? "N" : "T", "N", int_n, int_m, int_k, alpha, b, int_ldb, a, int_lda,
        beta, c, int_ldc);
 }
@@ -119,6 +138,7 @@ void symmetric_eigen(std::int64_t n, std::span<double> matrix, std::span<double>
   }
   if (n == 0) return;
   const int order = fortran_int(n, "n");
+  const OneThread one_thread;
   int info = 0;
   int query = -1;
   double work_size = 0;
@@ -142,6 +162,7 @@ void cholesky(std::int64_t n, std::span<double> matrix) {
   check_square("Cholesky factor", n, matrix.size());
   if (n == 0) return;
   const int order = fortran_int(n, "n");
+  const OneThread one_thread;
   int info = 0;
   dpotrf_("U", &order, matrix.data(), &order, &info);  // column-major upper = row-major lower
   if (info != 0) {

@@ -16,17 +16,26 @@ double logit(const DenseReduction& reduction, std::size_t i, std::size_t j) {
   return reduction.log_b[j] + (reduction.g[j] - cost) / reduction.epsilon;
 }
 
-double log_sum_exp(const DenseReduction& reduction, std::size_t i) {
-  double largest = -kInfinity;
-  for (std::size_t j = 0; j < reduction.num_columns(); ++j) {
-    largest = std::max(largest, logit(reduction, i, j));
+struct Rows {
+  std::vector<double> f;        // [N]
+  std::vector<double> softmax;  // [N, M]
+};
+
+Rows reduce(const DenseReduction& reduction) {
+  const std::size_t m = reduction.num_columns();
+  Rows rows{std::vector<double>(reduction.num_rows(), kInfinity),
+            std::vector<double>(reduction.num_rows() * m, 0.0)};
+  for (std::size_t i = 0; i < reduction.num_rows(); ++i) {
+    double* row = rows.softmax.data() + i * m;
+    double largest = -kInfinity;
+    for (std::size_t j = 0; j < m; ++j) largest = std::max(largest, logit(reduction, i, j));
+    if (largest == -kInfinity) continue;
+    double sum = 0;
+    for (std::size_t j = 0; j < m; ++j) sum += row[j] = std::exp(logit(reduction, i, j) - largest);
+    for (std::size_t j = 0; j < m; ++j) row[j] /= sum;
+    rows.f[i] = -reduction.epsilon * (largest + std::log(sum));
   }
-  if (largest == -kInfinity) return -kInfinity;
-  double sum = 0;
-  for (std::size_t j = 0; j < reduction.num_columns(); ++j) {
-    sum += std::exp(logit(reduction, i, j) - largest);
-  }
-  return largest + std::log(sum);
+  return rows;
 }
 
 }  // namespace
@@ -48,24 +57,9 @@ std::vector<double> dense_costs(const Cost& cost, Points<T> x, Points<T> y,
   return costs;
 }
 
-std::vector<double> soft_min(const DenseReduction& reduction) {
-  std::vector<double> f(reduction.num_rows());
-  for (std::size_t i = 0; i < f.size(); ++i) f[i] = -reduction.epsilon * log_sum_exp(reduction, i);
-  return f;
-}
+std::vector<double> soft_min(const DenseReduction& reduction) { return reduce(reduction).f; }
 
-std::vector<double> softmax(const DenseReduction& reduction) {
-  const std::size_t m = reduction.num_columns();
-  std::vector<double> result(reduction.num_rows() * m, 0.0);
-  for (std::size_t i = 0; i < reduction.num_rows(); ++i) {
-    const double total = log_sum_exp(reduction, i);
-    if (total == -kInfinity) continue;
-    for (std::size_t j = 0; j < m; ++j) {
-      result[i * m + j] = std::exp(logit(reduction, i, j) - total);
-    }
-  }
-  return result;
-}
+std::vector<double> softmax(const DenseReduction& reduction) { return reduce(reduction).softmax; }
 
 std::vector<double> averages(const DenseReduction& reduction, std::span<const double> values,
                              std::size_t num_values) {

@@ -1,0 +1,214 @@
+// Every entry point, type and cost policy against the reference in double.
+
+#include "runtime/kernels/soft_min.hpp"
+
+#include <gtest/gtest.h>
+
+#include "tests/runtime/kernels/random_problem.hpp"
+
+namespace kantor::kernels::test {
+namespace {
+
+constexpr std::int64_t kSizes[] = {1, 2, 7, 8, 9, 63, 64, 65, 129, 515};
+constexpr std::int64_t kDimensions[] = {1, 2, 3, 8, 17, 64};
+
+void expect_near_each(std::span<const double> got, std::span<const double> expected,
+                      double absolute, double relative, const char* what) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (std::size_t k = 0; k < got.size(); ++k) {
+    // Equality first: infinities have no difference.
+    if (got[k] == expected[k]) continue;
+    ASSERT_NEAR(got[k], expected[k], absolute + relative * std::abs(expected[k])) << what << k;
+  }
+}
+
+/// What the reference says of a problem.
+template <class T>
+struct Expected {
+  std::vector<double> f, averages, columns;
+  std::vector<double> given_f, cotangents;     ///< of the backward pass
+  std::vector<double> backward, backward_sum;  ///< and the same with absolute values
+  Rounding rounding;
+  RoundedTotals totals;
+
+  explicit Expected(const RandomProblem<T>& problem)
+      : f(reference::soft_min(problem.exact())),
+        averages(reference::averages(problem.exact(), problem.exact_values(), problem.kNumValues)),
+        columns(reference::column_weights(problem.exact(), problem.a)),
+        given_f(f),
+        cotangents(uniform(problem.shape.n, -1, 1, 7)),
+        rounding(columns, problem.b) {
+    std::vector<double> magnitudes;
+    for (std::size_t i = 0; i < f.size(); ++i) {
+      given_f[i] += .4 * problem.epsilon * cotangents[f.size() - 1 - i];
+      magnitudes.push_back(std::abs(cotangents[i]));
+    }
+    backward = reference::plan_column_weights(problem.exact(), given_f, cotangents);
+    backward_sum = reference::plan_column_weights(problem.exact(), given_f, magnitudes);
+    totals = reference::rounded_plan_totals(problem.exact(), problem.a, rounding.scale,
+                                            rounding.missing, rounding.total_missing);
+  }
+};
+
+/// All entry points of one problem, with one cost matrix.
+template <class T>
+void expect_reference(const RandomProblem<T>& problem, const Expected<T>& expected,
+                      const CostMatrix<T>& matrix) {
+  ThreadPool pool(1);
+  const Reduction<T> reduction = problem.reduction(matrix);
+  const double f_tolerance = problem.f_tolerance();
+  const double relative = problem.plan_tolerance();
+  const double underflow =
+      static_cast<double>(problem.shape.n) * static_cast<double>(std::numeric_limits<T>::min());
+
+  std::vector<double> f(expected.f.size(), -7.0);
+  soft_min<T>(reduction, pool, f);
+  expect_near_each(f, expected.f, f_tolerance, 0, "f ");
+
+  std::vector<double> averages(expected.averages.size(), -7.0);
+  std::fill(f.begin(), f.end(), -7.0);
+  soft_min_averages<T>(reduction, problem.values, problem.kNumValues, pool, f, averages);
+  expect_near_each(f, expected.f, f_tolerance, 0, "f beside averages ");
+  // Absolute: values are at most 1 and may cancel.
+  expect_near_each(averages, expected.averages, 2 * relative, 0, "average ");
+
+  std::vector<double> columns(expected.columns.size(), -7.0);
+  std::fill(f.begin(), f.end(), -7.0);
+  soft_min_weights<T>(reduction, problem.a, pool, f, columns);
+  expect_near_each(f, expected.f, f_tolerance, 0, "f beside weights ");
+  expect_near_each(columns, expected.columns, underflow, relative, "column ");
+
+  plan_column_weights<T>(reduction, expected.given_f, expected.cotangents, pool, columns);
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    ASSERT_NEAR(columns[j], expected.backward[j], underflow + relative * expected.backward_sum[j])
+        << "backward " << j;
+  }
+
+  const auto totals =
+      rounded_plan_totals<T>(reduction, problem.a, expected.rounding.scale,
+                             expected.rounding.missing, expected.rounding.total_missing, pool);
+  ASSERT_NEAR(totals.transport_cost, expected.totals.transport_cost,
+              f_tolerance + relative * problem.magnitude());
+  // |log q| is at most the range of the logits.
+  const double log_range = 1 + 2 * problem.magnitude() / problem.epsilon;
+  ASSERT_NEAR(totals.kl, expected.totals.kl, relative * log_range);
+  ASSERT_NEAR(totals.missing_mass, expected.totals.missing_mass, relative);
+}
+
+template <class T>
+void expect_reference(const RandomProblem<T>& problem) {
+  SCOPED_TRACE(testing::Message() << "N " << problem.shape.n << ", M " << problem.shape.m << ", D "
+                                  << problem.shape.d << ", epsilon " << problem.epsilon);
+  const Expected<T> expected(problem);
+  const auto streamed = problem.streamed();
+  expect_reference(problem, expected, *streamed);
+  if (testing::Test::HasFatalFailure()) return;
+  ThreadPool pool(1);
+  SCOPED_TRACE("stored");
+  expect_reference<T>(problem, expected, StoredCost<T>(*streamed, pool));
+}
+
+/// Every pair of small sizes; the large ones with a few partners, for the sake of time.
+template <class T>
+void expect_reference_for_all_shapes(const Cost& cost) {
+  std::size_t turn = 0;
+  for (const std::int64_t n : kSizes) {
+    for (const std::int64_t m : kSizes) {
+      const bool is_large = std::max(n, m) > 65;
+      if (is_large && n + m != 515 + 9 && n + m != 129 + 65 && n + m != 515 + 129) continue;
+      expect_reference(
+          RandomProblem<T>(cost, {n, m, kDimensions[turn++ % std::size(kDimensions)]}));
+      if (testing::Test::HasFatalFailure()) return;
+    }
+  }
+}
+
+class SoftMin : public testing::TestWithParam<Cost> {};
+
+TEST_P(SoftMin, agrees_with_reference_in_float) {
+  expect_reference_for_all_shapes<float>(GetParam());
+}
+
+TEST_P(SoftMin, agrees_with_reference_in_double) {
+  expect_reference_for_all_shapes<double>(GetParam());
+}
+
+TEST_P(SoftMin, agrees_with_reference_from_huge_to_tiny_epsilon) {
+  for (const double epsilon : {1e6, 10., 1e-2, 1e-4}) {
+    expect_reference(RandomProblem<double>(GetParam(), {65, 129, 3}, epsilon));
+    expect_reference(RandomProblem<float>(GetParam(), {65, 129, 3}, epsilon));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Costs, SoftMin,
+                         testing::Values(Cost{CostKind::sqeuclidean, 2},
+                                         Cost{CostKind::half_sqeuclidean, 2},
+                                         Cost{CostKind::dot, 2}, Cost{CostKind::euclidean, 2},
+                                         Cost{CostKind::pnorm, 1.5}, Cost{CostKind::pnorm, 2},
+                                         Cost{CostKind::pnorm, 3}, Cost{CostKind::pnorm, 1.25}));
+
+// d/dg_j of sum_i t_i f_i is -sum_i t_i S_ij.
+TEST(SoftMinWeights, are_minus_the_gradient_of_the_weighted_soft_min) {
+  RandomProblem<double> problem({CostKind::sqeuclidean, 2}, {40, 30, 3});
+  const auto matrix = problem.streamed();
+  ThreadPool pool(1);
+  std::vector<double> f(40), columns(30);
+  soft_min_weights<double>(problem.reduction(*matrix), problem.a, pool, f, columns);
+  const auto weighted = [&](std::size_t j, double step) {
+    const double before = problem.g[j];
+    problem.g[j] += step;
+    soft_min<double>(problem.reduction(*matrix), pool, f);
+    problem.g[j] = before;
+    double sum = 0;
+    for (std::size_t i = 0; i < f.size(); ++i) sum += problem.a[i] * f[i];
+    return sum;
+  };
+  const double step = 1e-5;  // error step^2 / eps^2 ~ 1.6e-9, rounding 1e-16 / step = 1e-11
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    EXPECT_NEAR((weighted(j, step) - weighted(j, -step)) / (2 * step), -columns[j], 4e-9) << j;
+  }
+}
+
+template <class T>
+std::vector<double> all_outputs(const RandomProblem<T>& problem, int num_threads) {
+  ThreadPool pool(num_threads);
+  const auto streamed = problem.streamed();
+  const StoredCost<T> matrix(*streamed, pool);
+  const Reduction<T> reduction = problem.reduction(*streamed);
+  const auto n = static_cast<std::size_t>(problem.shape.n);
+  const auto m = static_cast<std::size_t>(problem.shape.m);
+  std::vector<double> f(n), averages(n * problem.kNumValues), columns(m), backward(m), stored(m);
+  soft_min<T>(reduction, pool, f);
+  std::vector<double> all = f;
+  soft_min_averages<T>(reduction, problem.values, problem.kNumValues, pool, f, averages);
+  soft_min_weights<T>(reduction, problem.a, pool, f, columns);
+  plan_column_weights<T>(reduction, f, problem.a, pool, backward);
+  soft_min_weights<T>(problem.reduction(matrix), problem.a, pool, f, stored);
+  const Rounding rounding(columns, problem.b);
+  const RoundedTotals totals = rounded_plan_totals<T>(
+      reduction, problem.a, rounding.scale, rounding.missing, rounding.total_missing, pool);
+  for (const auto* part : {&averages, &columns, &backward, &stored}) {
+    all.insert(all.end(), part->begin(), part->end());
+  }
+  all.insert(all.end(), {totals.transport_cost, totals.kl, totals.missing_mass});
+  return all;
+}
+
+// 3,000 rows are more panels than lanes; 65 are fewer.
+TEST(SoftMinThreads, any_number_of_threads_gives_the_same_bits) {
+  for (const Shape shape : {Shape{65, 200, 5}, Shape{515, 129, 8}, Shape{3000, 300, 2}}) {
+    for (const CostKind kind : {CostKind::sqeuclidean, CostKind::euclidean, CostKind::pnorm}) {
+      const RandomProblem<float> floats({kind, 1.5}, shape);
+      const RandomProblem<double> doubles({kind, 1.5}, shape);
+      const auto one_float = all_outputs(floats, 1);
+      const auto one_double = all_outputs(doubles, 1);
+      for (const int threads : {2, 3, 5}) {
+        EXPECT_EQ(all_outputs(floats, threads), one_float) << threads;
+        EXPECT_EQ(all_outputs(doubles, threads), one_double) << threads;
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kantor::kernels::test
