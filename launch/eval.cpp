@@ -5,6 +5,7 @@
 #include <iterator>
 #include <numeric>
 
+#include "distributed/together.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -120,10 +121,8 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
     points = read_points(arguments.points, problem.d());
   });
 
-  session.may_fail_alone = true;
   const Evaluation evaluation =
       evaluate_at(problem, stored, static_cast<int>(arguments.marginal), points.values, context);
-  session.may_fail_alone = false;
 
   together(session.world, "writing the evaluation", [&] {
     if (session.is_first()) write_evaluation(arguments.out, evaluation, problem.d());

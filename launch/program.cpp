@@ -7,6 +7,7 @@
 #include <iostream>
 #include <thread>
 
+#include "distributed/together.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -75,13 +76,15 @@ void check_agreement(const Request& request, Communicator& world) {
   const std::int64_t mine = configuration_hash(request.loaded.resolved) / 4 + verb;
   const std::int64_t largest = world.agree(mine, "the configuration");
   const std::int64_t smallest = -world.agree(-mine, "the configuration");
-  together(world, "comparing the configurations", [&] {
-    if (largest != smallest) {
-      throw ConfigError(
-          "the configurations of the ranks differ (problem file, --set or verb); give all ranks of "
-          "one mpirun the same command line and the same file");
-    }
-  });
+  if (largest != smallest) {
+    fail_alike(world, ConfigError("the configurations of the ranks differ (problem file, --set or "
+                                  "verb); give all ranks the same command line and file"));
+  }
+  if (request.loaded.typed.run.backend == "self" && world.size() > 1) {
+    fail_alike(world,
+               ConfigError(concat("run.backend = \"self\" is one process, but ", world.size(),
+                                  " ranks were launched; use \"auto\", or start without mpirun")));
+  }
 }
 
 bool is_quiet(const Request& request) {
@@ -89,27 +92,22 @@ bool is_quiet(const Request& request) {
   return arguments != nullptr && arguments->quiet;
 }
 
-/// Errors here are known to all ranks, or end them all; the communicator outlives them.
 int run_collectively(const Request& request, Communicator& world,
                      const std::vector<std::string>& command_line) {
-  bool may_fail_alone = false;
   try {
-    together(world, "reading the configuration", [&] {
+    together(world, "reading the request", [&] {
       if (request.failure) std::rethrow_exception(request.failure);
-      if (request.loaded.typed.run.backend == "self" && world.size() > 1) {
-        throw ConfigError(concat("run.backend = \"self\" is one process, but ", world.size(),
-                                 " ranks were launched; use \"auto\", or start without mpirun"));
-      }
     });
     check_agreement(request, world);
-    Session session(world, request.loaded.typed.run, is_quiet(request), may_fail_alone);
+    Session session(world, request.loaded.typed.run, is_quiet(request));
     session.command_line = command_line;
     return dispatch(request, session);
   } catch (const PeerError& error) {
     return static_cast<int>(error.exit_code());
   } catch (const std::exception& error) {
-    const bool is_lost = dynamic_cast<const CommError*>(&error) != nullptr;  // MPI is of no use now
-    if (world.size() > 1 && (may_fail_alone || is_lost)) leave_alone(world, error);
+    const auto* known = dynamic_cast<const Error*>(&error);
+    const bool is_agreed = known != nullptr && known->is_agreed();
+    if (world.size() > 1 && !is_agreed) leave_alone(world, error);
     print_error(error.what(), world.rank(), world.size());
     return exit_code_of(error);
   }

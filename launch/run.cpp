@@ -1,6 +1,7 @@
 #include <iostream>
 #include <optional>
 
+#include "distributed/together.hpp"
 #include "launch/build_info.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_directory.hpp"
@@ -43,9 +44,7 @@ RunDirectory open_directory(const RunArguments& arguments, const LoadedConfigura
 Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem, Session& session,
                       Context& context) {
   const double setup_s = monotonic_seconds() - session.start_s;
-  session.may_fail_alone = true;
   Result result = solve(loaded.typed, problem, context);
-  session.may_fail_alone = false;
   result.seconds.setup += setup_s;
   result.seconds.total = monotonic_seconds() - session.start_s;
   return result;

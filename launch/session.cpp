@@ -63,14 +63,13 @@ std::unique_ptr<Communicator> make_communicator(const RunConfig& run) {
   return world;
 }
 
-Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_, bool& may_fail_alone_)
+Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_)
     : world(world_),
       run(run_),
       pool(threads_of(run_, world_)),
       log({.rank = world_.rank(), .quiet = quiet_}),
       quiet(quiet_),
-      start_s(monotonic_seconds()),
-      may_fail_alone(may_fail_alone_) {}
+      start_s(monotonic_seconds()) {}
 
 RunFacts gather_facts(Session& session) {
   RunFacts facts;

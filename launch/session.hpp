@@ -18,7 +18,7 @@ int announced_rank();
 std::unique_ptr<Communicator> make_communicator(const RunConfig& run);
 
 struct Session {
-  Session(Communicator& world_, const RunConfig& run_, bool quiet_, bool& may_fail_alone_);
+  Session(Communicator& world_, const RunConfig& run_, bool quiet_);
 
   Communicator& world;
   RunConfig run;
@@ -28,10 +28,6 @@ struct Session {
   bool quiet;
   std::vector<std::string> command_line;
   double start_s;  ///< monotonic
-
-  /// Whether an error of this rank may be unknown to the others: true while a solver works, false
-  /// where all ranks fail alike (together()). Outlives the session: the catch at the top reads it.
-  bool& may_fail_alone;
 
   bool is_first() const { return world.rank() == 0; }
   Context context() { return {run, world, pool, log, metrics, is_first() && !quiet}; }

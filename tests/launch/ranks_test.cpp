@@ -59,7 +59,7 @@ TEST_F(Ranks, refuse_to_work_on_different_data) {
   write("problem0.toml", read("problem.toml"));
   write_problem("problem1.toml", "0.5", "path = \"z.npy\"", "path = \"y.npy\"");
   const ProcessOutcome outcome = script_on_ranks(2, kOwnProblem);
-  expect_refused(outcome, 78, {"differ"});
+  expect_refused(outcome, 78, {"same data", "x.npy"});
   EXPECT_FALSE(exists("out"));
 }
 
