@@ -22,13 +22,15 @@ struct StoredRun {
 
 struct Evaluation {
   std::vector<double> potential;  ///< [K]
-  std::vector<double> map;        ///< [K, D] entropic map, empty where the cost has none (euclidean)
+  std::vector<double> map;  ///< [K, D] entropic map, empty where the cost has none (euclidean)
 };
 
-/// @param marginal which marginal the points belong to (0 or 1): its potential, and the map to the other one.
+/// @param marginal which marginal the points belong to (0 or 1): its potential, and the map to the
+/// other one.
 /// @param points   [K, D] row-major.
 /// The potential is the network's where there is one for this marginal, else the c-transform of the
-/// other marginal's stored potential; the map averages over the other marginal (Pooladian & Niles-Weed 2021).
+/// other marginal's stored potential; the map averages over the other marginal (Pooladian &
+/// Niles-Weed 2021).
 /// @throws DataError if shapes do not fit the run.
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context);

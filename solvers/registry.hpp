@@ -30,6 +30,7 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
 Result solve(const Configuration& configuration, const Problem& problem, Context& context);
 
 /// What the run would do and the memory it would take per rank, in a few lines (--dry-run).
-std::string describe_plan(const Configuration& configuration, const Problem& problem, Context& context);
+std::string describe_plan(const Configuration& configuration, const Problem& problem,
+                          Context& context);
 
 }  // namespace kantor

@@ -13,11 +13,11 @@ namespace kantor {
 
 /// Proof of quality: dual_value <= optimum <= upper_value on the evaluated points.
 struct Certificate {
-  double dual_value = 0;     ///< of the learned potentials
-  double solved_value = 0;   ///< dual value after the iterations
-  double upper_value = 0;    ///< objective of the rounded plan
-  double relative_gap = 0;   ///< (upper_value - dual_value) / |upper_value|
-  double gap_nats = 0;       ///< (upper_value - dual_value) / epsilon
+  double dual_value = 0;    ///< of the learned potentials
+  double solved_value = 0;  ///< dual value after the iterations
+  double upper_value = 0;   ///< objective of the rounded plan
+  double relative_gap = 0;  ///< (upper_value - dual_value) / |upper_value|
+  double gap_nats = 0;      ///< (upper_value - dual_value) / epsilon
   std::int64_t iterations = 0;
   std::vector<double> marginal_error;  ///< L1, one per marginal, of the plan before rounding
 };
@@ -35,17 +35,17 @@ struct Seconds {
 };
 
 struct Result {
-  std::string kind;     ///< "eot"
-  std::string solver;   ///< "neural", "sinkhorn"
+  std::string kind;    ///< "eot"
+  std::string solver;  ///< "neural", "sinkhorn"
   std::string cost;
   double epsilon = 0;
   double epsilon_relative = 0;  ///< epsilon / mean cost
   std::vector<std::int64_t> n;
   std::vector<std::int64_t> d;
-  std::optional<double> objective;       ///< transport_cost + epsilon kl, of the rounded plan
+  std::optional<double> objective;  ///< transport_cost + epsilon kl, of the rounded plan
   std::optional<double> transport_cost;
   std::optional<double> kl;
-  double dual_value = 0;                 ///< of the solver's own potentials
+  double dual_value = 0;  ///< of the solver's own potentials
   std::vector<double> marginal_error;
   std::optional<bool> converged;
   std::int64_t iterations = 0;
@@ -57,14 +57,16 @@ struct Result {
   std::optional<std::int64_t> skipped_steps;
   std::optional<double> samples_per_second;
   std::optional<double> held_out_dual;
-  std::vector<std::int64_t> evaluation_points;  ///< points per marginal, where fewer than all were used
+  std::vector<std::int64_t>
+      evaluation_points;  ///< points per marginal, where fewer than all were used
   std::optional<Certificate> certificate;
 
   /// One per marginal, input order, gauge sum_i a_i f_i = 0. Whole on rank 0, empty elsewhere.
   std::vector<std::vector<double>> potentials;
   std::vector<std::vector<double>> certificate_potentials;
 
-  /// Networks, if the solver has any: flat list of named tensors, and their structure as JSON text (model.json).
+  /// Networks, if the solver has any: flat list of named tensors, and their structure as JSON text
+  /// (model.json).
   struct Tensor {
     std::string name;
     std::vector<std::int64_t> shape;

@@ -1,10 +1,13 @@
 #include "runtime/random/sampler.hpp"
 
+#include <algorithm>
+
 #include "runtime/core/error.hpp"
 
 namespace kantor::random {
 
-Sampler::Sampler(std::int64_t n, std::int64_t num_heldout, std::uint64_t seed, std::uint32_t marginal)
+Sampler::Sampler(std::int64_t n, std::int64_t num_heldout, std::uint64_t seed,
+                 std::uint32_t marginal)
     : num_drawn_(n - num_heldout),
       seed_(seed),
       marginal_(marginal),
@@ -24,8 +27,13 @@ std::int64_t Sampler::row(std::int64_t draw) {
   return static_cast<std::int64_t>(has_heldout_ ? roles_(place) : place);
 }
 
-std::int64_t Sampler::heldout_row(std::int64_t k) const {
-  return static_cast<std::int64_t>(roles_(static_cast<std::uint64_t>(num_drawn_ + k)));
+std::vector<std::int64_t> Sampler::heldout_rows() const {
+  std::vector<std::int64_t> rows;
+  for (auto place = static_cast<std::uint64_t>(num_drawn_); place < roles_.size(); ++place) {
+    rows.push_back(static_cast<std::int64_t>(roles_(place)));
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
 }
 
 }  // namespace kantor::random

@@ -2,13 +2,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "runtime/random/permutation.hpp"
 
 namespace kantor::random {
 
-/// Draws without end: pass after pass over n rows, each pass in its own order. Draw t is a function of
-/// (seed, marginal, t) alone, so neither the number of ranks nor a restart changes the data order.
+/// Draws without end: pass after pass over n rows, each pass in its own order. Draw t is a function
+/// of (seed, marginal, t) alone, so neither the number of ranks nor a restart changes the data
+/// order.
 class Sampler {
  public:
   /// @param num_heldout rows kept out of the draws: a fixed, seeded set of that size.
@@ -17,8 +19,8 @@ class Sampler {
   /// @param draw global number: step * batch + position in the batch.
   /// @return a row in [0, n).
   std::int64_t row(std::int64_t draw);
-  /// Row k of the held-out set, k < num_heldout.
-  std::int64_t heldout_row(std::int64_t k) const;
+  /// The held-out rows, ascending.
+  std::vector<std::int64_t> heldout_rows() const;
 
  private:
   std::int64_t num_drawn_;  ///< rows that take part

@@ -13,8 +13,8 @@ namespace kantor::neural {
 struct NetworkConfig {
   std::string kind = "mlp";
   std::vector<std::int64_t> width = {128, 128};
-  std::string activation = "silu";   ///< silu | relu | gelu | tanh | softplus
-  bool quadratic = true;             ///< adds a quadratic form, started from the Gaussian closed form
+  std::string activation = "silu";  ///< silu | relu | gelu | tanh | softplus
+  bool quadratic = true;  ///< adds a quadratic form, started from the Gaussian closed form
 
   void describe(config::Fields& fields);
   void check() const;
@@ -22,9 +22,9 @@ struct NetworkConfig {
 
 /// [solver.neural]
 struct NeuralConfig {
-  TrainerConfig training;                     ///< steps, learning_rate, ... in the same table
-  std::int64_t batch = 512;                   ///< global batch per marginal
-  std::string negatives = "global";           ///< global | local
+  TrainerConfig training;            ///< steps, learning_rate, ... in the same table
+  std::int64_t batch = 512;          ///< global batch per marginal
+  std::string negatives = "global";  ///< global | local
   NetworkConfig network;
   std::int64_t certificate_iterations = 200;  ///< at most; 0 = no certificate
   double certificate_tolerance = 1e-4;        ///< L1 marginal error that ends them early

@@ -1,6 +1,7 @@
 #pragma once
 
-// A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D dimensions.
+// A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D
+// dimensions.
 
 #include <cstdint>
 #include <optional>
@@ -17,8 +18,8 @@ namespace kantor {
 
 /// epsilon = 0.5, or epsilon = { relative = "mean" | "std", scale = 0.05 }
 struct EpsilonConfig {
-  double value = 0;          ///< absolute, if relative is empty
-  std::string relative;      ///< "", "mean", "std"
+  double value = 0;      ///< absolute, if relative is empty
+  std::string relative;  ///< "", "mean", "std"
   double scale = 0.05;
 };
 
@@ -26,7 +27,7 @@ struct EpsilonConfig {
 struct ProblemConfig {
   std::string kind = "eot";
   std::string cost = "sqeuclidean";
-  double p = 2;              ///< exponent of pnorm
+  double p = 2;  ///< exponent of pnorm
   EpsilonConfig epsilon;
   std::vector<data::MarginalConfig> marginals;
 
@@ -41,18 +42,18 @@ struct Problem {
   std::string kind;
   kernels::Cost cost;
   double epsilon = 0;
-  double mean_cost = 0;                       ///< of the cost under the product of the marginals
+  double mean_cost = 0;  ///< of the cost under the product of the marginals
   std::vector<data::Marginal> marginals;
-  std::vector<std::vector<double>> means;     ///< [D] per marginal, weighted
-  std::vector<double> centre;                 ///< [D], subtracted from all points before any tile is made
+  std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted
+  std::vector<double> centre;  ///< [D], subtracted from all points before any tile is made
   std::optional<Reference> reference;
 
   std::int64_t n(std::size_t marginal) const { return marginals[marginal].n(); }
   std::int64_t d() const { return marginals.front().d(); }
 };
 
-/// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes the
-/// moments and resolves epsilon. Every rank throws if any rank met an error.
+/// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes
+/// the moments and resolves epsilon. Every rank throws if any rank met an error.
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
 

@@ -1,0 +1,218 @@
+#include "solvers/neural/neural_eot.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "distributed/flat_parameters.hpp"
+#include "distributed/trainer.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/data/moments.hpp"
+#include "solvers/neural/semi_dual.hpp"
+#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+
+namespace kantor::neural {
+
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// Standard deviations of marginal 0, floored so that constant coordinates do not blow up.
+std::vector<double> deviations(const Problem& problem, Communicator& world) {
+  constexpr double kFloor = 0.1;  // of the root mean square over coordinates
+  const data::Marginal& marginal = problem.marginals[0];
+  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+  std::vector<double> result =
+      data::partial_central_sums(marginal, share.first, share.last, problem.means[0], false)
+          .variances;
+  world.all_reduce<double>(result, ReduceOp::sum, "variances");
+  double mean_square = 0;
+  for (const double variance : result) mean_square += variance / static_cast<double>(result.size());
+  const double floor = mean_square > 0 ? kFloor * std::sqrt(mean_square) : 1;
+  for (double& value : result) value = std::max(std::sqrt(value), floor);
+  return result;
+}
+
+Potential make_potential(const NeuralConfig& config, const Problem& problem, Context& context) {
+  constexpr std::int64_t kMaxRank = 256;
+  PotentialInputs inputs;
+  inputs.d = problem.d();
+  inputs.mean = problem.means[0];
+  inputs.deviation = deviations(problem, context.world);
+  inputs.output_scale = problem.epsilon;
+  inputs.gaussian.scale = 0;
+  if (config.network.quadratic && has_gaussian_form(problem.cost.kind)) {
+    inputs.gaussian = gaussian_potential(problem, kMaxRank, context);
+  }
+  const at::ScalarType dtype =
+      context.run.precision == "float64" ? torch::kFloat64 : torch::kFloat32;
+  return {config.network, std::move(inputs), problem.centre, dtype,
+          static_cast<std::uint64_t>(context.run.seed)};
+}
+
+/// f of the network at rows [first, last) of marginal 0, block by block.
+template <class T>
+std::vector<double> evaluate(const Potential& potential, const Problem& problem,
+                             std::span<const std::int64_t> rows) {
+  constexpr std::size_t kBlock = 1024;
+  const torch::NoGradGuard no_grad;
+  std::vector<double> values;
+  values.reserve(rows.size());
+  for (std::size_t first = 0; first < rows.size(); first += kBlock) {
+    const auto block = rows.subspan(first, std::min(kBlock, rows.size() - first));
+    at::Tensor x = torch::empty({static_cast<std::int64_t>(block.size()), problem.d()},
+                                torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
+    problem.marginals[0].read<T>(block, problem.centre, x.data_ptr<T>());
+    const at::Tensor f = potential.forward(x).to(torch::kFloat64);
+    values.insert(values.end(), f.data_ptr<double>(), f.data_ptr<double>() + f.numel());
+  }
+  return values;
+}
+
+/// The rows of a shard within a subset (empty = all).
+std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = shard.first; i < shard.last; ++i) {
+    rows.push_back(subset.empty() ? i : subset[index(i)]);
+  }
+  return rows;
+}
+
+/// E_mu f + E_nu f^{c,eps} on the rows that were kept out of training (on all rows of a marginal
+/// that keeps none out).
+template <class T>
+std::optional<double> held_out_dual(const Potential& potential, const Problem& problem,
+                                    Context& context) {
+  const Subset subset{training_sampler(problem, 0, context.run.seed).heldout_rows(),
+                      training_sampler(problem, 1, context.run.seed).heldout_rows()};
+  if (subset.x.empty() && subset.y.empty()) return std::nullopt;
+  const ShardedEot<double> points(problem, subset, Storage::streamed, context);
+  const std::vector<double> f = evaluate<T>(potential, problem, rows_of(points.rows(), subset.x));
+  std::vector<double> g(index(points.m()));
+  points.transform_to_y(f, g);
+  return points.expectation_x(f) + points.expectation_y(g);
+}
+
+/// The solver's own potentials at ALL points: f of the network, g = c-transform over the evaluated
+/// x.
+template <class T>
+std::vector<std::vector<double>> exported_potentials(const Potential& potential,
+                                                     const Problem& problem, const Subset& subset,
+                                                     std::span<const double> f,
+                                                     std::span<const double> g, Context& context) {
+  const Shard shard = shard_of(problem.n(0), context.world.rank(), context.world.size());
+  std::vector<double> part = subset.x.empty() ? std::vector<double>(f.begin(), f.end())
+                                              : evaluate<T>(potential, problem, rows_of(shard, {}));
+  part.resize(index(shard.slots));
+  std::vector<double> all_f(part.size() * index(context.world.size()));
+  context.world.all_gather<double>(part, all_f, "potentials");
+  all_f.resize(index(problem.n(0)));
+
+  std::vector<double> all_g(g.begin(), g.end());
+  if (!subset.y.empty()) {
+    const ShardedEot<double> every_y(problem, {subset.x, {}}, Storage::streamed, context);
+    all_g.resize(index(problem.n(1)));
+    every_y.transform_to_y(f, all_g);
+  }
+  sinkhorn::fix_gauge(problem.marginals[0].weights(), all_f, all_g);
+  if (context.world.rank() != 0) return {};
+  return {std::move(all_f), std::move(all_g)};
+}
+
+/// Sinkhorn from the learned potentials, in run.precision, and what it proves, in double.
+template <class T>
+void certify(const NeuralConfig& config, const Problem& problem, const Subset& subset,
+             const ShardedEot<double>& points, std::vector<double> f, std::vector<double> g,
+             Result& result, Context& context) {
+  sinkhorn::Report report;
+  {
+    const ShardedEot<T> fast(problem, subset, Storage::automatic, context);
+    report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
+                               f, g, context, "certificate");
+  }
+  const sinkhorn::PlanValue value = sinkhorn::plan_value(points, f, g, context);
+  const double gap = value.objective - result.dual_value;
+  result.objective = value.objective;
+  result.transport_cost = value.transport_cost;
+  result.kl = value.kl;
+  result.marginal_error = {report.first_error,
+                           0};  // the c-transform makes the second marginal exact
+  result.certificate = {.dual_value = result.dual_value,
+                        .solved_value = value.dual_value,
+                        .upper_value = value.objective,
+                        .relative_gap = gap / std::abs(value.objective),
+                        .gap_nats = gap / problem.epsilon,
+                        .iterations = report.iterations,
+                        .marginal_error = value.marginal_error};
+  result.converged = result.certificate->relative_gap <= config.gap_tolerance;
+  std::vector<double> all_f = points.gather_x(f);
+  sinkhorn::fix_gauge(points.gather_x(points.a()), all_f, g);
+  if (context.world.rank() == 0) result.certificate_potentials = {std::move(all_f), std::move(g)};
+}
+
+template <class T>
+Result solve_in(const NeuralConfig& config, const Problem& problem, Context& context) {
+  const double start = monotonic_seconds();
+  const Potential potential = make_potential(config, problem, context);
+  FlatParameters parameters(potential.parameters());
+  SemiDual<T> objective(config, problem, potential, context);
+  const TrainingReport training = Trainer(config.training, objective, parameters, context).run();
+  const double trained = monotonic_seconds();
+
+  const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
+  const ShardedEot<double> points(problem, subset, Storage::automatic, context);
+  const std::vector<double> f = evaluate<T>(potential, problem, rows_of(points.rows(), subset.x));
+  std::vector<double> g(index(points.m()));
+  points.transform_to_y(f, g);
+
+  Result result;
+  result.steps = result.iterations = training.steps;
+  result.skipped_steps = training.skipped;
+  result.samples_per_second =
+      static_cast<double>(config.batch * training.steps) / std::max(training.seconds, 1e-9);
+  result.dual_value = points.expectation_x(f) + points.expectation_y(g);
+  result.held_out_dual = held_out_dual<T>(potential, problem, context);
+  if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
+  result.potentials = exported_potentials<T>(potential, problem, subset, f, g, context);
+  if (config.certificate_iterations > 0)
+    certify<T>(config, problem, subset, points, f, g, result, context);
+  result.model = potential.tensors();
+  result.model_json = potential.description();
+  result.seconds.solve = trained - start;
+  result.seconds.certificate = monotonic_seconds() - trained;
+  return result;
+}
+
+}  // namespace
+
+Result solve(const NeuralConfig& config, const Problem& problem, Context& context) {
+  return context.run.precision == "float64" ? solve_in<double>(config, problem, context)
+                                            : solve_in<float>(config, problem, context);
+}
+
+double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const Context& context) {
+  const double element = context.run.precision == "float64" ? 8 : 4;
+  const auto limit = [&](std::int64_t n) {
+    return static_cast<double>(config.evaluation_points > 0 ? std::min(n, config.evaluation_points)
+                                                            : n);
+  };
+  const double n = std::ceil(limit(problem.n(0)) / static_cast<double>(context.world.size()));
+  const double m = limit(problem.n(1));
+  const auto d = static_cast<double>(problem.d());
+  const double batch = static_cast<double>(config.batch) * d * element * 2;
+  const double costs = config.certificate_iterations > 0 ? n * m * (element + 8) : n * m * 8;
+  double parameters = 0;
+  double in = d;
+  for (const std::int64_t out : config.network.width) {
+    parameters += (in + 1) * static_cast<double>(out);
+    in = static_cast<double>(out);
+  }
+  return (n + m) * d * (8 + element) + costs + batch + 5 * parameters * element;
+}
+
+}  // namespace kantor::neural

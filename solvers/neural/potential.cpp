@@ -1,0 +1,174 @@
+#include "solvers/neural/potential.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "runtime/core/error.hpp"
+#include "runtime/random/philox.hpp"
+
+namespace kantor::neural {
+
+namespace {
+
+at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape, at::ScalarType dtype) {
+  const auto options = torch::TensorOptions().dtype(torch::kFloat64);
+  const at::Tensor view = torch::from_blob(const_cast<double*>(values.data()), shape, options);
+  return view.to(dtype, /*non_blocking=*/false, /*copy=*/true);
+}
+
+/// Uniform in +-sqrt(3 gain / fan_in): variance gain / fan_in, so that activations keep their size.
+at::Tensor random_weight(std::int64_t out, std::int64_t in, std::uint64_t seed, std::uint32_t layer,
+                         at::ScalarType dtype) {
+  constexpr double kGain = 2;  // half of the units are off, more or less
+  const random::Stream stream(seed, random::Purpose::initial_weights, layer);
+  const double bound = std::sqrt(3 * kGain / static_cast<double>(in));
+  std::vector<double> values(static_cast<std::size_t>(out * in));
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = bound * (2 * stream.uniform(i) - 1);
+  return to_tensor(values, {out, in}, dtype);
+}
+
+std::vector<double> to_vector(const at::Tensor& tensor) {
+  const at::Tensor flat = tensor.detach().to(torch::kFloat64).contiguous().flatten();
+  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+}
+
+}  // namespace
+
+Potential::Potential(const NetworkConfig& config, PotentialInputs inputs,
+                     std::span<const double> shift, at::ScalarType dtype, std::uint64_t seed)
+    : config_(config), inputs_(std::move(inputs)) {
+  place_inputs(shift, dtype);
+  std::int64_t in = inputs_.d;
+  for (const std::int64_t out : config_.width) {
+    layers_.push_back(
+        {random_weight(out, in, seed, static_cast<std::uint32_t>(layers_.size()), dtype),
+         torch::zeros({out}, dtype)});
+    in = out;
+  }
+  layers_.push_back({torch::zeros({1, in}, dtype), torch::zeros({1}, dtype)});
+  for (Layer& layer : layers_) {
+    layer.weight.requires_grad_();
+    layer.bias.requires_grad_();
+  }
+}
+
+void Potential::place_inputs(std::span<const double> shift, at::ScalarType dtype) {
+  std::vector<double> origin(inputs_.mean);
+  for (std::size_t k = 0; k < shift.size(); ++k) origin[k] -= shift[k];
+  std::vector<double> inverse(inputs_.deviation);
+  for (double& value : inverse) value = 1 / value;
+  origin_ = to_tensor(origin, {inputs_.d}, dtype);
+  inverse_deviation_ = to_tensor(inverse, {inputs_.d}, dtype);
+  if (inputs_.gaussian.scale != 0) {
+    factor_ = to_tensor(inputs_.gaussian.factor, {inputs_.d, inputs_.gaussian.rank}, dtype);
+    linear_ = to_tensor(inputs_.gaussian.linear, {inputs_.d}, dtype);
+  }
+}
+
+at::Tensor Potential::activate(const at::Tensor& hidden) const {
+  if (config_.activation == "silu") return torch::silu(hidden);
+  if (config_.activation == "relu") return torch::relu(hidden);
+  if (config_.activation == "gelu") return torch::gelu(hidden);
+  if (config_.activation == "tanh") return torch::tanh(hidden);
+  return torch::softplus(hidden);
+}
+
+at::Tensor Potential::forward(const at::Tensor& x) const {
+  const at::Tensor z = x - origin_;                       // [B, D]
+  at::Tensor hidden = z * inverse_deviation_;             // [B, D]
+  for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {  // [B, width]
+    hidden = activate(torch::linear(hidden, layers_[k].weight, layers_[k].bias));
+  }
+  const Layer& last = layers_.back();
+  const at::Tensor network = torch::linear(hidden, last.weight, last.bias).squeeze(1);  // [B]
+  if (inputs_.gaussian.scale == 0) return inputs_.output_scale * network;
+
+  const GaussianPotential& gaussian = inputs_.gaussian;
+  const at::Tensor quadratic = gaussian.square * z.square().sum(1) -
+                               torch::mm(z, factor_).square().sum(1) +
+                               2 * torch::mv(z, linear_);  // [B]
+  return gaussian.scale * quadratic + inputs_.output_scale * network;
+}
+
+std::vector<NamedParameter> Potential::parameters() const {
+  std::vector<NamedParameter> result;
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    result.push_back({concat("layers.", k, ".weight"), layers_[k].weight});
+    result.push_back({concat("layers.", k, ".bias"), layers_[k].bias});
+  }
+  return result;
+}
+
+std::vector<Result::Tensor> Potential::tensors() const {
+  const std::int64_t d = inputs_.d;
+  std::vector<Result::Tensor> result = {{"input.mean", {d}, inputs_.mean},
+                                        {"input.deviation", {d}, inputs_.deviation}};
+  if (inputs_.gaussian.scale != 0) {
+    result.push_back({"quadratic.factor", {d, inputs_.gaussian.rank}, inputs_.gaussian.factor});
+    result.push_back({"quadratic.linear", {d}, inputs_.gaussian.linear});
+  }
+  for (const NamedParameter& parameter : parameters()) {
+    result.push_back({parameter.name, parameter.tensor.sizes().vec(), to_vector(parameter.tensor)});
+  }
+  return result;
+}
+
+std::string Potential::description() const {
+  nlohmann::ordered_json json;
+  json["format"] = "kantor potential";
+  json["version"] = 1;
+  json["formula"] =
+      "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
+      "deviation), "
+      "z = x - mean";
+  json["network"] = {
+      {"kind", config_.kind}, {"width", config_.width}, {"activation", config_.activation}};
+  json["d"] = inputs_.d;
+  json["output_scale"] = inputs_.output_scale;
+  json["quadratic"] = {{"scale", inputs_.gaussian.scale},
+                       {"square", inputs_.gaussian.square},
+                       {"rank", inputs_.gaussian.rank}};
+  return json.dump(2);
+}
+
+Potential Potential::restore(const std::string& description,
+                             const std::vector<Result::Tensor>& tensors) {
+  const auto tensor = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
+    for (const Result::Tensor& candidate : tensors) {
+      if (candidate.name == name && candidate.shape == shape) return candidate.values;
+    }
+    throw DataError(
+        concat("the model has no tensor ", name, " of the shape that model.json tells"));
+  };
+  NetworkConfig config;
+  PotentialInputs inputs;
+  try {
+    const auto json = nlohmann::json::parse(description);
+    config.width = json.at("network").at("width").get<std::vector<std::int64_t>>();
+    config.activation = json.at("network").at("activation").get<std::string>();
+    inputs.d = json.at("d").get<std::int64_t>();
+    inputs.output_scale = json.at("output_scale").get<double>();
+    inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
+    inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
+    inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(concat("model.json is damaged: ", error.what()));
+  }
+  inputs.mean = tensor("input.mean", {inputs.d});
+  inputs.deviation = tensor("input.deviation", {inputs.d});
+  if (inputs.gaussian.scale != 0) {
+    inputs.gaussian.factor = tensor("quadratic.factor", {inputs.d, inputs.gaussian.rank});
+    inputs.gaussian.linear = tensor("quadratic.linear", {inputs.d});
+  }
+  Potential potential(config, std::move(inputs), {}, torch::kFloat64, 0);
+  const torch::NoGradGuard no_grad;
+  for (const NamedParameter& parameter : potential.parameters()) {
+    const std::vector<std::int64_t> shape = parameter.tensor.sizes().vec();
+    parameter.tensor.copy_(to_tensor(tensor(parameter.name, shape), shape, torch::kFloat64));
+  }
+  return potential;
+}
+
+}  // namespace kantor::neural

@@ -1,0 +1,66 @@
+#pragma once
+
+// The potential f as a network. Shapes: B points, D dimensions, R rank of the quadratic term.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "distributed/flat_parameters.hpp"
+#include "solvers/neural/neural_config.hpp"
+#include "solvers/problem/gaussian.hpp"
+#include "solvers/result.hpp"
+
+namespace kantor::neural {
+
+/// What a potential is built from, in the units of the data.
+struct PotentialInputs {
+  std::int64_t d = 0;
+  std::vector<double> mean;       ///< [D] of the marginal f lives on
+  std::vector<double> deviation;  ///< [D] standard deviations, floored: what inputs are divided by
+  double output_scale = 1;        ///< unit of the network's output, in units of the cost
+  GaussianPotential gaussian;     ///< rank 0 and scale 0 without a quadratic term
+};
+
+/// f(x) = gaussian(x) + output_scale * mlp((x - mean) / deviation). The last layer starts at zero,
+/// so that training starts from the closed form for Gaussians of the sample's moments (or from 0
+/// without it).
+class Potential {
+ public:
+  /// Initial weights follow from the seed by counter-based random numbers.
+  /// @param shift [D] already subtracted from the points that forward() gets.
+  Potential(const NetworkConfig& config, PotentialInputs inputs, std::span<const double> shift,
+            at::ScalarType dtype, std::uint64_t seed);
+
+  /// @param x [B, D] points minus shift. @return [B].
+  at::Tensor forward(const at::Tensor& x) const;
+  std::vector<NamedParameter> parameters() const;
+
+  /// The network for result files: tensors that act on raw points, and model.json.
+  std::vector<Result::Tensor> tensors() const;
+  std::string description() const;
+  /// Rebuilds a potential from tensors() and description(). @throws DataError if they do not fit.
+  static Potential restore(const std::string& description,
+                           const std::vector<Result::Tensor>& tensors);
+
+ private:
+  struct Layer {
+    at::Tensor weight;  ///< [out, in]
+    at::Tensor bias;    ///< [out]
+  };
+  at::Tensor activate(const at::Tensor& hidden) const;
+  void place_inputs(std::span<const double> shift, at::ScalarType dtype);
+
+  NetworkConfig config_;
+  PotentialInputs inputs_;
+  std::vector<Layer> layers_;
+  at::Tensor origin_;             ///< [D] mean - shift
+  at::Tensor inverse_deviation_;  ///< [D]
+  at::Tensor factor_;             ///< [D, R]
+  at::Tensor linear_;             ///< [D]
+};
+
+}  // namespace kantor::neural

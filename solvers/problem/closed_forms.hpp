@@ -1,0 +1,17 @@
+#pragma once
+
+#include <optional>
+
+#include "solvers/problem/problem.hpp"
+
+namespace kantor {
+
+/// The optimal value of the population problem, where the generators' laws have one: two Gaussians
+/// (closed form) or two equal uniform cubes (one-dimensional quadrature; the value depends on d *
+/// epsilon alone).
+std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon);
+
+/// OT between Unif[-1, 1] and itself, sqeuclidean: Sinkhorn on Gauss-Legendre nodes, to 1e-13.
+double unit_interval_value(double epsilon);
+
+}  // namespace kantor

@@ -1,0 +1,141 @@
+#include "solvers/problem/cost_statistics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <span>
+
+#include "distributed/shards.hpp"
+#include "runtime/data/moments.hpp"
+
+namespace kantor {
+
+namespace {
+
+using kernels::CostKind;
+
+double dot(std::span<const double> x, std::span<const double> y) {
+  return std::inner_product(x.begin(), x.end(), y.begin(), 0.0);
+}
+
+/// v^T A v. @param a [D, D].
+double quadratic_form(std::span<const double> a, std::span<const double> v) {
+  double sum = 0;
+  for (std::size_t k = 0; k < v.size(); ++k)
+    sum += v[k] * dot(a.subspan(k * v.size(), v.size()), v);
+  return sum;
+}
+
+data::CentralSums central_sums(const Problem& problem, std::size_t k, bool with_covariance,
+                               Communicator& world) {
+  const data::Marginal& marginal = problem.marginals[k];
+  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+  data::CentralSums sums = data::partial_central_sums(marginal, share.first, share.last,
+                                                      problem.means[k], with_covariance);
+  std::vector<double> scalars = {sums.square, sums.fourth};
+  world.all_reduce<double>(scalars, ReduceOp::sum, "moments");
+  sums.square = scalars[0];
+  sums.fourth = scalars[1];
+  world.all_reduce<double>(sums.third, ReduceOp::sum, "third moments");
+  if (with_covariance) world.all_reduce<double>(sums.covariance, ReduceOp::sum, "covariance");
+  return sums;
+}
+
+/// |x - y|^2 with x = a + x', y = b + y', delta = a - b: the cross terms of x' and y' vanish in the
+/// mean, and in the variance only <x', y'> remains, 4 tr(A B).
+CostStatistics of_square(const Problem& problem, bool with_std, Communicator& world) {
+  std::vector<double> delta(problem.means[0]);
+  for (std::size_t k = 0; k < delta.size(); ++k) delta[k] -= problem.means[1][k];
+  const data::CentralSums x = central_sums(problem, 0, with_std, world);
+  const data::CentralSums y = central_sums(problem, 1, with_std, world);
+  CostStatistics statistics{.mean = x.square + y.square + dot(delta, delta)};
+  if (with_std) {
+    // Var(|x'|^2 + 2 sign delta.x')
+    const auto own = [&](const data::CentralSums& sums, double sign) {
+      return sums.fourth - sums.square * sums.square + 4 * quadratic_form(sums.covariance, delta) +
+             4 * sign * dot(delta, sums.third);
+    };
+    const double variance = own(x, 1) + own(y, -1) + 4 * dot(x.covariance, y.covariance);
+    statistics.standard_deviation = std::sqrt(std::max(variance, 0.0));
+  }
+  return statistics;
+}
+
+/// -<x, y>: variance b^T A b + a^T B a + tr(A B).
+CostStatistics of_dot(const Problem& problem, bool with_std, Communicator& world) {
+  CostStatistics statistics{.mean = -dot(problem.means[0], problem.means[1])};
+  if (with_std) {
+    const data::CentralSums x = central_sums(problem, 0, true, world);
+    const data::CentralSums y = central_sums(problem, 1, true, world);
+    const double variance = quadratic_form(x.covariance, problem.means[1]) +
+                            quadratic_form(y.covariance, problem.means[0]) +
+                            dot(x.covariance, y.covariance);
+    statistics.standard_deviation = std::sqrt(std::max(variance, 0.0));
+  }
+  return statistics;
+}
+
+/// Any cost: rows of X are shared by the ranks, panels of costs are made and dropped.
+CostStatistics streamed(const Problem& problem, Context& context) {
+  constexpr std::int64_t kPanelRows = 16;
+  const data::Marginal& first = problem.marginals[0];
+  const data::Marginal& second = problem.marginals[1];
+  const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
+  const std::int64_t m = second.n();
+  std::vector<double> x(static_cast<std::size_t>(share.count() * problem.d()));
+  std::vector<double> y(static_cast<std::size_t>(m * problem.d()));
+  first.read_range(share.first, share.count(), problem.centre, x.data());
+  second.read_range(0, m, problem.centre, y.data());
+  const auto cost =
+      kernels::streamed_cost<double>(problem.cost, {x.data(), share.count(), problem.d()},
+                                     {y.data(), m, problem.d()}, problem.centre);
+
+  const std::int64_t num_panels = (share.count() + kPanelRows - 1) / kPanelRows;
+  std::vector<double> sums(static_cast<std::size_t>(num_panels));
+  std::vector<double> squares(static_cast<std::size_t>(num_panels));
+  context.pool.for_each(num_panels, [&](std::int64_t panel) {
+    const std::int64_t begin = panel * kPanelRows;
+    const std::int64_t count = std::min(kPanelRows, share.count() - begin);
+    std::vector<double> tile(static_cast<std::size_t>(count * m));
+    cost->costs(begin, count, tile.data());
+    double sum = 0;
+    double square = 0;
+    for (std::int64_t r = 0; r < count; ++r) {
+      const double a = first.weight(share.first + begin + r);
+      for (std::int64_t j = 0; j < m; ++j) {
+        const double c = tile[static_cast<std::size_t>(r * m + j)];
+        const double mass = a * second.weight(j);
+        sum += mass * c;
+        square += mass * c * c;
+      }
+    }
+    sums[static_cast<std::size_t>(panel)] = sum;
+    squares[static_cast<std::size_t>(panel)] = square;
+  });
+  std::vector<double> totals = {std::accumulate(sums.begin(), sums.end(), 0.0),
+                                std::accumulate(squares.begin(), squares.end(), 0.0)};
+  context.world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
+  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+}
+
+}  // namespace
+
+CostStatistics cost_statistics(const Problem& problem, bool with_standard_deviation,
+                               Context& context) {
+  switch (problem.cost.kind) {
+    case CostKind::sqeuclidean:
+      return of_square(problem, with_standard_deviation, context.world);
+    case CostKind::half_sqeuclidean: {
+      const CostStatistics whole = of_square(problem, with_standard_deviation, context.world);
+      return {whole.mean / 2, whole.standard_deviation / 2};
+    }
+    case CostKind::dot:
+      return of_dot(problem, with_standard_deviation, context.world);
+    case CostKind::euclidean:
+    case CostKind::pnorm:
+      return streamed(problem, context);
+  }
+  throw ValueError("unknown cost");
+}
+
+}  // namespace kantor

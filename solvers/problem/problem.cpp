@@ -1,0 +1,194 @@
+#include "solvers/problem/problem.hpp"
+
+#include <array>
+#include <cmath>
+#include <span>
+
+#include "distributed/shards.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+#include "runtime/data/moments.hpp"
+#include "solvers/problem/closed_forms.hpp"
+#include "solvers/problem/cost_statistics.hpp"
+
+namespace kantor {
+
+namespace {
+
+struct CostName {
+  const char* name;
+  kernels::CostKind kind;
+};
+constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeuclidean},
+                               CostName{"half_sqeuclidean", kernels::CostKind::half_sqeuclidean},
+                               CostName{"dot", kernels::CostKind::dot},
+                               CostName{"euclidean", kernels::CostKind::euclidean},
+                               CostName{"pnorm", kernels::CostKind::pnorm}};
+
+std::vector<std::string> cost_names() {
+  std::vector<std::string> names;
+  for (const CostName& cost : kCosts) names.emplace_back(cost.name);
+  return names;
+}
+
+double number_of(const config::Value& value, const std::string& where) {
+  if (const auto* real = std::get_if<double>(&value.data)) return *real;
+  if (const auto* whole = std::get_if<std::int64_t>(&value.data))
+    return static_cast<double>(*whole);
+  throw ConfigError(concat(where, " is ", value.type_name(),
+                           "; expected a number, or { relative = \"mean\", scale = 0.05 }"));
+}
+
+/// The two forms of epsilon.
+void describe_epsilon(config::Fields& fields, EpsilonConfig& epsilon) {
+  constexpr const char* kMeaning = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
+  const config::Value* given = fields.raw("epsilon", kMeaning);
+  if (given == nullptr) {
+    throw ConfigError(concat("problem.epsilon is missing; expected ", kMeaning));
+  }
+  if (!given->is_table()) {
+    epsilon.value = number_of(*given, fields.where("epsilon"));
+    fields.resolve_raw("epsilon", {epsilon.value, given->origin, ""});
+    return;
+  }
+  config::Table resolved;
+  config::Fields inner(given, "problem.epsilon", resolved);
+  inner.add_choice("relative", epsilon.relative, {"mean", "std"}, "of the cost under the product");
+  inner.add("scale", epsilon.scale, "epsilon = scale * statistic");
+  inner.refuse_unknown();
+  if (epsilon.relative.empty()) {
+    throw ConfigError(concat(fields.where("epsilon"), " lacks relative = \"mean\" | \"std\""));
+  }
+  fields.resolve_raw("epsilon", {resolved, given->origin, ""});
+}
+
+void check_dimensions(const std::vector<data::Marginal>& marginals) {
+  const std::int64_t d = marginals.front().d();
+  for (const data::Marginal& marginal : marginals) {
+    if (marginal.d() != d) {
+      throw DataError(concat("points of ", marginals.front().name(), " have ", d,
+                             " coordinates and those of ", marginal.name(), " have ", marginal.d(),
+                             "; the cost needs the same number"));
+    }
+  }
+}
+
+/// Every rank scans its share of the rows.
+void check_finite(const std::vector<data::Marginal>& marginals, const Communicator& world) {
+  for (const data::Marginal& marginal : marginals) {
+    const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+    const std::string found = data::find_nonfinite(marginal, share.first, share.last);
+    if (!found.empty()) throw DataError(found);
+  }
+}
+
+/// Ranks that see different files would train on nonsense.
+void check_same_data(const std::vector<data::Marginal>& marginals, Communicator& world) {
+  std::vector<std::int64_t> mine;
+  for (const data::Marginal& marginal : marginals) {
+    mine.push_back(static_cast<std::int64_t>(marginal.fingerprint()));
+    mine.push_back(marginal.n());
+    mine.push_back(marginal.d());
+  }
+  std::vector<std::int64_t> all(mine.size() * static_cast<std::size_t>(world.size()));
+  world.all_gather<std::int64_t>(mine, all, "data fingerprints");
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i] == all[i % mine.size()]) continue;
+    const std::size_t rank = i / mine.size();
+    const std::size_t marginal = i % mine.size() / 3;
+    fail_alike(world, ConfigError(concat("rank ", rank, " does not see the same data as rank 0 in ",
+                                         marginals[marginal].name(),
+                                         "; all ranks must read identical files")));
+  }
+}
+
+/// sum_i a_i x_i over all ranks.
+std::vector<double> mean_of(const data::Marginal& marginal, Communicator& world) {
+  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+  std::vector<double> mean = data::partial_mean(marginal, share.first, share.last);
+  world.all_reduce<double>(mean, ReduceOp::sum, "means");
+  return mean;
+}
+
+}  // namespace
+
+kernels::CostKind cost_kind(const std::string& name) {
+  for (const CostName& cost : kCosts) {
+    if (name == cost.name) return cost.kind;
+  }
+  throw ConfigError(concat("unknown cost \"", name, "\""));
+}
+
+std::string cost_name(kernels::CostKind kind) {
+  for (const CostName& cost : kCosts) {
+    if (kind == cost.kind) return cost.name;
+  }
+  throw ValueError("unknown cost");
+}
+
+void ProblemConfig::describe(config::Fields& fields) {
+  fields.add_choice("kind", kind, {"eot"}, "entropic optimal transport between two marginals");
+  fields.add_choice("cost", cost, cost_names(), "c(x, y)");
+  fields.add("p", p, "exponent of pnorm");
+  describe_epsilon(fields, epsilon);
+  fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
+}
+
+void ProblemConfig::check() const {
+  if (epsilon.relative.empty() && !(epsilon.value > 0 && std::isfinite(epsilon.value))) {
+    throw ConfigError(concat("problem.epsilon is ", epsilon.value, "; expected a positive number"));
+  }
+  if (!epsilon.relative.empty() && !(epsilon.scale > 0 && std::isfinite(epsilon.scale))) {
+    throw ConfigError(
+        concat("problem.epsilon.scale is ", epsilon.scale, "; expected a positive number"));
+  }
+  if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
+    throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
+  }
+  if (marginals.size() != 2) {
+    throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
+                             marginals.size(), " are given"));
+  }
+  for (const data::MarginalConfig& marginal : marginals) marginal.check();
+}
+
+Problem load_problem(const ProblemConfig& config, Context& context) {
+  Communicator& world = context.world;
+  Problem problem;
+  problem.kind = config.kind;
+  problem.cost = {cost_kind(config.cost), config.p};
+  together(world, "loading the marginals", [&] {
+    for (const data::MarginalConfig& marginal : config.marginals) {
+      problem.marginals.push_back(data::load_marginal(marginal));
+    }
+    check_dimensions(problem.marginals);
+  });
+  check_same_data(problem.marginals, world);
+  together(world, "checking the values", [&] { check_finite(problem.marginals, world); });
+
+  for (const data::Marginal& marginal : problem.marginals) {
+    problem.means.push_back(mean_of(marginal, world));
+  }
+  problem.centre.resize(static_cast<std::size_t>(problem.d()));
+  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
+    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
+  }
+
+  const bool needs_std = config.epsilon.relative == "std";
+  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
+  problem.mean_cost = statistics.mean;
+  problem.epsilon = config.epsilon.value;
+  if (!config.epsilon.relative.empty()) {
+    const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
+    problem.epsilon = config.epsilon.scale * scale;
+    if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
+      fail_alike(world, ConfigError(concat("problem.epsilon is relative to the ",
+                                           config.epsilon.relative, " of the cost, which is ",
+                                           scale, " here; give a positive number instead")));
+    }
+  }
+  problem.reference = closed_form(config, problem.epsilon);
+  return problem;
+}
+
+}  // namespace kantor

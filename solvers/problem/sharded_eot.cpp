@@ -1,0 +1,166 @@
+#include "solvers/problem/sharded_eot.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
+#include "runtime/random/permutation.hpp"
+
+namespace kantor {
+
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+std::vector<std::int64_t> seeded_rows(std::int64_t n, std::int64_t limit, std::int64_t seed,
+                                      std::uint32_t marginal) {
+  if (limit == 0 || n <= limit) return {};
+  const random::Permutation order(static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(seed),
+                                  random::Purpose::evaluation, marginal, 0);
+  std::vector<std::int64_t> rows(index(limit));
+  for (std::int64_t i = 0; i < limit; ++i) {
+    rows[index(i)] = static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)));
+  }
+  std::sort(rows.begin(), rows.end());
+  return rows;
+}
+
+/// Rows [first, last) of a subset, or of the marginal itself.
+template <class T>
+std::vector<T> read_rows(const data::Marginal& marginal, std::span<const std::int64_t> subset,
+                         std::int64_t first, std::int64_t last, std::span<const double> shift) {
+  std::vector<T> points(index((last - first) * marginal.d()));
+  if (subset.empty()) {
+    marginal.read_range<T>(first, last - first, shift, points.data());
+  } else {
+    marginal.read<T>(subset.subspan(index(first), index(last - first)), shift, points.data());
+  }
+  return points;
+}
+
+/// Weights of the subset's rows, summing to 1.
+std::vector<double> subset_weights(const data::Marginal& marginal,
+                                   std::span<const std::int64_t> subset) {
+  std::vector<double> weights = marginal.weights();
+  if (subset.empty()) return weights;
+  std::vector<double> chosen;
+  for (const std::int64_t row : subset) chosen.push_back(weights[index(row)]);
+  const double mass = std::accumulate(chosen.begin(), chosen.end(), 0.0);
+  KANTOR_CHECK(mass > 0, "the evaluation subset of ", marginal.name(), " has no mass");
+  for (double& weight : chosen) weight /= mass;
+  return chosen;
+}
+
+std::vector<double> logarithms(std::span<const double> weights) {
+  std::vector<double> result;
+  for (const double weight : weights) result.push_back(std::log(weight));  // log 0 = -inf
+  return result;
+}
+
+}  // namespace
+
+Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed) {
+  return {seeded_rows(problem.n(0), limit, seed, 0), seeded_rows(problem.n(1), limit, seed, 1)};
+}
+
+Storage storage_named(const std::string& name) {
+  if (name == "auto") return Storage::automatic;
+  if (name == "materialised") return Storage::materialised;
+  KANTOR_CHECK(name == "streamed", "unknown storage ", name);
+  return Storage::streamed;
+}
+
+template <class T>
+ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage storage,
+                          Context& context)
+    : context_(context),
+      epsilon_(problem.epsilon),
+      n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
+      rows_(shard_of(n_, context.world.rank(), context.world.size())) {
+  b_ = subset_weights(problem.marginals[1], subset.y);
+  const std::vector<double> all_a = subset_weights(problem.marginals[0], subset.x);
+  a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
+  log_a_ = logarithms(a_);
+  log_b_ = logarithms(b_);
+  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
+  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
+
+  const kernels::Points<T> x{x_.data(), rows_.count(), problem.d()};
+  const kernels::Points<T> y{y_.data(), m(), problem.d()};
+  cost_ = kernels::streamed_cost<T>(problem.cost, x, y, problem.centre);
+  transposed_ = kernels::streamed_cost<T>(problem.cost, y, x, problem.centre);
+
+  // All ranks choose alike, by the largest shard and the least free memory.
+  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T);
+  const double budget = static_cast<double>(available_memory_bytes()) / 4 /
+                        static_cast<double>(context.world.local_size());
+  const bool is_short = context.world.agree(bytes > budget ? 1 : 0, "memory for the costs") != 0;
+  if (storage == Storage::materialised && is_short) {
+    fail_alike(
+        context.world,
+        ConfigError(concat("solver.sinkhorn.storage = \"materialised\" needs ", format_bytes(bytes),
+                           " per rank, more than a quarter of the free memory (",
+                           format_bytes(budget), " per rank); use \"streamed\" or more ranks")));
+  }
+  is_materialised_ =
+      storage == Storage::materialised || (storage == Storage::automatic && !is_short);
+  if (is_materialised_ && rows_.count() > 0) {
+    cost_ = std::make_unique<kernels::StoredCost<T>>(*cost_, context.pool);
+  }
+}
+
+template <class T>
+void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<double> g) const {
+  if (rows_.count() > 0) {
+    kernels::soft_min<T>({*transposed_, log_a_, f, epsilon_}, context_.pool, g);
+  } else {
+    std::fill(g.begin(), g.end(), std::numeric_limits<double>::infinity());
+  }
+  // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
+  std::vector<double> largest(g.begin(), g.end());
+  for (double& value : largest) value = -value / epsilon_;
+  context_.world.all_reduce<double>(largest, ReduceOp::max, "largest exponents");
+  std::vector<double> sums(g.size());
+  for (std::size_t j = 0; j < g.size(); ++j) sums[j] = std::exp(-g[j] / epsilon_ - largest[j]);
+  context_.world.all_reduce<double>(sums, ReduceOp::sum, "sums of exponentials");
+  for (std::size_t j = 0; j < g.size(); ++j) g[j] = -epsilon_ * (largest[j] + std::log(sums[j]));
+}
+
+template <class T>
+double ShardedEot<T>::expectation_x(std::span<const double> values) const {
+  double sum = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (a_[i] > 0) sum += a_[i] * values[i];
+  }
+  context_.world.all_reduce<double>(std::span<double>(&sum, 1), ReduceOp::sum,
+                                    "expectation over x");
+  return sum;
+}
+
+template <class T>
+double ShardedEot<T>::expectation_y(std::span<const double> values) const {
+  double sum = 0;
+  for (std::size_t j = 0; j < values.size(); ++j) {
+    if (b_[j] > 0) sum += b_[j] * values[j];
+  }
+  return sum;
+}
+
+template <class T>
+std::vector<double> ShardedEot<T>::gather_x(std::span<const double> values) const {
+  std::vector<double> part(index(rows_.slots), 0.0);
+  std::copy(values.begin(), values.end(), part.begin());
+  std::vector<double> all(part.size() * static_cast<std::size_t>(context_.world.size()));
+  context_.world.all_gather<double>(part, all, "potentials");
+  all.resize(index(n_));  // shards are contiguous; only the tail is padding
+  return all;
+}
+
+template class ShardedEot<float>;
+template class ShardedEot<double>;
+
+}  // namespace kantor

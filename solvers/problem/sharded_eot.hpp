@@ -1,0 +1,84 @@
+#pragma once
+
+// A discrete problem as one rank holds it: its rows of X, all of Y, and the two c-transforms.
+// Shapes: N points x in all and N_r of them on this rank, M points y on every rank, D dimensions.
+// Potentials are double; T is the type of points and tiles.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "distributed/context.hpp"
+#include "distributed/shards.hpp"
+#include "runtime/kernels/soft_min.hpp"
+#include "solvers/problem/problem.hpp"
+
+namespace kantor {
+
+/// Which rows of each marginal take part; empty = all. Weights are rescaled to sum 1.
+struct Subset {
+  std::vector<std::int64_t> x;
+  std::vector<std::int64_t> y;
+};
+
+/// A seeded subset of at most `limit` rows per marginal (0 = all), the same on every rank.
+Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed);
+
+/// Where the costs of this rank's rows live: auto stores them if they fit a quarter of the free
+/// memory.
+enum class Storage { automatic, materialised, streamed };
+Storage storage_named(const std::string& name);
+
+template <class T>
+class ShardedEot {
+ public:
+  /// Reads this rank's rows of X and all of Y. @throws ConfigError if materialised costs cannot
+  /// fit.
+  ShardedEot(const Problem& problem, const Subset& subset, Storage storage, Context& context);
+  ShardedEot(const ShardedEot&) = delete;
+  ShardedEot& operator=(const ShardedEot&) = delete;
+
+  std::int64_t n() const { return n_; }
+  std::int64_t m() const { return static_cast<std::int64_t>(b_.size()); }
+  const Shard& rows() const { return rows_; }
+  double epsilon() const { return epsilon_; }
+  bool is_materialised() const { return is_materialised_; }
+  std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
+  std::span<const double> b() const { return b_; }  ///< [M]
+
+  /// The reduction over y for this rank's rows. @param g [M].
+  kernels::Reduction<T> over_y(std::span<const double> g) const {
+    return {*cost_, log_b_, g, epsilon_};
+  }
+
+  /// g = c-transform of f over ALL x: g_j = -eps log sum_i a_i exp((f_i - C_ij) / eps). Two
+  /// all-reduces.
+  /// @param f      [N_r] this rank's part.
+  /// @param[out] g [M], the same on every rank.
+  void transform_to_y(std::span<const double> f, std::span<double> g) const;
+
+  /// sum over all ranks of weights_i values_i. @param values [N_r].
+  double expectation_x(std::span<const double> values) const;
+  double expectation_y(std::span<const double> values) const;
+  /// [N_r] on each rank -> [N] on all.
+  std::vector<double> gather_x(std::span<const double> values) const;
+
+ private:
+  Context& context_;
+  double epsilon_;
+  std::int64_t n_;
+  Shard rows_;
+  std::vector<T> x_;  ///< [N_r, D], centred
+  std::vector<T> y_;  ///< [M, D], centred
+  std::vector<double> a_;
+  std::vector<double> b_;
+  std::vector<double> log_a_;
+  std::vector<double> log_b_;
+  bool is_materialised_ = false;
+  std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
+  std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed
+};
+
+}  // namespace kantor

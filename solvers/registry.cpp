@@ -1,0 +1,112 @@
+#include "solvers/registry.hpp"
+
+#include <array>
+#include <cmath>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
+#include "solvers/neural/neural_eot.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+
+namespace kantor {
+
+namespace {
+
+struct Entry {
+  const char* kind;
+  const char* solver;
+  Result (*solve)(const Configuration&, const Problem&, Context&);
+  /// Bytes per rank of points, costs and networks.
+  double (*bytes_per_rank)(const Configuration&, const Problem&, const Context&);
+};
+
+constexpr std::array kSolvers = {
+    Entry{"eot", "neural",
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return neural::solve(c.neural, p, context);
+          },
+          [](const Configuration& c, const Problem& p, const Context& context) {
+            return neural::bytes_per_rank(c.neural, p, context);
+          }},
+    Entry{"eot", "sinkhorn",
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return sinkhorn::solve(c.sinkhorn, p, context);
+          },
+          [](const Configuration& c, const Problem& p, const Context& context) {
+            return sinkhorn::bytes_per_rank(c.sinkhorn, p, context);
+          }},
+};
+
+const Entry& entry_of(const Configuration& configuration) {
+  for (const Entry& entry : kSolvers) {
+    if (configuration.problem.kind == entry.kind && configuration.solver == entry.solver)
+      return entry;
+  }
+  throw ConfigError(concat("solver.name = \"", configuration.solver,
+                           "\" does not solve problem.kind = \"", configuration.problem.kind,
+                           "\""));
+}
+
+/// [solver]: the name, beside the tables of the solvers.
+struct SolverTable {
+  std::string name = "neural";
+  neural::NeuralConfig neural;
+  sinkhorn::SinkhornConfig sinkhorn;
+
+  void describe(config::Fields& fields) {
+    fields.add_choice("name", name, {"neural", "sinkhorn"}, "which solver runs");
+    fields.add_struct("neural", neural, "one potential network on the semi-dual");
+    fields.add_struct("sinkhorn", sinkhorn, "sharded log-domain Sinkhorn");
+  }
+  void check() const {
+    neural.check();
+    sinkhorn.check();
+  }
+};
+
+}  // namespace
+
+Configuration read_configuration(const config::Value& given, config::Value& resolved) {
+  config::refuse_unknown_keys(given, "", {"problem", "solver", "run"});
+  Configuration configuration;
+  configuration.problem = config::read<ProblemConfig>(given, "problem", resolved);
+  const SolverTable solvers = config::read<SolverTable>(given, "solver", resolved);
+  configuration.solver = solvers.name;
+  configuration.neural = solvers.neural;
+  configuration.sinkhorn = solvers.sinkhorn;
+  configuration.run = config::read<RunConfig>(given, "run", resolved);
+  entry_of(configuration);
+  return configuration;
+}
+
+Result solve(const Configuration& configuration, const Problem& problem, Context& context) {
+  const double start = monotonic_seconds();
+  Result result = entry_of(configuration).solve(configuration, problem, context);
+  result.kind = problem.kind;
+  result.solver = configuration.solver;
+  result.cost = cost_name(problem.cost.kind);
+  result.epsilon = problem.epsilon;
+  result.epsilon_relative = problem.epsilon / problem.mean_cost;
+  for (const data::Marginal& marginal : problem.marginals) {
+    result.n.push_back(marginal.n());
+    result.d.push_back(marginal.d());
+  }
+  result.reference = problem.reference;
+  result.seconds.total = monotonic_seconds() - start;
+  return result;
+}
+
+std::string describe_plan(const Configuration& configuration, const Problem& problem,
+                          Context& context) {
+  return concat(
+      problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
+      " points, d = ", problem.d(), ", cost ", cost_name(problem.cost.kind), ", epsilon ",
+      format_number(problem.epsilon), " (", format_number(problem.epsilon / problem.mean_cost),
+      " of the mean cost)\n", context.world.size(), " ranks (", context.world.backend_name(), "), ",
+      context.pool.num_threads(), " threads each, ", context.run.precision, ", about ",
+      format_bytes(entry_of(configuration).bytes_per_rank(configuration, problem, context)),
+      " per rank");
+}
+
+}  // namespace kantor

@@ -1,0 +1,38 @@
+#pragma once
+
+// Sharded log-domain Sinkhorn: the loop that solves, and that turns learned potentials into a
+// certificate. Shapes: N_r rows of x on this rank, M points y.
+
+#include <cstdint>
+#include <vector>
+
+#include "solvers/problem/sharded_eot.hpp"
+
+namespace kantor::sinkhorn {
+
+struct Stopping {
+  double tolerance = 0;  ///< L1 error of the x-marginal after the g-update; 0 = never
+  std::int64_t max_iterations = 0;
+};
+
+struct Report {
+  bool converged = false;
+  std::int64_t iterations = 0;
+  std::int64_t fallbacks = 0;  ///< iterations whose g-update needed the max-stabilised form
+  double marginal_error = 0;   ///< of the potentials returned
+  double first_error = 0;      ///< of the potentials given
+};
+
+/// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
+/// One pass over the pairs (one exp each) and one all-reduce of M + 1 numbers per iteration: the
+/// row sums of the plan give f and the error of the previous pair, its column sums then give g.
+/// @param[in,out] f [N_r]; empty = a cold start from g, whose error is not measured.
+/// @param[in,out] g [M], the same on all ranks.
+/// @param label     on the progress line and in metrics.
+/// @throws NumericError (on all ranks) if the error is not finite.
+/// Source: Peyre & Cuturi 2019, section 4.4; stops on rows, as the f-update comes first.
+template <class T>
+Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
+               std::vector<double>& g, Context& context, const char* label);
+
+}  // namespace kantor::sinkhorn

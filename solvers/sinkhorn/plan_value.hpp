@@ -1,0 +1,29 @@
+#pragma once
+
+// The numbers that prove a pair of potentials: its dual value, and the value of a feasible plan
+// made of it. Shapes: N_r rows of x on this rank, M points y.
+
+#include <span>
+
+#include "solvers/problem/sharded_eot.hpp"
+
+namespace kantor::sinkhorn {
+
+/// dual_value <= optimum <= objective, up to rounding in double.
+struct PlanValue {
+  double dual_value = 0;               ///< E f + E g - eps (mass - 1)
+  double transport_cost = 0;           ///< <P, C> of the rounded plan
+  double kl = 0;                       ///< KL(P | a x b) of the rounded plan
+  double objective = 0;                ///< transport_cost + eps kl
+  std::vector<double> marginal_error;  ///< L1, x then y, of the plan BEFORE rounding
+};
+
+/// Three passes over the pairs, always in double. Collective.
+/// The plan is rounded from (c-transform of g, g), whose rows are exact: columns are cut to b, and
+/// what is then missing is added as a rank-one plan (Altschuler, Weed & Rigollet 2017, algorithm
+/// 2).
+/// @param f [N_r], @param g [M].
+PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> f,
+                     std::span<const double> g, Context& context);
+
+}  // namespace kantor::sinkhorn

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "solvers/problem/problem.hpp"
+#include "solvers/result.hpp"
+#include "solvers/sinkhorn/sinkhorn_config.hpp"
+
+namespace kantor::sinkhorn {
+
+/// Entropic OT by sharded log-domain Sinkhorn, in run.precision; what is reported is evaluated in
+/// double. Collective.
+Result solve(const SinkhornConfig& config, const Problem& problem, Context& context);
+
+/// Shifts (f, g) to the gauge sum_i a_i f_i = 0; the plan and the dual value stay. @param a [N]
+/// summing to 1.
+void fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g);
+
+/// Bytes this rank would hold for points and stored costs.
+double bytes_per_rank(const SinkhornConfig& config, const Problem& problem, const Context& context);
+
+}  // namespace kantor::sinkhorn
