@@ -79,7 +79,9 @@ class MpiCommunicator final : public Communicator {
         board_(session_, host_, rank_) {}
 
   ~MpiCommunicator() override {
-    if (!first_failure_.empty()) static_cast<void>(staging_.release());
+    if (say_farewell()) return;
+    session_.abandon();
+    static_cast<void>(staging_.release());
   }
 
   int rank() const override { return rank_; }
@@ -119,6 +121,7 @@ class MpiCommunicator final : public Communicator {
     std::vector<std::byte> pieces;  // [size, piece]
   };
 
+  bool say_farewell() noexcept;
   std::byte* stage(std::int64_t count, ElementType type);
   MPI_Op mpi_op(ReduceOp op, ElementType type) const;
   std::int64_t piece_of_parts(std::int64_t part_count) const;
@@ -127,6 +130,7 @@ class MpiCommunicator final : public Communicator {
 
   double timeout_s_;
   std::int64_t max_count_;
+  std::int64_t last_number_ = 0;
   std::string first_failure_;  // not empty: unusable
   std::unique_ptr<Staging> staging_ = std::make_unique<Staging>();
 
@@ -153,6 +157,7 @@ class MpiCommunicator::InFlight {
       throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                              owner_.first_failure_, "; leave and start again"));
     }
+    owner_.last_number_ = call_.number;
     owner_.board_.enter(call_.number, static_cast<int>(call_.verb));
   }
   ~InFlight() {
@@ -207,6 +212,18 @@ void MpiCommunicator::fail(const Call& call, const std::string& reason) {
   first_failure_ = concat(name(call.verb), " #", call.number, " failed");
   session_.abandon();
   throw CommError(concat(call.text(), " ", reason));
+}
+
+/// Whether all ranks are about to free their handles. Freeing and finalising wait for the peers
+/// without a deadline; this barrier has one.
+bool MpiCommunicator::say_farewell() noexcept {
+  if (!first_failure_.empty() || !session_.may_call()) return false;
+  try {
+    do_barrier({Verb::barrier, "farewell", last_number_ + 1, 0});
+    return true;
+  } catch (const std::exception&) {
+    return false;  // reported, if at all, by the rank that did not come
+  }
 }
 
 std::string MpiCommunicator::who_is_late(const Call& call) const {
