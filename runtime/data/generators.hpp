@@ -13,14 +13,14 @@ namespace kantor::data {
 
 /// generator = { name = "gaussian", ... }
 struct GeneratorConfig {
-  std::string name;  ///< gaussian | gaussian_mixture | uniform_cube
+  std::string name = {};  ///< gaussian | gaussian_mixture | uniform_cube
   std::int64_t n = 0;
   std::int64_t d = 0;
   std::int64_t seed = 0;
-  std::vector<double> mean;  ///< [D], zero if empty
-  /// gaussian: [[..]] D x D row-major, empty = identity; or covariance = "wishart" (G G^T with G of
-  /// D x 2D, trace 1)
-  std::vector<double> covariance;
+  std::vector<double> mean = {};  ///< [D], zero if empty
+  /// gaussian: [[..]] D x D row-major, empty = "identity"; or covariance = "wishart" (G G^T with G
+  /// of D x 2D, trace 1)
+  std::vector<double> covariance = {};
   bool wishart = false;
   bool exact_moments = false;   ///< gaussian: whiten the sample to the given mean and covariance
   std::int64_t components = 3;  ///< gaussian_mixture: centres N(0, centre_scale^2 I), equal weights

@@ -206,7 +206,7 @@ std::string make_header(const std::vector<NamedTensor>& tensors,
                            {"data_offsets", {at, end}}};
     at = end;
   }
-  std::string text = header.dump();
+  std::string text = header.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   while (text.size() % kLengthBytes != 0) text += ' ';
   return text;
 }

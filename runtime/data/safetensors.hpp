@@ -28,7 +28,8 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
 /// duplicates; products checked for overflow. @throws DataError.
 std::vector<NamedTensor> read_safetensors(const std::string& path);
 
-/// One two-dimensional F32 or F64 tensor as rows; key may be empty if the file holds just one.
+/// One F32 or F64 tensor of two dimensions (or one: D = 1) as rows, mapped; key may be empty if the
+/// file holds just one. @throws DataError; ConfigError: no such key, or none where it is needed.
 std::shared_ptr<const RowSource> open_safetensors(const std::string& path, const std::string& key);
 
 }  // namespace kantor::data
