@@ -25,11 +25,16 @@ std::string rate_text(double steps_per_second) {
   return printed("%.1f s/step", 1 / steps_per_second);
 }
 
-/// Never 100 before the end.
+/// A guess: whole seconds are all it is worth.
+std::string time_to_go_text(double seconds) {
+  const double whole = std::max(1.0, std::round(seconds));
+  return whole < 60 ? printed("%.0f s", whole) : format_seconds(whole);
+}
+
+/// Rounded down, so that 100 is said at the end alone.
 double percentage(const ProgressState& state) {
-  const double percent =
-      std::floor(100 * static_cast<double>(state.step) / static_cast<double>(state.total));
-  return std::clamp(percent, 0.0, state.step < state.total ? 99.0 : 100.0);
+  const auto step = static_cast<double>(state.step);
+  return std::floor(100 * step / static_cast<double>(state.total));
 }
 
 }  // namespace
@@ -49,7 +54,7 @@ std::string format_progress(const ProgressState& state) {
     line += "  " + rate_text(state.steps_per_second);
     if (!state.is_final && state.total > state.step) {
       const auto left = static_cast<double>(state.total - state.step);
-      line += "  ETA " + format_seconds(left / state.steps_per_second);
+      line += "  ETA " + time_to_go_text(left / state.steps_per_second);
     }
   }
   if (state.is_final) line += "  in " + format_seconds(state.elapsed_s);

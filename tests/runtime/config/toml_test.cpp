@@ -50,6 +50,7 @@ TEST(ParseToml, keeps_every_type_and_the_line_of_every_value) {
   EXPECT_EQ(get<std::string>(root.find("d")), "text");
   EXPECT_EQ(root.find("a")->origin, file.line(1));
   EXPECT_EQ(root.find("c")->origin, file.line(4));
+  EXPECT_EQ(root.find("e")->origin, file.line(6));
   const Array items = get<Array>(root.find("e"));
   ASSERT_EQ(items.size(), 2u);
   EXPECT_EQ(std::get<std::int64_t>(items[0].data), 1);

@@ -29,6 +29,11 @@ TEST(PeakResidentBytes, stays_after_the_memory_is_gone) {
   EXPECT_GE(peak_resident_bytes(), 2 * kBlock_bytes);
 }
 
+TEST(AvailableMemoryBytes, is_a_plausible_size) {
+  EXPECT_GT(available_memory_bytes(), std::int64_t{1} << 20);
+  EXPECT_LT(available_memory_bytes(), std::int64_t{1} << 50);
+}
+
 TEST(NumAvailableCores, follows_the_affinity_mask) {
   // In a thread of its own: the mask belongs to the thread that asks.
   std::thread([] {

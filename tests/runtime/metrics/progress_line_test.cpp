@@ -24,7 +24,7 @@ ProgressState state() {
 
 TEST(FormatProgress, shows_step_share_quantity_rate_time_to_go_and_memory) {
   EXPECT_EQ(format_progress(state()),
-            "train  1200/2000   60%  loss -0.125  400 steps/s  ETA 2.0 s  512.0 MB");
+            "train  1200/2000   60%  loss -0.125  400 steps/s  ETA 2 s  512.0 MB");
 }
 
 TEST(FormatProgress, keeps_its_width_while_steps_grow) {
@@ -39,6 +39,15 @@ TEST(FormatProgress, shows_the_time_taken_at_the_end) {
   last.is_final = true;
   EXPECT_EQ(format_progress(last),
             "train  2000/2000  100%  loss -0.125  400 steps/s  in 3.0 s  512.0 MB");
+}
+
+TEST(FormatProgress, guesses_whole_seconds_and_at_least_one) {
+  ProgressState late = state();
+  late.step = 1999;
+  EXPECT_THAT(format_progress(late), HasSubstr("ETA 1 s"));
+  late.step = 1;
+  late.steps_per_second = 10;
+  EXPECT_THAT(format_progress(late), HasSubstr("ETA 3 min 20 s"));
 }
 
 TEST(FormatProgress, shows_no_time_to_go_when_it_ends_early) {
