@@ -36,12 +36,16 @@ struct Panels {
 
 /// @param element_bytes of the tile's type.
 inline Panels cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::size_t element_bytes) {
-  constexpr std::int64_t panel_bytes = 4 << 20;  // stays in a core's share of the last-level cache
-  constexpr std::int64_t max_lanes = 16;         // each holds M doubles
+  constexpr std::int64_t panel_bytes = 1 << 20;       // about a core's own cache
+  constexpr std::int64_t wide_panel_bytes = 8 << 20;  // of long rows: GEMM wants some 32 of them
+  constexpr std::int64_t max_lanes = 16;              // each holds M doubles
   const std::int64_t row_bytes =
       std::max<std::int64_t>(1, num_columns * static_cast<std::int64_t>(element_bytes));
   const auto round_up = [](std::int64_t n) { return (n + 7) / 8 * 8; };
-  const std::int64_t fitting = std::clamp<std::int64_t>(panel_bytes / row_bytes / 8 * 8, 8, 128);
+  const std::int64_t fitting = std::clamp<std::int64_t>(
+      std::max(panel_bytes / row_bytes, std::min<std::int64_t>(32, wide_panel_bytes / row_bytes)) /
+          8 * 8,
+      8, 128);
   // Few rows still give every lane a panel.
   const std::int64_t even = std::max<std::int64_t>(8, round_up((num_rows + 7) / 8));
   Panels panels{};

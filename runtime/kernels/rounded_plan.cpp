@@ -63,7 +63,7 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
     std::vector<double> f(sums.size());
     RoundedTotals total;
     pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax(first_row, count, softmax.data(), sums.data(), f.data());
+      pass.make_softmax_panel(first_row, count, softmax.data(), sums.data(), f.data());
       pass.make_costs(first_row, count, costs.data());
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];

@@ -1,6 +1,7 @@
 #include "runtime/kernels/soft_min.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -22,36 +23,47 @@ class ColumnSums {
   ColumnSums(const Pass<T>& pass)
       : pass_(pass), lanes_(at(pass.panels().num_lanes * pass.num_columns()), 0.0) {}
 
-  /// What one lane works with; rows are collected, then added in their order.
+  /// What one lane works with.
   class Lane {
    public:
     Lane(ColumnSums& sums, std::int64_t lane)
         : pass_(sums.pass_),
           total_(sums.lanes_.data() + lane * pass_.num_columns()),
-          panel_(pass_.num_columns()) {}
-    void collect(const T* row, double scale) {
-      rows_.push_back(row);
-      scales_.push_back(static_cast<T>(scale));
+          panel_(pass_.num_columns()) {
+      clear_panel();
     }
-    void add_collected() {
-      if (rows_.empty()) return;
-      T* panel = panel_.data();
-      std::fill_n(panel, pass_.num_columns(), T{0});
-      pass_.kernels().add_scaled_rows(panel, rows_.data(), scales_.data(),
-                                      static_cast<std::int64_t>(rows_.size()), pass_.num_columns());
+
+    /// Adds scale times a row, which must stay until end_panel().
+    void add(const T* row, double scale) {
+      rows_[at(num_rows_)] = row;
+      scales_[at(num_rows_)] = static_cast<T>(scale);
+      if (++num_rows_ == kRowsAtOnce) add_waiting();
+    }
+
+    void end_panel() {
+      add_waiting();
       for (std::int64_t j = 0; j < pass_.num_columns(); ++j) {
-        total_[j] += static_cast<double>(panel[j]);
+        total_[j] += static_cast<double>(panel_.data()[j]);
       }
-      rows_.clear();
-      scales_.clear();
+      clear_panel();
     }
 
    private:
+    static constexpr std::int64_t kRowsAtOnce = 4;  // one pass over the sums for all of them
+
+    void clear_panel() { std::fill_n(panel_.data(), pass_.num_columns(), T{0}); }
+    void add_waiting() {
+      pass_.kernels().add_scaled_rows(panel_.data(), rows_.data(), scales_.data(), num_rows_,
+                                      pass_.num_columns());
+      num_rows_ = 0;
+    }
+
     const Pass<T>& pass_;
     double* total_;     ///< [M]
     Scratch<T> panel_;  ///< [M]
-    std::vector<const T*> rows_;
-    std::vector<T> scales_;
+    std::array<const T*, kRowsAtOnce> rows_;
+    std::array<T, kRowsAtOnce> scales_;
+    std::int64_t num_rows_ = 0;
   };
 
   void write(std::span<double> columns) const {
@@ -77,7 +89,7 @@ void soft_min(const Reduction<T>& reduction, ThreadPool& pool, std::span<double>
     Scratch<T> tile(pass.tile_size());
     std::vector<double> sums(at(pass.panels().rows_per_panel));
     pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax(first_row, count, tile.data(), sums.data(), f.data() + first_row);
+      pass.make_softmax_panel(first_row, count, tile.data(), sums.data(), f.data() + first_row);
     });
   });
 }
@@ -96,7 +108,7 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
     Scratch<T> products(pass.panels().rows_per_panel * num_values);
     std::vector<double> sums(at(pass.panels().rows_per_panel));
     pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax(first_row, count, tile.data(), sums.data(), f.data() + first_row);
+      pass.make_softmax_panel(first_row, count, tile.data(), sums.data(), f.data() + first_row);
       gemm_nn(count, num_values, pass.num_columns(), T{1}, tile.data(), pass.num_columns(),
               values.data(), num_values, T{0}, products.data(), num_values);
       for (std::int64_t r = 0; r < count; ++r) {
@@ -124,16 +136,16 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
   ColumnSums<T> columns(pass);
   pass.for_each_lane(pool, [&](std::int64_t lane) {
     Scratch<T> tile(pass.tile_size());
-    std::vector<double> sums(at(pass.panels().rows_per_panel));
     typename ColumnSums<T>::Lane lane_columns(columns, lane);
     pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax(first_row, count, tile.data(), sums.data(), f.data() + first_row);
+      pass.make_logits(first_row, count, tile.data(), f.data() + first_row);
       for (std::int64_t r = 0; r < count; ++r) {
+        T* row = tile.data() + r * pass.num_columns();
+        const double sum = pass.make_softmax(row, f[at(first_row + r)]);
         const double weight = row_weights[at(first_row + r)];
-        if (weight == 0 || sums[at(r)] == 0) continue;
-        lane_columns.collect(tile.data() + r * pass.num_columns(), weight / sums[at(r)]);
+        if (weight != 0 && sum != 0) lane_columns.add(row, weight / sum);
       }
-      lane_columns.add_collected();
+      lane_columns.end_panel();
     });
   });
   columns.write(column_weights);
@@ -164,10 +176,10 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
         double rest = std::exp(static_cast<double>(rounded) - shift);
         if (!std::isfinite(rest) || rest == 0) rest = 1;
         T* row = tile.data() + r * pass.num_columns();
-        pass.kernels().exp_sum(row, pass.num_columns(), rounded);
-        lane_columns.collect(row, weight * rest);
+        pass.kernels().exp_shifted(row, pass.num_columns(), rounded);
+        lane_columns.add(row, weight * rest);
       }
-      lane_columns.add_collected();
+      lane_columns.end_panel();
     });
   });
   columns.write(column_weights);

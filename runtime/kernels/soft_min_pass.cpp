@@ -47,21 +47,23 @@ void Pass<T>::make_logits(std::int64_t first_row, std::int64_t count, T* tile,
 }
 
 template <class T>
-void Pass<T>::make_softmax(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
-                           double* f) const {
-  make_logits(first_row, count, tile, f);
-  for (std::int64_t r = 0; r < count; ++r) {
-    T* row = tile + r * num_columns();
-    const T largest = kernels_.max(row, num_columns());
-    if (largest == -std::numeric_limits<T>::infinity() && is_absent(row)) {
-      std::fill_n(row, num_columns(), T{0});
-      sums[r] = 0;
-      f[r] = kInfinity;
-    } else {
-      sums[r] = kernels_.exp_sum(row, num_columns(), largest);
-      f[r] -= epsilon_ * (static_cast<double>(largest) + std::log(sums[r]) + bias_shift_);
-    }
+double Pass<T>::make_softmax(T* row, double& f) const {
+  const T largest = kernels_.max(row, num_columns());
+  if (largest == -std::numeric_limits<T>::infinity() && is_absent(row)) {
+    std::fill_n(row, num_columns(), T{0});
+    f = kInfinity;
+    return 0;
   }
+  const double sum = kernels_.exp_sum(row, num_columns(), largest);
+  f -= epsilon_ * (static_cast<double>(largest) + std::log(sum) + bias_shift_);
+  return sum;
+}
+
+template <class T>
+void Pass<T>::make_softmax_panel(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
+                                 double* f) const {
+  make_logits(first_row, count, tile, f);
+  for (std::int64_t r = 0; r < count; ++r) sums[r] = make_softmax(tile + r * num_columns(), f[r]);
 }
 
 template <class T>

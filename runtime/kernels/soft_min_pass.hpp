@@ -30,10 +30,14 @@ class Pass {
   /// @param[out] tile [R, M]: logits. @param[out] row_shifts [R].
   void make_logits(std::int64_t first_row, std::int64_t count, T* tile, double* row_shifts) const;
 
-  /// @param[out] tile [R, M]: S_ij sum_i. @param[out] sums [R], 0 where f is +inf.
-  /// @param[out] f [R].
-  void make_softmax(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
-                    double* f) const;
+  /// Turns one row of logits into S_ij sum_i, in place.
+  /// @param[in,out] f in: the row's shift; out: the soft minimum.
+  /// @return sum_i, 0 where f is +inf.
+  double make_softmax(T* row, double& f) const;
+
+  /// make_logits and make_softmax of a whole panel. @param[out] sums [R]. @param[out] f [R].
+  void make_softmax_panel(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
+                          double* f) const;
 
   /// @param[out] tile [R, M]: C_ij.
   void make_costs(std::int64_t first_row, std::int64_t count, T* tile) const;

@@ -111,8 +111,9 @@ double FactoredCost<T>::column_bias(std::span<const double> log_b, std::span<con
 template <class T>
 void FactoredCost<T>::logits(std::int64_t first_row, std::int64_t count, const T* bias,
                              double epsilon, T* logits, double* row_shifts) const {
+  const auto& kernels = vector_kernels<T>();
   for (std::int64_t r = 0; r < count; ++r) {
-    std::copy_n(bias, y_.n, logits + r * y_.n);
+    kernels.copy(bias, y_.n, logits + r * y_.n);
     row_shifts[r] = alpha_[at(first_row + r)];
   }
   gemm_nt(count, y_.n, x_.d, static_cast<T>(factor_ / epsilon), x_.data + first_row * x_.d, x_.d,

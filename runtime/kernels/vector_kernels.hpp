@@ -28,8 +28,14 @@ template <class T>
 struct VectorKernels {
   /// Largest of n values; -inf for n = 0.
   T (*max)(const T* values, std::int64_t n);
-  /// values_j = exp(values_j - shift); returns their sum.
+  /// values_j = exp(values_j - shift), no value above shift; returns their sum. Results below the
+  /// smallest normal number are 0.
   double (*exp_sum)(T* values, std::int64_t n, T shift);
+  /// The same for any values and without the sum: inf where the result overflows.
+  void (*exp_shifted)(T* values, std::int64_t n, T shift);
+  /// to_j = from_j. The processor's own string copy, which memcpy takes for rows of this length, is
+  /// several times slower on some machines where both begin at the same place of a page.
+  void (*copy)(const T* from, std::int64_t n, T* to);
   /// target_j += sum_r scales_r rows[r][j], r = 0 .. num_rows - 1 in order.
   void (*add_scaled_rows)(T* target, const T* const* rows, const T* scales, std::int64_t num_rows,
                           std::int64_t n);

@@ -58,21 +58,49 @@ TYPED_TEST(VectorLoops, max_finds_the_largest_at_any_place) {
   });
 }
 
+// An argument x of either sign is rounded to eps |x| before its exponential is taken.
+template <class T>
+double exp_tolerance(double argument) {
+  return std::exp(argument) *
+         (tol<T>(1, 2) + std::numeric_limits<T>::epsilon() * std::abs(argument));
+}
+
 TYPED_TEST(VectorLoops, exp_sum_is_the_exponential_and_its_sum) {
   using T = TypeParam;
   this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    std::vector<T> row = random_row<T>(n, -30, 2, 2);
+    std::vector<T> row = random_row<T>(n, -80, 2, 2);
     if (n > 3) row[3] = -std::numeric_limits<T>::infinity();
     const std::vector<T> before = row;
+    std::vector<T> copied = row;
     const double sum = kernels.exp_sum(row.data(), n, T{2});
+    kernels.exp_shifted(copied.data(), n, T{2});
+    EXPECT_EQ(copied, row);
     double expected_sum = 0;
     for (std::size_t j = 0; j < row.size(); ++j) {
-      const double expected = std::exp(static_cast<double>(before[j] - T{2}));
-      ASSERT_NEAR(row[j], expected, tol<T>(1) * expected) << j;
-      expected_sum += expected;
+      const double argument = static_cast<double>(before[j] - T{2});
+      if (std::isinf(argument)) {
+        ASSERT_EQ(row[j], 0);
+      } else {
+        ASSERT_NEAR(row[j], std::exp(argument), exp_tolerance<T>(argument)) << argument;
+      }
+      expected_sum += std::exp(argument);
     }
     ASSERT_NEAR(sum, expected_sum, tol<T>(8) * expected_sum);
   });
+}
+
+TYPED_TEST(VectorLoops, exp_shifted_is_the_exponential_up_to_the_largest_number) {
+  using T = TypeParam;
+  const double highest = std::log(static_cast<double>(std::numeric_limits<T>::max()));
+  for (const InstructionSet set : available_sets()) {
+    std::vector<T> row = random_row<T>(1000, -highest + 2, highest - 1e-4, 3);
+    row.back() = static_cast<T>(highest - 1e-4);
+    const std::vector<T> before = row;
+    vector_kernels<T>(set).exp_shifted(row.data(), 1000, T{0});
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      ASSERT_NEAR(row[j], std::exp(static_cast<double>(before[j])), exp_tolerance<T>(before[j]));
+    }
+  }
 }
 
 TYPED_TEST(VectorLoops, exp_of_special_values_is_special) {
@@ -81,21 +109,41 @@ TYPED_TEST(VectorLoops, exp_of_special_values_is_special) {
   for (const InstructionSet set : available_sets()) {
     const auto& kernels = vector_kernels<T>(set);
     for (const std::size_t place : {0, 4, 16}) {  // in the vectors and in the rest
+      for (const T low : {-infinity, T{-10000}, std::numeric_limits<T>::lowest()}) {
+        std::vector<T> row(17, T{0});
+        row[place] = low;
+        EXPECT_EQ(kernels.exp_sum(row.data(), 17, T{0}), 16);
+        EXPECT_EQ(row[place], 0);
+        row[place] = low;
+        kernels.exp_shifted(row.data(), 17, T{0});
+        EXPECT_EQ(row[place], 0);
+      }
+      for (const T high : {infinity, T{10000}, std::numeric_limits<T>::max()}) {
+        std::vector<T> row(17, T{0});
+        row[place] = high;
+        kernels.exp_shifted(row.data(), 17, T{0});
+        EXPECT_EQ(row[place], infinity);
+        EXPECT_EQ(row[place == 4 ? 5 : 4], 1);
+      }
       std::vector<T> row(17, T{0});
-      row[place] = -infinity;
-      EXPECT_EQ(kernels.exp_sum(row.data(), 17, T{0}), 16);
-      EXPECT_EQ(row[place], 0);
-      row.assign(17, T{0});
-      row[place] = T{10000};
-      EXPECT_EQ(kernels.exp_sum(row.data(), 17, T{0}), infinity);
-      row.assign(17, T{0});
-      row[place] = T{-10000};
-      EXPECT_EQ(kernels.exp_sum(row.data(), 17, T{0}), 16);
-      row.assign(17, T{0});
       row[place] = std::numeric_limits<T>::quiet_NaN();
       EXPECT_TRUE(std::isnan(kernels.exp_sum(row.data(), 17, T{0})));
+      row[place] = std::numeric_limits<T>::quiet_NaN();
+      kernels.exp_shifted(row.data(), 17, T{0});
+      EXPECT_TRUE(std::isnan(row[place]));
     }
   }
+}
+
+TYPED_TEST(VectorLoops, copy_copies_and_stops) {
+  using T = TypeParam;
+  this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
+    const std::vector<T> from = random_row<T>(n, 1, 2, 20);
+    std::vector<T> to(from.size() + 1, T{-1});
+    kernels.copy(from.data(), n, to.data());
+    EXPECT_TRUE(std::equal(from.begin(), from.end(), to.begin()));
+    EXPECT_EQ(to.back(), -1);
+  });
 }
 
 TYPED_TEST(VectorLoops, add_scaled_rows_adds_to_the_target) {
