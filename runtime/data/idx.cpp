@@ -20,6 +20,7 @@ namespace kantor::data {
 namespace {
 
 constexpr std::size_t kMagicBytes = 4;
+constexpr std::size_t kLargestPiece = std::size_t{64} << 20;
 constexpr int kUnsignedByte = 8;
 
 [[noreturn]] void refuse(const std::string& path, const std::string& reason) {
@@ -102,8 +103,12 @@ IdxArray read_idx(const std::string& path) {
     refuse(path, "it is truncated: its header announces more than the file can hold");
   }
   if (*count == 0) refuse(path, "it is empty: one of its sizes is 0");
-  array.values.resize(static_cast<std::size_t>(*count));
-  reader.read(array.values);
+  const auto size = static_cast<std::size_t>(*count);
+  while (array.values.size() < size) {  // piece by piece: a damaged size must not take all memory
+    const std::size_t at = array.values.size();
+    array.values.resize(std::min(size, at + kLargestPiece));
+    reader.read(std::span(array.values).subspan(at));
+  }
   reader.expect_end();
   return array;
 }

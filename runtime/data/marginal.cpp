@@ -62,6 +62,7 @@ std::int64_t Marginal::d() const { return source_->num_dims(); }
 bool Marginal::is_weighted() const { return !weights_.empty(); }
 
 double Marginal::weight(std::int64_t row) const {
+  KANTOR_CHECK(row >= 0 && row < n(), "row ", row, " of ", n());
   return weights_.empty() ? 1.0 / static_cast<double>(n()) : weights_[as_size(row)];
 }
 

@@ -41,7 +41,8 @@ MatrixLayout matrix_layout(const std::string& path, const NpyHeader& header,
   const std::int64_t n = shape[0];
   const std::int64_t d = shape.size() == 2 ? shape[1] : 1;
   if (n == 0 || d == 0) {
-    throw DataError(concat("cannot use ", path, ": it is empty, its shape is ", shape_text(shape)));
+    throw DataError(concat("cannot use ", path, ": its shape is ", shape_text(shape),
+                           ", expected at least one row and one column"));
   }
   return {.first = file.bytes().data() + header.data_offset,
           .num_rows = n,

@@ -25,11 +25,15 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::uint64_t kLongestHeader = 100'000'000;
 constexpr std::size_t kDeepestNesting = 3;  // { name: { shape: [ .. ] } }
+constexpr std::size_t kMostShown = 10;      // names in a message
 constexpr const char* kMetadata = "__metadata__";
 
 [[noreturn]] void refuse(const std::string& path, const std::string& reason) {
   throw DataError(concat("cannot read ", path, " as safetensors: ", reason));
 }
+
+/// A name from a file as messages show it: one line, in quotes.
+std::string shown(const std::string& name) { return nlohmann::json(name).dump(); }
 
 /// One entry of the header.
 struct Entry {
@@ -62,7 +66,7 @@ nlohmann::json parse_header(const std::string& path, std::string_view text) {
     if (event == Event::object_end || event == Event::array_end) keys.pop_back();
     if (keys.size() > kDeepestNesting) refuse(path, "its header is nested too deeply");
     if (event == Event::key && !keys.back().insert(value.get<std::string>()).second) {
-      refuse(path, concat("its header names ", value.get<std::string>(), " twice"));
+      refuse(path, concat("its header names ", shown(value.get<std::string>()), " twice"));
     }
     return true;
   };
@@ -77,13 +81,14 @@ std::vector<std::int64_t> sizes(const std::string& path, const std::string& name
                                 const nlohmann::json& entry, const char* key) {
   const auto found = entry.find(key);
   if (found == entry.end() || !found->is_array()) {
-    refuse(path, concat("tensor ", name, " has no list ", key));
+    refuse(path, concat("tensor ", shown(name), " has no list ", key));
   }
   std::vector<std::int64_t> result;
   for (const auto& item : *found) {
     // Positive whole numbers are stored as unsigned.
     if (!item.is_number_unsigned() || !std::in_range<std::int64_t>(item.get<std::uint64_t>())) {
-      refuse(path, concat("tensor ", name, ": ", key, " holds ", item.dump(), ", expected sizes"));
+      refuse(path,
+             concat("tensor ", shown(name), ": ", key, " holds ", item.dump(), ", expected sizes"));
     }
     result.push_back(item.get<std::int64_t>());
   }
@@ -93,7 +98,7 @@ std::vector<std::int64_t> sizes(const std::string& path, const std::string& name
 Entry read_entry(const std::string& path, const std::string& name, const nlohmann::json& json) {
   if (!json.is_object() || json.size() != 3 || !json.contains("dtype") ||
       !json["dtype"].is_string()) {
-    refuse(path, concat("tensor ", name, " is not described by dtype, shape, data_offsets"));
+    refuse(path, concat("tensor ", shown(name), " is not described by dtype, shape, data_offsets"));
   }
   Entry entry;
   entry.name = name;
@@ -101,9 +106,10 @@ Entry read_entry(const std::string& path, const std::string& name, const nlohman
   entry.shape = sizes(path, name, json, "shape");
   const auto offsets = sizes(path, name, json, "data_offsets");
   const std::int64_t element = element_bytes(entry.dtype);
-  if (element == 0) refuse(path, concat("tensor ", name, " has the unknown type ", entry.dtype));
+  if (element == 0)
+    refuse(path, concat("tensor ", shown(name), " has the unknown type ", shown(entry.dtype)));
   if (offsets.size() != 2 || offsets[0] > offsets[1]) {
-    refuse(path, concat("tensor ", name, ": data_offsets are not [begin, end]"));
+    refuse(path, concat("tensor ", shown(name), ": data_offsets are not [begin, end]"));
   }
   entry.begin = offsets[0];
   entry.end = offsets[1];
@@ -111,7 +117,7 @@ Entry read_entry(const std::string& path, const std::string& name, const nlohman
   std::int64_t bytes = 0;
   if (!count || __builtin_mul_overflow(*count, element, &bytes) ||
       bytes != entry.end - entry.begin) {
-    refuse(path, concat("tensor ", name, ": its shape and its ", entry.end - entry.begin,
+    refuse(path, concat("tensor ", shown(name), ": its shape and its ", entry.end - entry.begin,
                         " bytes do not fit together"));
   }
   return entry;
@@ -125,8 +131,8 @@ void check_layout(const std::string& path, std::vector<Entry> entries, std::int6
   std::int64_t at = 0;
   for (const Entry& entry : entries) {
     if (entry.begin != at) {
-      refuse(path,
-             concat("tensor ", entry.name, " begins at byte ", entry.begin, ", expected ", at));
+      refuse(path, concat("tensor ", shown(entry.name), " begins at byte ", entry.begin,
+                          ", expected ", at));
     }
     at = entry.end;
   }
@@ -214,7 +220,10 @@ std::string make_header(const std::vector<NamedTensor>& tensors,
 const Entry& chosen_entry(const std::string& path, const std::string& key,
                           const std::vector<Entry>& entries) {
   std::string names;
-  for (const Entry& entry : entries) names += concat(names.empty() ? "" : ", ", entry.name);
+  for (std::size_t i = 0; i < std::min(entries.size(), kMostShown); ++i) {
+    names += concat(i > 0 ? ", " : "", shown(entries[i].name));
+  }
+  if (entries.size() > kMostShown) names += ", ..";
   if (key.empty()) {
     if (entries.size() == 1) return entries.front();
     throw ConfigError(concat("marginal ", path, " needs key = \"NAME\": the file holds ",
@@ -261,7 +270,7 @@ std::shared_ptr<const RowSource> open_safetensors(const std::string& path, const
   const Opened opened = open_file(path);
   const Entry& entry = chosen_entry(path, key, opened.entries);
   const auto wrong = [&](const std::string& reason) {
-    throw DataError(concat("cannot use tensor ", entry.name, " of ", path, ": ", reason));
+    throw DataError(concat("cannot use tensor ", shown(entry.name), " of ", path, ": ", reason));
   };
   if (!entry.is_real()) wrong(concat("its type is ", entry.dtype, ", expected F32 or F64"));
   if (entry.shape.size() != 1 && entry.shape.size() != 2) {

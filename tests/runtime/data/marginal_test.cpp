@@ -151,6 +151,7 @@ TEST_F(MarginalTest, refuses_rows_out_of_range) {
   EXPECT_THROW(marginal.read_range(-1, 2, {}, values), NumericError);
   EXPECT_THROW(marginal.read_range(0, 1, std::vector<double>{1}, values), NumericError);
   EXPECT_THROW(marginal.source_row(5), NumericError);
+  EXPECT_THROW(marginal.weight(5), NumericError);
 }
 
 TEST_F(MarginalTest, finds_the_first_value_that_is_not_finite) {

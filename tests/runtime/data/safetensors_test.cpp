@@ -195,6 +195,11 @@ TEST_F(Safetensors, refuses_products_that_overflow) {
                DataError);
 }
 
+TEST_F(Safetensors, keeps_messages_to_one_line_whatever_the_names) {
+  const std::string header = R"({"a\nb":{"dtype":"F3\n2","shape":[1],"data_offsets":[0,4]}})";
+  EXPECT_EQ(refusal(file_of(header, "1234")).find('\n'), std::string::npos);
+}
+
 TEST_F(Safetensors, refuses_deep_nesting) {
   EXPECT_THAT(refusal(file_of(std::string(1000000, '['), "")), HasSubstr("nested"));
 }
