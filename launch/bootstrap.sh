@@ -5,6 +5,7 @@
 #
 #   launch/bootstrap.sh            packages and the CPU-capable set of wheels (or all, if a GPU is seen)
 #   launch/bootstrap.sh --gpu      the full wheel set, for a machine that will run on a GPU
+#   launch/bootstrap.sh --style    clang-format-14 too, for .ci/run
 #   launch/bootstrap.sh --print    print the LibTorch folder and leave (installs nothing)
 #
 # KANTOR_CACHE (default ~/.cache/kantor) is where the virtual environment lives.
@@ -13,7 +14,7 @@ set -euo pipefail
 readonly torch_version=2.11.0
 readonly cuda_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
   nvidia-nccl-cu13==2.28.9 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
-readonly packages=(g++ make cmake ninja-build ccache git python3 python3-venv
+packages=(g++ make cmake ninja-build ccache git python3 python3-venv
   openmpi-bin libopenmpi-dev libboost-serialization-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev
   nlohmann-json3-dev libxsimd-dev libxxhash-dev dataset-fashion-mnist)
@@ -32,13 +33,14 @@ want_gpu=auto
 case "${1:-}" in
   "") ;;
   --gpu) want_gpu=yes ;;
+  --style) packages+=(clang-format-14) ;;
   --print)
     [ -e "$venv/.complete" ] || exit 1
     torch_dir
     exit 0
     ;;
   *)
-    printf 'usage: launch/bootstrap.sh [--gpu | --print]\n' >&2
+    printf 'usage: launch/bootstrap.sh [--gpu | --style | --print]\n' >&2
     exit 2
     ;;
 esac

@@ -76,7 +76,7 @@ TEST_F(BadInput, is_refused_when_a_data_file_is_something_else) {
 
 TEST_F(BadInput, is_refused_when_a_value_is_not_a_number) {
   write_point(std::numeric_limits<double>::quiet_NaN());
-  expect_run_refused(kData, {"x.npy", "nan", "6"});
+  expect_run_refused(kData, {"x.npy", "NaN", "6"});
 }
 
 TEST_F(BadInput, is_refused_when_a_value_is_infinite) {

@@ -68,7 +68,8 @@ void Launch::write_points(const std::string& name, std::int64_t n, std::int64_t 
   for (std::int64_t i = 0; i < n; ++i) {
     for (std::int64_t k = 0; k < d; ++k) {
       // Fractions of multiples of irrational numbers fill the unit cube evenly.
-      const double x = static_cast<double>(i + 1) * std::sqrt(2.0 + static_cast<double>(k * k + k));
+      constexpr double kPrimes[] = {2, 3, 5, 7};
+      const double x = static_cast<double>(i + 1) * std::sqrt(kPrimes[k]);
       values.push_back(x - std::floor(x) + shift);
     }
   }

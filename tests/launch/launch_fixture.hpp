@@ -27,7 +27,7 @@ class Launch : public testing::Test {
   std::string read(const std::string& name) const;
   void write(const std::string& name, const std::string& text) const;
 
-  /// A cloud of float64 points, n x d: a fixed lattice shifted by `shift`, no two alike.
+  /// A cloud of float64 points, n x d (d up to 4): a fixed lattice in [shift, shift + 1)^d.
   void write_points(const std::string& name, std::int64_t n, std::int64_t d, double shift) const;
   /// x.npy [40, 2], y.npy [50, 2] and a problem file for them that is solved in a second.
   void write_small_problem(const std::string& name = "problem.toml") const;
