@@ -98,11 +98,11 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
   return points.expectation_x(f) + points.expectation_y(g);
 }
 
-/// The solver's own potentials at ALL points: f of the network, g = c-transform over the evaluated
-/// x.
+/// The solver's own potentials at ALL points: f of the network, whose gauge is fixed here, and g =
+/// c-transform over the evaluated x. Whole on rank 0, empty elsewhere.
 template <class T>
-std::vector<std::vector<double>> exported_potentials(const Potential& potential,
-                                                     const Problem& problem, const Subset& subset,
+std::vector<std::vector<double>> exported_potentials(Potential& potential, const Problem& problem,
+                                                     const Subset& subset,
                                                      std::span<const double> f,
                                                      std::span<const double> g, Context& context) {
   const Shard shard = shard_of(problem.n(0), context.world.rank(), context.world.size());
@@ -119,7 +119,7 @@ std::vector<std::vector<double>> exported_potentials(const Potential& potential,
     all_g.resize(index(problem.n(1)));
     every_y.transform_to_y(f, all_g);
   }
-  sinkhorn::fix_gauge(problem.marginals[0].weights(), all_f, all_g);
+  potential.shift_gauge(sinkhorn::fix_gauge(problem.marginals[0].weights(), all_f, all_g));
   if (context.world.rank() != 0) return {};
   return {std::move(all_f), std::move(all_g)};
 }
@@ -158,7 +158,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
 template <class T>
 Result solve_in(const NeuralConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  const Potential potential = make_potential(config, problem, context);
+  Potential potential = make_potential(config, problem, context);
   FlatParameters parameters(potential.parameters());
   SemiDual<T> objective(config, problem, potential, context);
   const TrainingReport training = Trainer(config.training, objective, parameters, context).run();

@@ -83,13 +83,14 @@ at::Tensor Potential::forward(const at::Tensor& x) const {
   }
   const Layer& last = layers_.back();
   const at::Tensor network = torch::linear(hidden, last.weight, last.bias).squeeze(1);  // [B]
-  if (inputs_.gaussian.scale == 0) return inputs_.output_scale * network;
+  const at::Tensor correction = inputs_.output_scale * network + inputs_.constant;      // [B]
+  if (inputs_.gaussian.scale == 0) return correction;
 
   const GaussianPotential& gaussian = inputs_.gaussian;
   const at::Tensor quadratic = gaussian.square * z.square().sum(1) -
                                torch::mm(z, factor_).square().sum(1) +
                                2 * torch::mv(z, linear_);  // [B]
-  return gaussian.scale * quadratic + inputs_.output_scale * network;
+  return gaussian.scale * quadratic + correction;
 }
 
 std::vector<NamedParameter> Potential::parameters() const {
@@ -121,12 +122,12 @@ std::string Potential::description() const {
   json["version"] = 1;
   json["formula"] =
       "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
-      "deviation), "
-      "z = x - mean";
+      "deviation) + constant, z = x - mean";
   json["network"] = {
       {"kind", config_.kind}, {"width", config_.width}, {"activation", config_.activation}};
   json["d"] = inputs_.d;
   json["output_scale"] = inputs_.output_scale;
+  json["constant"] = inputs_.constant;
   json["quadratic"] = {{"scale", inputs_.gaussian.scale},
                        {"square", inputs_.gaussian.square},
                        {"rank", inputs_.gaussian.rank}};
@@ -150,6 +151,7 @@ Potential Potential::restore(const std::string& description,
     config.activation = json.at("network").at("activation").get<std::string>();
     inputs.d = json.at("d").get<std::int64_t>();
     inputs.output_scale = json.at("output_scale").get<double>();
+    inputs.constant = json.at("constant").get<double>();
     inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
     inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
     inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();

@@ -22,12 +22,13 @@ struct PotentialInputs {
   std::vector<double> mean;       ///< [D] of the marginal f lives on
   std::vector<double> deviation;  ///< [D] standard deviations, floored: what inputs are divided by
   double output_scale = 1;        ///< unit of the network's output, in units of the cost
+  double constant = 0;            ///< fixes the gauge once training is over
   GaussianPotential gaussian;     ///< rank 0 and scale 0 without a quadratic term
 };
 
-/// f(x) = gaussian(x) + output_scale * mlp((x - mean) / deviation). The last layer starts at zero,
-/// so that training starts from the closed form for Gaussians of the sample's moments (or from 0
-/// without it).
+/// f(x) = gaussian(x) + output_scale * mlp((x - mean) / deviation) + constant. The last layer
+/// starts at zero, so that training starts from the closed form for Gaussians of the sample's
+/// moments (or from 0 without it).
 class Potential {
  public:
   /// Initial weights follow from the seed by counter-based random numbers.
@@ -38,6 +39,8 @@ class Potential {
   /// @param x [B, D] points minus shift. @return [B].
   at::Tensor forward(const at::Tensor& x) const;
   std::vector<NamedParameter> parameters() const;
+  /// Adds a constant to f: plan and dual value stay.
+  void shift_gauge(double constant) { inputs_.constant += constant; }
 
   /// The network for result files: tensors that act on raw points, and model.json.
   std::vector<Result::Tensor> tensors() const;

@@ -31,13 +31,14 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
 
 }  // namespace
 
-void fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g) {
+double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g) {
   double mean = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (a[i] > 0) mean += a[i] * f[i];
   }
   for (double& value : f) value -= mean;
   for (double& value : g) value += mean;
+  return -mean;
 }
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {

@@ -14,8 +14,8 @@ namespace kantor::sinkhorn {
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context);
 
 /// Shifts (f, g) to the gauge sum_i a_i f_i = 0; the plan and the dual value stay. @param a [N]
-/// summing to 1.
-void fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g);
+/// summing to 1. @return what was added to f.
+double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g);
 
 /// Bytes this rank would hold for points and stored costs.
 double bytes_per_rank(const SinkhornConfig& config, const Problem& problem, const Context& context);
