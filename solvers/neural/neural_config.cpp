@@ -31,6 +31,8 @@ void NeuralConfig::describe(config::Fields& fields) {
   fields.add_choice("negatives", negatives, {"global", "local"},
                     "whether a rank's points meet the whole batch or its own block");
   fields.add_struct("network", network, "the potential f");
+  fields.add("rescale", rescale,
+             "after training, scale the network by the maximiser of the dual value over the data");
   fields.add("certificate_iterations", certificate_iterations,
              "Sinkhorn iterations at most, from the learned potential; 0 = no certificate");
   fields.add("certificate_tolerance", certificate_tolerance,

@@ -26,6 +26,7 @@ struct NeuralConfig {
   std::int64_t batch = 512;          ///< global batch per marginal
   std::string negatives = "global";  ///< global | local
   NetworkConfig network;
+  bool rescale = true;  ///< after training, by the multiple that is best over all the data
   std::int64_t certificate_iterations = 200;  ///< at most; 0 = no certificate
   double certificate_tolerance = 1e-4;        ///< L1 marginal error that ends them early
   std::int64_t evaluation_points = 20000;     ///< per marginal at most; 0 = all

@@ -10,6 +10,8 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/data/moments.hpp"
+#include "solvers/neural/correction_scale.hpp"
+#include "solvers/neural/potential_values.hpp"
 #include "solvers/neural/semi_dual.hpp"
 #include "solvers/problem/sharded_eot.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
@@ -55,32 +57,29 @@ Potential make_potential(const NeuralConfig& config, const Problem& problem, Con
           static_cast<std::uint64_t>(context.run.seed)};
 }
 
-/// f of the network at rows [first, last) of marginal 0, block by block.
-template <class T>
-std::vector<double> evaluate(const Potential& potential, const Problem& problem,
-                             std::span<const std::int64_t> rows) {
-  constexpr std::size_t kBlock = 1024;
-  const torch::NoGradGuard no_grad;
-  std::vector<double> values;
-  values.reserve(rows.size());
-  for (std::size_t first = 0; first < rows.size(); first += kBlock) {
-    const auto block = rows.subspan(first, std::min(kBlock, rows.size() - first));
-    at::Tensor x = torch::empty({static_cast<std::int64_t>(block.size()), problem.d()},
-                                torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
-    problem.marginals[0].read<T>(block, problem.centre, x.data_ptr<T>());
-    const at::Tensor f = potential.forward(x).to(torch::kFloat64);
-    values.insert(values.end(), f.data_ptr<double>(), f.data_ptr<double>() + f.numel());
-  }
-  return values;
+/// Without the rows that were kept out of training.
+Subset trained_subset(const Problem& problem, const Subset& subset, Context& context) {
+  const auto without_heldout = [&](std::size_t marginal, const std::vector<std::int64_t>& rows) {
+    const std::vector<std::int64_t> heldout =
+        training_sampler(problem, marginal, context.run.seed).heldout_rows();
+    if (heldout.empty()) return rows;
+    std::vector<std::int64_t> kept;
+    for (const std::int64_t row :
+         rows_of(shard_of(rows.empty() ? problem.n(marginal) : std::ssize(rows), 0, 1), rows)) {
+      if (!std::binary_search(heldout.begin(), heldout.end(), row)) kept.push_back(row);
+    }
+    return kept;
+  };
+  return {without_heldout(0, subset.x), without_heldout(1, subset.y)};
 }
 
-/// The rows of a shard within a subset (empty = all).
-std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
-  std::vector<std::int64_t> rows;
-  for (std::int64_t i = shard.first; i < shard.last; ++i) {
-    rows.push_back(subset.empty() ? i : subset[index(i)]);
-  }
-  return rows;
+template <class T>
+void rescale(Potential& potential, const Problem& problem, const Subset& subset, Context& context) {
+  const double scale = best_correction_scale<T>(potential, problem,
+                                                trained_subset(problem, subset, context), context);
+  potential.scale_correction(scale);
+  context.log.detail(concat("the dual value over the data is largest at ", scale,
+                            " times the trained network, which is what is kept"));
 }
 
 /// E_mu f + E_nu f^{c,eps} on the rows that were kept out of training (on all rows of a marginal
@@ -92,7 +91,8 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
                       training_sampler(problem, 1, context.run.seed).heldout_rows()};
   if (subset.x.empty() && subset.y.empty()) return std::nullopt;
   const ShardedEot<double> points(problem, subset, Storage::streamed, context);
-  const std::vector<double> f = evaluate<T>(potential, problem, rows_of(points.rows(), subset.x));
+  const std::vector<double> f =
+      potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
   points.transform_to_y(f, g);
   return points.expectation_x(f) + points.expectation_y(g);
@@ -106,8 +106,9 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
                                                      std::span<const double> f,
                                                      std::span<const double> g, Context& context) {
   const Shard shard = shard_of(problem.n(0), context.world.rank(), context.world.size());
-  std::vector<double> part = subset.x.empty() ? std::vector<double>(f.begin(), f.end())
-                                              : evaluate<T>(potential, problem, rows_of(shard, {}));
+  std::vector<double> part = subset.x.empty()
+                                 ? std::vector<double>(f.begin(), f.end())
+                                 : potential_at<T>(potential, problem, rows_of(shard, {}));
   part.resize(index(shard.slots));
   std::vector<double> all_f(part.size() * index(context.world.size()));
   context.world.all_gather<double>(part, all_f, "potentials");
@@ -165,8 +166,10 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
   const double trained = monotonic_seconds();
 
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
+  if (config.rescale) rescale<T>(potential, problem, subset, context);
   const ShardedEot<double> points(problem, subset, Storage::automatic, context);
-  const std::vector<double> f = evaluate<T>(potential, problem, rows_of(points.rows(), subset.x));
+  const std::vector<double> f =
+      potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
   points.transform_to_y(f, g);
 

@@ -75,18 +75,22 @@ at::Tensor Potential::activate(const at::Tensor& hidden) const {
   return torch::softplus(hidden);
 }
 
-at::Tensor Potential::forward(const at::Tensor& x) const {
-  const at::Tensor z = x - origin_;                       // [B, D]
+at::Tensor Potential::network(const at::Tensor& z) const {
   at::Tensor hidden = z * inverse_deviation_;             // [B, D]
   for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {  // [B, width]
     hidden = activate(torch::linear(hidden, layers_[k].weight, layers_[k].bias));
   }
   const Layer& last = layers_.back();
-  const at::Tensor network = torch::linear(hidden, last.weight, last.bias).squeeze(1);  // [B]
-  const at::Tensor correction = inputs_.output_scale * network + inputs_.constant;      // [B]
-  if (inputs_.gaussian.scale == 0) return correction;
+  return inputs_.output_scale * torch::linear(hidden, last.weight, last.bias).squeeze(1);  // [B]
+}
 
+at::Tensor Potential::correction(const at::Tensor& x) const { return network(x - origin_); }
+
+at::Tensor Potential::forward(const at::Tensor& x) const {
+  const at::Tensor z = x - origin_;                             // [B, D]
+  const at::Tensor correction = network(z) + inputs_.constant;  // [B]
   const GaussianPotential& gaussian = inputs_.gaussian;
+  if (gaussian.scale == 0) return correction;
   const at::Tensor quadratic = gaussian.square * z.square().sum(1) -
                                torch::mm(z, factor_).square().sum(1) +
                                2 * torch::mv(z, linear_);  // [B]

@@ -38,7 +38,10 @@ class Potential {
 
   /// @param x [B, D] points minus shift. @return [B].
   at::Tensor forward(const at::Tensor& x) const;
+  /// The network's part alone: output_scale * mlp. @return [B].
+  at::Tensor correction(const at::Tensor& x) const;
   std::vector<NamedParameter> parameters() const;
+  void scale_correction(double factor) { inputs_.output_scale *= factor; }
   /// Adds a constant to f: plan and dual value stay.
   void shift_gauge(double constant) { inputs_.constant += constant; }
 
@@ -54,6 +57,7 @@ class Potential {
     at::Tensor weight;  ///< [out, in]
     at::Tensor bias;    ///< [out]
   };
+  at::Tensor network(const at::Tensor& z) const;  ///< z = points minus mean [B, D]
   at::Tensor activate(const at::Tensor& hidden) const;
   void place_inputs(std::span<const double> shift, at::ScalarType dtype);
 

@@ -115,19 +115,41 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
 
 template <class T>
 void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<double> g) const {
+  transform_to_y(f, {}, 0, g, {});
+}
+
+template <class T>
+void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T> values,
+                                   std::int64_t num_values, std::span<double> g,
+                                   std::span<double> averages) const {
+  const std::size_t k = index(num_values);
   if (rows_.count() > 0) {
-    kernels::soft_min<T>({*transposed_, log_a_, f, epsilon_}, context_.pool, g);
+    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon_};
+    if (k == 0) {
+      kernels::soft_min<T>(reduction, context_.pool, g);
+    } else {
+      kernels::soft_min_averages<T>(reduction, values, num_values, context_.pool, g, averages);
+    }
   } else {
     std::fill(g.begin(), g.end(), std::numeric_limits<double>::infinity());
+    std::fill(averages.begin(), averages.end(), 0.0);
   }
   // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
   std::vector<double> largest(g.begin(), g.end());
   for (double& value : largest) value = -value / epsilon_;
   context_.world.all_reduce<double>(largest, ReduceOp::max, "largest exponents");
-  std::vector<double> sums(g.size());
-  for (std::size_t j = 0; j < g.size(); ++j) sums[j] = std::exp(-g[j] / epsilon_ - largest[j]);
+  std::vector<double> sums(g.size() + averages.size());  // [M], then [M, K]
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    sums[j] = std::exp(-g[j] / epsilon_ - largest[j]);
+    for (std::size_t v = 0; v < k; ++v) {
+      sums[g.size() + j * k + v] = sums[j] * averages[j * k + v];
+    }
+  }
   context_.world.all_reduce<double>(sums, ReduceOp::sum, "sums of exponentials");
-  for (std::size_t j = 0; j < g.size(); ++j) g[j] = -epsilon_ * (largest[j] + std::log(sums[j]));
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    g[j] = -epsilon_ * (largest[j] + std::log(sums[j]));
+    for (std::size_t v = 0; v < k; ++v) averages[j * k + v] = sums[g.size() + j * k + v] / sums[j];
+  }
 }
 
 template <class T>

@@ -58,6 +58,12 @@ class ShardedEot {
   /// @param f      [N_r] this rank's part.
   /// @param[out] g [M], the same on every rank.
   void transform_to_y(std::span<const double> f, std::span<double> g) const;
+  /// The same, with averages under P(. | y_j), the plan's law of x given y: averages_jk =
+  /// sum_i P(i | j) values_ik.
+  /// @param values        [N_r, K] row-major.
+  /// @param[out] averages [M, K], the same on every rank.
+  void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
+                      std::span<double> g, std::span<double> averages) const;
 
   /// sum over all ranks of weights_i values_i. @param values [N_r].
   double expectation_x(std::span<const double> values) const;

@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""Runs one study and compares its figures: run_study.py STUDY [--out DIR] [--only TEXT] [--ranks N]
+
+STUDY is a folder here with study.json (the recipe) and problem.toml. Builds first, then starts
+`mpirun -np RANKS kantor run problem.toml --set ...` for each run of the recipe, and prints a table.
+A run directory that is finished already is not run again, so a broken study goes on where it was.
+Exits with 1 if a figure is missed, with kantor's own code if a run fails.
+
+study.json: {"ranks": 2, "columns": {"gap": "certificate.relative_gap"}, "runs": [
+    {"name": "d{d}", "over": {"d": [2, 8]}, "set": {"problem.marginals.0.generator.d": "{d}"},
+     "expect": {"certificate.relative_gap": {"at_most": 1e-3}}}]}
+A run is made for every combination of the values in "over"; {placeholders} are filled in. A key is a
+dotted path into result.json. A figure is {"value", "relative"}, {"at_most"}, {"is"}, or
+{"near": key, "within": absolute}. Every run must also have dual_value <= objective.
+"""
+import argparse
+import itertools
+import json
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def fill(item, values):
+    """A copy of a recipe's part with its placeholders filled in."""
+    if isinstance(item, str):
+        for name, value in values.items():
+            item = item.replace("{" + name + "}", str(value))
+        return item
+    if isinstance(item, dict):
+        return {fill(key, values): fill(value, values) for key, value in item.items()}
+    return item
+
+
+def expand(recipe):
+    for run in recipe["runs"]:
+        over = run.get("over", {})
+        for combination in itertools.product(*over.values()):
+            yield fill({key: run.get(key, {}) for key in ("name", "set", "expect")},
+                       dict(zip(over, combination)))
+
+
+def look_up(result, dotted):
+    for key in dotted.split("."):
+        if not isinstance(result, dict) or key not in result:
+            return None
+        result = result[key]
+    return result
+
+
+def judge(result, key, figure):
+    """Whether the value met fits, and what was expected, as text."""
+    met = look_up(result, key)
+    if "is" in figure:
+        return met == figure["is"], f"{figure['is']}"
+    if not isinstance(met, (int, float)) or isinstance(met, bool):
+        return False, "a number"
+    if "at_most" in figure:
+        return met <= float(figure["at_most"]), f"at most {float(figure['at_most']):g}"
+    if "near" in figure:
+        truth = look_up(result, figure["near"])
+        return abs(met - truth) <= figure["within"], f"{truth:.7g} within {figure['within']:g}"
+    value, relative = figure["value"], figure["relative"]
+    return abs(met - value) <= relative * abs(value), f"{value:.7g} within {relative:g} relative"
+
+
+def solve(run, study, out, ranks):
+    """The result of one run; exit code 4 (not converged) is a result too."""
+    directory = out / run["name"]
+    if not (directory / "result.json").exists():
+        words = ["mpirun", "-np", str(ranks), str(ROOT / "build/release/kantor"), "run",
+                 str(study / "problem.toml"), "--out", str(directory), "--quiet"]
+        for key, value in run["set"].items():
+            words += ["--set", f"{key}={value}"]
+        source = f'. "{ROOT}/launch/environment.sh" && exec "$@"'
+        code = subprocess.run(["bash", "-c", source, "run"] + words, stdin=subprocess.DEVNULL).returncode
+        if code not in (0, 4):
+            sys.exit(code)
+    return json.loads((directory / "result.json").read_text())
+
+
+def text(value):
+    return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("study", type=Path)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--only", default="", help="runs whose name holds this text")
+    parser.add_argument("--ranks", type=int)
+    arguments = parser.parse_args()
+    study = arguments.study.resolve()
+    recipe = json.loads((study / "study.json").read_text())
+    out = arguments.out or ROOT / "runs" / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    ranks = arguments.ranks or recipe.get("ranks", 2)
+    subprocess.run([ROOT / "launch/build.sh"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+    columns = recipe["columns"]
+    print("| run | " + " | ".join(columns) + " | |", "|---" * (len(columns) + 2) + "|", sep="\n")
+    num_missed = 0
+    for run in expand(recipe):
+        if arguments.only not in run["name"]:
+            continue
+        result = solve(run, study, out, ranks)
+        misses = []
+        for key, figure in run["expect"].items():
+            fits, expected = judge(result, key, figure)
+            if not fits:
+                misses.append(f"{key} = {text(look_up(result, key))}, expected {expected}")
+        if not result["dual_value"] <= result["objective"]:
+            misses.append("dual_value > objective")
+        num_missed += len(misses)
+        cells = [text(look_up(result, key)) for key in columns.values()]
+        print(f"| {run['name']} | " + " | ".join(cells) + f" | {'; '.join(misses) or 'ok'} |", flush=True)
+    print(f"{num_missed} figures missed" if num_missed else "all figures as expected", f"(runs in {out})")
+    sys.exit(1 if num_missed else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+#include "solvers/neural/correction_scale.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "solvers/neural/potential_values.hpp"
+
+namespace kantor::neural {
+
+namespace {
+
+struct Slope {
+  double first = 0;   ///< J'
+  double second = 0;  ///< J'', <= 0
+};
+
+/// J' and J'' at potentials f in the direction h. @param f, h [N_r].
+template <class T>
+Slope slope_at(const ShardedEot<T>& points, std::span<const double> f, std::span<const double> h) {
+  std::vector<T> powers;  // [N_r, 2]: h, h^2
+  for (const double value : h) {
+    powers.push_back(static_cast<T>(value));
+    powers.push_back(static_cast<T>(value * value));
+  }
+  const auto m = static_cast<std::size_t>(points.m());
+  std::vector<double> g(m);
+  std::vector<double> averages(2 * m);
+  points.transform_to_y(f, powers, 2, g, averages);
+  std::vector<double> mean(m);
+  std::vector<double> variance(m);
+  for (std::size_t j = 0; j < m; ++j) {
+    mean[j] = averages[2 * j];
+    variance[j] = std::max(averages[2 * j + 1] - mean[j] * mean[j], 0.0);
+  }
+  return {points.expectation_x(h) - points.expectation_y(mean),
+          -points.expectation_y(variance) / points.epsilon()};
+}
+
+}  // namespace
+
+template <class T>
+double best_correction_scale(const Potential& potential, const Problem& problem,
+                             const Subset& subset, Context& context) {
+  constexpr int kMaxPasses = 8;
+  constexpr double kTolerance = 1e-3;
+  const ShardedEot<T> points(problem, subset, Storage::streamed, context);
+  const std::vector<std::int64_t> rows = rows_of(points.rows(), subset.x);
+  const std::vector<double> whole = potential_at<T>(potential, problem, rows);
+  std::vector<double> h = potential_at<T>(potential, problem, rows, Part::correction);
+  const double mean = points.expectation_x(h);
+  for (double& value : h) value -= mean;  // a constant does not matter, and would cancel in h^2
+
+  double scale = 1;
+  std::vector<double> f(whole);
+  for (int pass = 0; pass < kMaxPasses; ++pass) {
+    const Slope slope = slope_at(points, f, h);
+    if (!(slope.second < 0) || !std::isfinite(slope.first)) break;
+    const double next = std::clamp(scale - slope.first / slope.second, 0.0, 2.0);
+    const double change = std::abs(next - scale);
+    scale = next;
+    if (change < kTolerance) break;
+    for (std::size_t i = 0; i < f.size(); ++i) f[i] = whole[i] + (scale - 1) * h[i];
+  }
+  return scale;
+}
+
+template double best_correction_scale<float>(const Potential&, const Problem&, const Subset&,
+                                             Context&);
+template double best_correction_scale<double>(const Potential&, const Problem&, const Subset&,
+                                              Context&);
+
+}  // namespace kantor::neural

@@ -1,0 +1,41 @@
+#include "solvers/neural/potential_values.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+
+namespace kantor::neural {
+
+template <class T>
+std::vector<double> potential_at(const Potential& potential, const Problem& problem,
+                                 std::span<const std::int64_t> rows, Part part) {
+  constexpr std::size_t kBlock = 1024;
+  const torch::NoGradGuard no_grad;
+  std::vector<double> values;
+  values.reserve(rows.size());
+  for (std::size_t first = 0; first < rows.size(); first += kBlock) {
+    const auto block = rows.subspan(first, std::min(kBlock, rows.size() - first));
+    at::Tensor x = torch::empty({static_cast<std::int64_t>(block.size()), problem.d()},
+                                torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
+    problem.marginals[0].read<T>(block, problem.centre, x.data_ptr<T>());
+    const at::Tensor f = part == Part::whole ? potential.forward(x) : potential.correction(x);
+    const at::Tensor exact = f.to(torch::kFloat64);
+    values.insert(values.end(), exact.data_ptr<double>(), exact.data_ptr<double>() + exact.numel());
+  }
+  return values;
+}
+
+std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = shard.first; i < shard.last; ++i) {
+    rows.push_back(subset.empty() ? i : subset[static_cast<std::size_t>(i)]);
+  }
+  return rows;
+}
+
+template std::vector<double> potential_at<float>(const Potential&, const Problem&,
+                                                 std::span<const std::int64_t>, Part);
+template std::vector<double> potential_at<double>(const Potential&, const Problem&,
+                                                  std::span<const std::int64_t>, Part);
+
+}  // namespace kantor::neural

@@ -1,0 +1,26 @@
+#pragma once
+
+// A potential at points of the data, block by block. Shapes: K rows.
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "distributed/shards.hpp"
+#include "solvers/neural/potential.hpp"
+#include "solvers/problem/problem.hpp"
+
+namespace kantor::neural {
+
+/// Which part of f = start + correction + constant (see Potential).
+enum class Part { whole, correction };
+
+/// @param rows of marginal 0. @return [K]; computed in T.
+template <class T>
+std::vector<double> potential_at(const Potential& potential, const Problem& problem,
+                                 std::span<const std::int64_t> rows, Part part = Part::whole);
+
+/// The rows of a shard within a subset (empty = all).
+std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset);
+
+}  // namespace kantor::neural
