@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "runtime/core/error.hpp"
 
@@ -23,47 +24,62 @@ bool is_special(const std::string& path) {
 
 }  // namespace
 
-AtomicFile::AtomicFile(const std::string& path) : path_(path), written_path_(path) {
-  if (is_special(path)) {
-    fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
-  } else {
-    written_path_ = concat(path, ".tmp.", ::getpid());
-    fd_ = ::open(written_path_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, kMode);
+AtomicFile::AtomicFile(const std::string& path)
+    : path_(path), written_path_(path), files_(kernel_) {
+  open();
+}
+
+AtomicFile::AtomicFile(const std::string& path, FileSystem& files)
+    : path_(path), written_path_(path), files_(files) {
+  open();
+}
+
+void AtomicFile::open() {
+  int flags = O_WRONLY | O_CLOEXEC;
+  if (!is_special(path_)) {
+    written_path_ = concat(path_, ".tmp.", ::getpid());
+    flags |= O_CREAT | O_TRUNC;
   }
+  do {
+    fd_ = files_.open(written_path_.c_str(), flags, kMode);
+  } while (fd_ < 0 && errno == EINTR);
   if (fd_ < 0) fail("create", errno);
+  is_aside_ = written_path_ != path_;
 }
 
 AtomicFile::~AtomicFile() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  if (written_path_ != path_) ::unlink(written_path_.c_str());
+  if (fd_ >= 0) files_.close(fd_);
+  if (is_aside_) files_.unlink(written_path_.c_str());
 }
 
 void AtomicFile::write(std::span<const std::byte> bytes) {
   while (!bytes.empty()) {
-    const ssize_t written = ::write(fd_, bytes.data(), std::min(bytes.size(), kLargestWrite));
+    const ssize_t written = files_.write(fd_, bytes.data(), std::min(bytes.size(), kLargestWrite));
     if (written < 0 && errno == EINTR) continue;
-    if (written < 0) fail("write", errno);
+    if (written <= 0) fail("write", written < 0 ? errno : ENOSPC);
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
 }
 
 void AtomicFile::commit() {
+  finish();
+  publish();
+}
+
+void AtomicFile::finish() {
+  int outcome = 0;
+  do {
+    outcome = files_.fsync(fd_);
+  } while (outcome != 0 && errno == EINTR);
   // Pipes and terminals cannot be synchronised: EINVAL, EROFS.
-  if (::fsync(fd_) != 0 && errno != EINVAL && errno != EROFS) fail("synchronise", errno);
-  const int fd = fd_;
-  fd_ = -1;
-  const bool closed = ::close(fd) == 0;
-  const int close_error = errno;
-  if (written_path_ == path_) {
-    if (!closed) fail("close", close_error);
-    return;
-  }
-  if (!closed || ::rename(written_path_.c_str(), path_.c_str()) != 0) {
-    const int error_number = closed ? errno : close_error;
-    ::unlink(written_path_.c_str());
-    fail(closed ? "rename" : "close", error_number);
-  }
+  if (outcome != 0 && errno != EINVAL && errno != EROFS) fail("synchronise", errno);
+  // Whatever close() says, the descriptor is gone; interrupted, all is written.
+  if (files_.close(std::exchange(fd_, -1)) != 0 && errno != EINTR) fail("close", errno);
+}
+
+void AtomicFile::publish() {
+  if (is_aside_ && files_.rename(written_path_.c_str(), path_.c_str()) != 0) fail("rename", errno);
+  is_aside_ = false;
 }
 
 void AtomicFile::fail(const char* action, int error_number) const {

@@ -4,6 +4,8 @@
 #include <span>
 #include <string>
 
+#include "runtime/data/file_system.hpp"
+
 namespace kantor::data {
 
 /// A file that appears under its name only when it is complete: written aside in the same folder,
@@ -13,19 +15,32 @@ class AtomicFile {
  public:
   /// @throws IoError (all members).
   explicit AtomicFile(const std::string& path);
+  AtomicFile(const std::string& path, FileSystem& files);
   ~AtomicFile();
   AtomicFile(const AtomicFile&) = delete;
   AtomicFile& operator=(const AtomicFile&) = delete;
 
   void write(std::span<const std::byte> bytes);
+  /// finish() and publish().
   void commit();
 
+  /// Synchronises and closes: from here on written_path() can be read.
+  void finish();
+  /// Gives the finished file its name.
+  void publish();
+  /// `path.tmp.<pid>`, or path itself for what is written in place.
+  const std::string& written_path() const { return written_path_; }
+
  private:
+  void open();
   [[noreturn]] void fail(const char* action, int error_number) const;
 
   std::string path_;
-  std::string written_path_;  ///< the aside file, or path_ itself
+  std::string written_path_;
+  FileSystem kernel_;
+  FileSystem& files_;
   int fd_ = -1;
+  bool is_aside_ = false;  ///< written_path_ is to be removed
 };
 
 }  // namespace kantor::data

@@ -12,6 +12,10 @@ constexpr std::size_t kNumBlocks = 64;
 
 }  // namespace
 
+std::uint64_t checksum(std::span<const std::byte> bytes) {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
+
 struct Fingerprint::State {
   XXH3_state_t* hash = XXH3_createState();
   ~State() { XXH3_freeState(hash); }

@@ -8,6 +8,9 @@
 
 namespace kantor::data {
 
+/// XXH3-64 of the bytes and nothing else, as other programs compute it.
+std::uint64_t checksum(std::span<const std::byte> bytes);
+
 /// XXH3-64 over parts added one after the other; each part's length is hashed with it.
 class Fingerprint {
  public:

@@ -1,0 +1,35 @@
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "runtime/data/file_system.hpp"
+
+namespace kantor::checkpoint {
+
+/// The right to write a run directory: a flock on its file LOCK, which also says who holds it. The
+/// kernel releases it when the process ends, however it ends; the file stays.
+class RunLock {
+ public:
+  /// @throws ConfigError naming the holder if another process has it; IoError.
+  explicit RunLock(const std::string& run_directory);
+  RunLock(const std::string& run_directory, data::FileSystem& files);
+
+  /// False on a file system that knows no locks (some Lustre mounts): two runs could then write
+  /// one directory, which is worth a warning.
+  bool is_enforced() const { return is_enforced_; }
+
+  /// Whether a living process holds it now, for `inspect`; false where there is no lock file.
+  /// @throws IoError if it cannot be tried.
+  static bool is_held(const std::string& run_directory);
+
+ private:
+  void acquire(const std::string& run_directory);
+
+  data::FileSystem kernel_;
+  data::FileSystem& files_;
+  std::unique_ptr<data::Descriptor> file_;
+  bool is_enforced_ = false;
+};
+
+}  // namespace kantor::checkpoint
