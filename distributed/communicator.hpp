@@ -49,7 +49,7 @@ class Communicator {
   virtual int size() const = 0;
   virtual int local_rank() const = 0;  ///< among the ranks of this host
   virtual int local_size() const = 0;
-  virtual std::string backend_name() const = 0;  ///< "self", "mpi"
+  virtual std::string backend_name() const = 0;  ///< "self", "thread", "mpi"
 
   /// In place; the same bits on all ranks (a NaN is a NaN on all ranks; its payload is not kept).
   /// A NaN on any rank is the maximum. `what` names the payload in errors ("gradients").
@@ -111,6 +111,17 @@ class Communicator {
 
 /// One process.
 std::unique_ptr<Communicator> make_self_communicator();
+
+struct ThreadOptions {
+  int num_ranks = 1;
+  double timeout_s = 60;  ///< how long one collective waits for ranks that have not come
+};
+/// Ranks that are threads of this process, on the CPU: [num_ranks], one for each thread. Sums are
+/// taken in rank order, so that results do not depend on scheduling. A call succeeds or fails on
+/// all ranks; calls that differ in verb, counts, type or root fail on all. Destruction waits for
+/// nobody, and lets peers that wait for this rank fail at once.
+/// @throws ConfigError, ValueError.
+std::vector<std::unique_ptr<Communicator>> make_thread_communicators(const ThreadOptions& options);
 
 struct MpiOptions {
   double timeout_s = 60;       ///< deadline of one collective

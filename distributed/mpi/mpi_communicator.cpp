@@ -11,7 +11,9 @@
 #include <cstdlib>
 #include <limits>
 #include <thread>
+#include <utility>
 
+#include "distributed/late_ranks.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 
@@ -139,7 +141,6 @@ void MpiCommunicator::fail(const Call& call, const std::string& reason) {
 }
 
 std::string MpiCommunicator::who_is_late(const Call& call) const {
-  constexpr std::size_t kMostNamed = 4;
   const std::vector<Progress> others = board_.others();
   std::vector<std::string> late;
   int first_late = -1;
@@ -157,12 +158,7 @@ std::string MpiCommunicator::who_is_late(const Call& call) const {
     return local_size_ == size_ ? "all ranks have come, so their counts may differ"
                                 : "all ranks of this host have come: look at the other hosts";
   }
-  if (late.size() > kMostNamed) {
-    const std::string more = concat(late.size() - kMostNamed, " more");
-    late.resize(kMostNamed);
-    late.push_back(more);
-  }
-  return concat(join(late), ". See rank ", first_late, "'s log");
+  return name_late_ranks(std::move(late), first_late);
 }
 
 }  // namespace mpi

@@ -1,10 +1,9 @@
 #include "distributed/mpi/mpi_session.hpp"
 
 #include <array>
-#include <cmath>
 #include <exception>
-#include <limits>
 
+#include "distributed/larger.hpp"
 #include "runtime/core/error.hpp"
 
 namespace kantor::mpi {
@@ -99,13 +98,6 @@ int OwnedComm::size() const {
 }
 
 namespace {
-
-template <class T>
-T larger(T a, T b) {
-  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<T>::quiet_NaN();
-  if (a == b) return std::signbit(a) ? b : a;
-  return a > b ? a : b;
-}
 
 /// The signature that MPI_Op_create wants.
 template <class T>

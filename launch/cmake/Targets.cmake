@@ -5,6 +5,8 @@
 #   A GoogleTest program, run once by ctest; its results go to test-results/NAME.json.
 # kantor_mpi_test(NAME RANKS 1 2 .. SOURCES ... [LINK ...])
 #   The same, launched by mpirun with each number of ranks.
+# kantor_thread_test(NAME RANKS 1 2 .. SOURCES ... [LINK ...])
+#   The same with ranks as threads; tests of the fixture kantor::test::OnAllRanks run on all of them.
 
 function(kantor_use_torch target)
   target_link_libraries(${target} PRIVATE torch::torch)
@@ -71,5 +73,15 @@ function(kantor_mpi_test name)
               --expect-ranks=${ranks} --results=${CMAKE_BINARY_DIR}/test-results/${name}_np${ranks}.json)
     set_tests_properties(${name}_np${ranks} PROPERTIES LABELS mpi TIMEOUT 300 PROCESSORS ${ranks}
       ENVIRONMENT "${KANTOR_MPI_ENVIRONMENT}")
+  endforeach()
+endfunction()
+
+function(kantor_thread_test name)
+  cmake_parse_arguments(arg "" "" "RANKS;SOURCES;LINK" ${ARGN})
+  kantor_test_program(${name} SOURCES ${arg_SOURCES} LINK ${arg_LINK} kantor_test_thread_main)
+  foreach(ranks ${arg_RANKS})
+    add_test(NAME ${name}_np${ranks}
+      COMMAND ${name} --ranks=${ranks} --gtest_output=json:${CMAKE_BINARY_DIR}/test-results/${name}_np${ranks}.json)
+    set_tests_properties(${name}_np${ranks} PROPERTIES LABELS unit TIMEOUT 300)
   endforeach()
 endfunction()

@@ -20,6 +20,8 @@ namespace {
 using testing::AllOf;
 using testing::HasSubstr;
 
+class CommunicatorContract : public OnAllRanks {};
+
 /// Runs `call` and returns what the expected error says; rethrows any other.
 template <class Expected, class Body>
 std::string refusal(Body&& call) {
@@ -36,7 +38,7 @@ std::size_t num_ranks() { return static_cast<std::size_t>(world().size()); }
 
 }  // namespace
 
-TEST(Communicator, knows_its_place) {
+TEST_F(CommunicatorContract, knows_its_place) {
   EXPECT_GE(world().rank(), 0);
   EXPECT_LT(world().rank(), world().size());
   EXPECT_GE(world().local_rank(), 0);
@@ -48,7 +50,7 @@ TEST(Communicator, knows_its_place) {
   for (std::size_t i = 0; i < ranks.size(); ++i) EXPECT_EQ(ranks[i], static_cast<std::int64_t>(i));
 }
 
-TEST(Communicator, refuses_parts_that_do_not_fit_before_anything_is_sent) {
+TEST_F(CommunicatorContract, refuses_parts_that_do_not_fit_before_anything_is_sent) {
   const CommCounts before = world().counts();
   const std::vector<double> part(3);
   for (const std::size_t wrong : {3 * num_ranks() + 1, 3 * num_ranks() - 1, 0 * num_ranks()}) {
@@ -67,7 +69,7 @@ TEST(Communicator, refuses_parts_that_do_not_fit_before_anything_is_sent) {
   EXPECT_EQ(world().counts().bytes, before.bytes);
 }
 
-TEST(Communicator, stays_usable_after_one_rank_was_refused) {
+TEST_F(CommunicatorContract, stays_usable_after_one_rank_was_refused) {
   if (world().rank() == 0) {
     std::vector<float> all(num_ranks() + 1);
     const std::vector<float> part(1);
@@ -77,7 +79,7 @@ TEST(Communicator, stays_usable_after_one_rank_was_refused) {
   EXPECT_EQ(world().agree(world().rank(), "after"), world().size() - 1);
 }
 
-TEST(Communicator, refuses_a_root_out_of_range) {
+TEST_F(CommunicatorContract, refuses_a_root_out_of_range) {
   std::vector<double> buffer(1);
   for (const int root : {-1, world().size(), std::numeric_limits<int>::max()}) {
     EXPECT_THAT(refusal<ValueError>([&] { world().broadcast(std::span(buffer), root, "seed"); }),
@@ -85,7 +87,7 @@ TEST(Communicator, refuses_a_root_out_of_range) {
   }
 }
 
-TEST(Communicator, refuses_to_reduce_bytes) {
+TEST_F(CommunicatorContract, refuses_to_reduce_bytes) {
   std::vector<std::byte> buffer(4), all(4 * num_ranks());
   EXPECT_THROW(world().all_reduce(std::span(buffer), ReduceOp::sum, "bytes"), ValueError);
   EXPECT_THROW(world().all_reduce(std::span(buffer), ReduceOp::max, "bytes"), ValueError);
@@ -93,7 +95,7 @@ TEST(Communicator, refuses_to_reduce_bytes) {
                ValueError);
 }
 
-TEST(Communicator, refuses_overlapping_buffers) {
+TEST_F(CommunicatorContract, refuses_overlapping_buffers) {
   std::vector<double> all(2 * num_ranks());
   const std::span<double> part(all.data() + all.size() - 2, 2);
   EXPECT_THROW(world().all_gather(std::span<const double>(part), std::span(all), "slots"),
@@ -101,7 +103,7 @@ TEST(Communicator, refuses_overlapping_buffers) {
   EXPECT_THROW(world().reduce_scatter(std::span<const double>(all), part, "slots"), ValueError);
 }
 
-TEST(Communicator, counts_calls_and_the_bytes_handed_in) {
+TEST_F(CommunicatorContract, counts_calls_and_the_bytes_handed_in) {
   const auto fresh = make_world();
   std::vector<float> part(5), all(5 * num_ranks());
   fresh->all_reduce(std::span(part), ReduceOp::sum, "a");
@@ -122,7 +124,7 @@ TEST(Communicator, counts_calls_and_the_bytes_handed_in) {
   EXPECT_GE(counts.wait_s, 0);
 }
 
-TEST(Communicator, agrees_on_the_maximum) {
+TEST_F(CommunicatorContract, agrees_on_the_maximum) {
   constexpr auto kLeast = std::numeric_limits<std::int64_t>::min();
   EXPECT_EQ(world().agree(10 * world().rank(), "x"), 10 * (world().size() - 1));
   EXPECT_EQ(world().agree(-world().rank(), "x"), 0);
@@ -131,7 +133,7 @@ TEST(Communicator, agrees_on_the_maximum) {
   EXPECT_EQ(world().agree(world().rank() == 0 ? beyond_double : 0, "x"), beyond_double);
 }
 
-TEST(Communicator, barrier_lets_nobody_pass_before_all_have_come) {
+TEST_F(CommunicatorContract, barrier_lets_nobody_pass_before_all_have_come) {
   const TemporaryDirectory own;
   std::string shared = own.path().string();
   std::vector<std::byte> letters(4096);
@@ -149,7 +151,7 @@ TEST(Communicator, barrier_lets_nobody_pass_before_all_have_come) {
   world().barrier("before the folder of rank 0 goes");
 }
 
-TEST(Communicator, verbs_may_alternate_in_any_order) {
+TEST_F(CommunicatorContract, verbs_may_alternate_in_any_order) {
   for (int round = 0; round < 50; ++round) {
     const auto size = static_cast<std::size_t>(round * 37 % 101);
     auto buffer = values<double>(world().rank(), size);

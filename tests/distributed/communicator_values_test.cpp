@@ -14,11 +14,11 @@ namespace kantor::test {
 namespace {
 
 template <class T>
-struct Numbers : testing::Test {};
+struct Numbers : OnAllRanks {};
 template <class T>
-struct Reals : testing::Test {};
+struct Reals : OnAllRanks {};
 template <class T>
-struct Elements : testing::Test {};
+struct Elements : OnAllRanks {};
 using RealTypes = testing::Types<float, double>;
 using NumberTypes = testing::Types<float, double, std::int32_t, std::int64_t>;
 using ElementTypes = testing::Types<float, double, std::int32_t, std::int64_t, std::byte>;

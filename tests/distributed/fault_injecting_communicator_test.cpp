@@ -13,6 +13,8 @@ namespace {
 
 using testing::HasSubstr;
 
+class FaultInjecting : public OnAllRanks {};
+
 /// Every verb once, on fresh buffers.
 void call_all_verbs(Communicator& ranks) {
   const auto size = static_cast<std::size_t>(ranks.size());
@@ -31,14 +33,14 @@ void call_all_verbs(Communicator& ranks) {
 
 }  // namespace
 
-TEST(FaultInjectingCommunicator, hands_on_what_comes_before_the_fault) {
+TEST_F(FaultInjecting, hands_on_what_comes_before_the_fault) {
   FaultInjectingCommunicator faulty(world(), 7);
   call_all_verbs(faulty);
   EXPECT_EQ(faulty.rank(), world().rank());
   EXPECT_EQ(faulty.counts().all_reduce, 1);
 }
 
-TEST(FaultInjectingCommunicator, fails_the_call_with_that_number_and_all_later_ones) {
+TEST_F(FaultInjecting, fails_the_call_with_that_number_and_all_later_ones) {
   for (std::int64_t failing = 1; failing <= 6; ++failing) {
     FaultInjectingCommunicator faulty(world(), failing);
     EXPECT_THROW(call_all_verbs(faulty), CommError) << failing;
@@ -55,7 +57,7 @@ TEST(FaultInjectingCommunicator, fails_the_call_with_that_number_and_all_later_o
   }
 }
 
-TEST(FaultInjectingCommunicator, fails_on_the_chosen_rank_alone) {
+TEST_F(FaultInjecting, fails_on_the_chosen_rank_alone) {
   FaultInjectingCommunicator faulty(world(), 1, /*failing_rank=*/world().size());
   call_all_verbs(faulty);
   FaultInjectingCommunicator faulty_last(world(), 1, world().size() - 1);

@@ -126,6 +126,9 @@ std::unique_ptr<Communicator> make_world(const MpiOptions& options) {
   return make_mpi_communicator(options);
 }
 
+void OnAllRanks::SetUp() {}
+void OnAllRanks::TearDown() {}
+
 }  // namespace kantor::test
 
 int main(int argc, char** argv) {

@@ -9,4 +9,7 @@ Communicator& world() {
 
 std::unique_ptr<Communicator> make_world(const MpiOptions&) { return make_self_communicator(); }
 
+void OnAllRanks::SetUp() {}
+void OnAllRanks::TearDown() {}
+
 }  // namespace kantor::test
