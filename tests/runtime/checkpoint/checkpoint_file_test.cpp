@@ -56,7 +56,8 @@ TEST(CheckpointFile, puts_tensors_at_multiples_of_64_as_they_lie_in_memory) {
 }
 
 TEST(CheckpointFile, keeps_its_metadata_readable) {
-  const auto metadata = unframe(encode(sample_snapshot(1000)))[0].bytes;
+  const test::Bytes file = encode(sample_snapshot(1000));
+  const auto metadata = unframe(file)[0].bytes;
   const std::string text(reinterpret_cast<const char*>(metadata.data()), metadata.size());
   for (const char* part : {"kind = \"eot\"", "512000", "4 best 3 100", "-inf", "10 parameters"}) {
     EXPECT_THAT(text, HasSubstr(part));
