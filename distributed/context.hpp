@@ -1,6 +1,6 @@
 #pragma once
 
-// What a run hands down to every part: nothing of it is global, so that ranks could be threads.
+// What a run hands down to every part: nothing of it is global, so that ranks can be threads.
 
 #include <atomic>
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace kantor {
 struct RunConfig {
   std::int64_t seed = 0;
   std::string device = "auto";        ///< auto | cpu
-  std::string backend = "auto";       ///< auto | self | mpi
+  std::string backend = "auto";       ///< auto | self | thread | mpi
+  std::int64_t ranks = 0;             ///< backend "thread" only; 0 = one per core
   std::int64_t threads = 0;           ///< worker threads per rank; 0 = fair share of the cores
   std::string precision = "float32";  ///< float32 | float64
   double timeout_s = 60;              ///< deadline of one collective

@@ -104,7 +104,11 @@ LoadedConfiguration load_finished_run(const std::string& run_directory) {
                              "'", status.reason.empty() ? "" : " (" + status.reason + ")",
                              "; evaluate a finished run"));
   }
-  return load_configuration((directory / "resolved.toml").string(), {});
+  LoadedConfiguration loaded = load_configuration((directory / "resolved.toml").string(), {});
+  // How eval is started says which ranks there are, not how the run was.
+  loaded.typed.run.backend = "auto";
+  loaded.typed.run.ranks = 0;
+  return loaded;
 }
 
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session) {

@@ -6,7 +6,10 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <memory>
+#include <system_error>
 #include <thread>
+#include <utility>
 
 #include "distributed/together.hpp"
 #include "launch/torch_setup.hpp"
@@ -82,10 +85,12 @@ void check_agreement(const Request& request, Communicator& world) {
     fail_alike(world, ConfigError("the configurations of the ranks differ (problem file, --set or "
                                   "verb); give all ranks the same command line and file"));
   }
-  if (request.loaded.typed.run.backend == "self" && world.size() > 1) {
-    fail_alike(world,
-               ConfigError(concat("run.backend = \"self\" is one process, but ", world.size(),
-                                  " ranks were launched; use \"auto\", or start without mpirun")));
+  const std::string& backend = request.loaded.typed.run.backend;
+  const bool is_one_process = backend == "self" || backend == "thread";
+  if (is_one_process && world.size() > 1 && world.backend_name() != backend) {
+    fail_alike(world, ConfigError(concat(
+                          "run.backend = \"", backend, "\" is one process, but ", world.size(),
+                          " ranks were launched; use \"auto\", or start ", "without mpirun")));
   }
 }
 
@@ -115,6 +120,29 @@ int run_collectively(const Request& request, Communicator& world,
   }
 }
 
+/// The ranks of this process: the first on this thread, each other on one of its own, which ends
+/// with its communicator, so that nobody waits for it. All come to the same code.
+int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>> ranks,
+              const std::vector<std::string>& command_line) {
+  std::vector<std::thread> others;
+  try {
+    for (std::size_t rank = 1; rank < ranks.size(); ++rank) {
+      others.emplace_back([&request, &command_line, world = std::move(ranks[rank])] {
+        set_up_torch_thread();
+        run_collectively(request, *world, command_line);
+      });
+    }
+  } catch (const std::system_error& error) {
+    leave_alone(*ranks.front(),
+                NumericError(concat("started only ", others.size() + 1, " of ", ranks.size(),
+                                    " ranks: ", error.what(), "; lower run.ranks")));
+  }
+  const int exit_code = run_collectively(request, *ranks.front(), command_line);
+  ranks.clear();
+  for (std::thread& other : others) other.join();
+  return exit_code;
+}
+
 }  // namespace
 
 int run_program(const std::vector<std::string>& command_line) {
@@ -126,8 +154,7 @@ int run_program(const std::vector<std::string>& command_line) {
   set_up_torch();
   try {
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
-    const std::unique_ptr<Communicator> world = make_communicator(run);
-    return run_collectively(request, *world, command_line);
+    return run_ranks(request, make_ranks(run), command_line);
   } catch (const ConfigError& error) {  // launcher and MPI do not fit: every process sees it
     if (announced_rank() == 0) print_error(error.what(), 0, 1);
     return exit_code_of(error);

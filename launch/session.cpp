@@ -47,8 +47,12 @@ int announced_rank() {
   return 0;
 }
 
-std::unique_ptr<Communicator> make_communicator(const RunConfig& run) {
+std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run) {
   const LaunchEnvironment launched = launch_environment();
+  if (run.backend == "thread" && launched.num_ranks == 1) {
+    const int num_ranks = run.ranks > 0 ? static_cast<int>(run.ranks) : num_available_cores();
+    return make_thread_communicators({.num_ranks = num_ranks, .timeout_s = run.timeout_s});
+  }
   // Under a launcher MPI is brought up whatever the configuration says, so that an error can be
   // agreed on and printed once.
   const bool use_mpi = launched.under_launcher || run.backend == "mpi";
@@ -60,7 +64,9 @@ std::unique_ptr<Communicator> make_communicator(const RunConfig& run) {
         ": the launcher does not belong to the MPI library that kantor was built with (",
         "use its mpirun, or srun --mpi=pmix)"));
   }
-  return world;
+  std::vector<std::unique_ptr<Communicator>> ranks;
+  ranks.push_back(std::move(world));
+  return ranks;
 }
 
 Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_)

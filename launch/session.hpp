@@ -14,8 +14,9 @@ namespace kantor::launch {
 /// This process's number as its launcher says, before MPI is up; 0 without a launcher.
 int announced_rank();
 
-/// The ranks of this run. @throws ConfigError if the launcher announced more than there are.
-std::unique_ptr<Communicator> make_communicator(const RunConfig& run);
+/// The ranks of this run that are in this process: one, or with backend "thread" all of them.
+/// @throws ConfigError if the launcher announced more than there are.
+std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run);
 
 struct Session {
   Session(Communicator& world_, const RunConfig& run_, bool quiet_);

@@ -6,9 +6,11 @@
 namespace kantor::launch {
 
 void set_up_torch() {
-  at::set_num_threads(1);
+  set_up_torch_thread();
   at::set_num_interop_threads(1);
 }
+
+void set_up_torch_thread() { at::set_num_threads(1); }
 
 std::string torch_version() { return TORCH_VERSION; }
 
