@@ -60,6 +60,7 @@ std::vector<std::byte> frame(std::span<const Section> sections);
 /// Checks every length and checksum, then gives the sections, which point into `file`.
 /// Allocates nothing but the list. @throws DataError: what is damaged.
 std::vector<Section> unframe(std::span<const std::byte> file);
+std::vector<Section> unframe(std::vector<std::byte>&& file) = delete;  // they would dangle
 
 /// The header alone, checked; for a look at a file before memory is taken for all of it.
 /// @param file_bytes size of the whole file. @throws DataError.

@@ -170,8 +170,8 @@ SaveReport Store::save(const Snapshot& snapshot) {
   return report;
 }
 
-// Files of later steps belong to a run that went on further and whose last files were damaged:
-// they do not count, and go when this run is past them.
+// Files of later steps are damaged ones of a run that was cut there, or the run was set back by
+// hand: they do not count, and go when this run is past them.
 void Store::remove_old(std::int64_t newest_step) {
   std::int64_t num_valid = 0;
   for (const StoredFile& file : files_in(config_.folder)) {

@@ -101,6 +101,13 @@ TEST_F(StoreWithThree, keeps_as_many_as_it_is_told) {
   EXPECT_THAT(test::names_in(folder_.path()), ElementsAre(file_name_of(400), file_name_of(500)));
 }
 
+TEST_F(StoreWithThree, never_removes_what_it_has_just_saved) {
+  Store two({.folder = folder_.path().string(), .keep = 2});
+  two.save(sample_snapshot(150));  // of a run that was set back by hand
+  EXPECT_THAT(test::names_in(folder_.path()), ElementsAre(file_name_of(100), file_name_of(150),
+                                                          file_name_of(200), file_name_of(300)));
+}
+
 TEST_F(StoreWithThree, goes_by_steps_and_not_by_the_clock) {
   const auto now = std::filesystem::file_time_type::clock::now();
   std::filesystem::last_write_time(file(100), now + std::chrono::hours(24));
