@@ -6,6 +6,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "distributed/tensor_snapshot.hpp"
+
 namespace kantor {
 
 double learning_rate_at(const TrainerConfig& config, std::int64_t step) {
@@ -35,6 +37,18 @@ void Adam::update(const at::Tensor& gradients, double learning_rate) {
                     /*amsgrad=*/false, /*maximize=*/false);
 }
 
+void Adam::store(checkpoint::Snapshot& state) const {
+  state.metadata.integers["adam.updates"] = num_updates_.item<std::int64_t>();
+  state.tensors.push_back(to_snapshot("adam.first_moment", first_moment_));
+  state.tensors.push_back(to_snapshot("adam.second_moment", second_moment_));
+}
+
+void Adam::restore(const checkpoint::Snapshot& state) {
+  num_updates_.fill_(state.metadata.integer("adam.updates"));
+  from_snapshot(state, "adam.first_moment", first_moment_);
+  from_snapshot(state, "adam.second_moment", second_moment_);
+}
+
 WeightAverage::WeightAverage(double decay, const at::Tensor& values) : decay_(decay) {
   if (decay_ > 0) average_ = values.clone();
 }
@@ -49,6 +63,18 @@ void WeightAverage::update(const at::Tensor& values) {
 
 void WeightAverage::copy_to(const at::Tensor& values) const {
   if (decay_ > 0) values.copy_(average_);
+}
+
+void WeightAverage::store(checkpoint::Snapshot& state) const {
+  if (decay_ == 0) return;
+  state.metadata.integers["average.updates"] = num_updates_;
+  state.tensors.push_back(to_snapshot("average", average_));
+}
+
+void WeightAverage::restore(const checkpoint::Snapshot& state) {
+  if (decay_ == 0) return;
+  num_updates_ = state.metadata.integer("average.updates");
+  from_snapshot(state, "average", average_);
 }
 
 }  // namespace kantor

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "distributed/trainer_config.hpp"
+#include "runtime/checkpoint/snapshot.hpp"
 
 namespace kantor {
 
@@ -19,6 +20,10 @@ class Adam {
   Adam(const TrainerConfig& config, const at::Tensor& values);
   /// @param gradients [P].
   void update(const at::Tensor& gradients, double learning_rate);
+
+  void store(checkpoint::Snapshot& state) const;
+  /// @throws DataError if the snapshot does not fit.
+  void restore(const checkpoint::Snapshot& state);
 
  private:
   const TrainerConfig& config_;
@@ -35,6 +40,10 @@ class WeightAverage {
   void update(const at::Tensor& values);
   /// Puts the average in place of the values (no-op when decay is 0).
   void copy_to(const at::Tensor& values) const;
+
+  void store(checkpoint::Snapshot& state) const;
+  /// @throws DataError if the snapshot does not fit.
+  void restore(const checkpoint::Snapshot& state);
 
  private:
   double decay_;

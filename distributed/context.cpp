@@ -4,6 +4,27 @@
 
 namespace kantor {
 
+void CheckpointConfig::describe(config::Fields& fields) {
+  fields.add("every_seconds", every_seconds, "seconds between checkpoints; 0 = not by time");
+  fields.add("every_steps", every_steps, "steps between checkpoints; 0 = not by steps");
+  fields.add("keep", keep, "newest checkpoints that stay, 2 or more");
+}
+
+void CheckpointConfig::check() const {
+  if (!(every_seconds >= 0)) {
+    throw ConfigError(concat("run.checkpoint.every_seconds is ", every_seconds,
+                             "; expected 0 (not by time) or more"));
+  }
+  if (every_steps < 0) {
+    throw ConfigError(concat("run.checkpoint.every_steps is ", every_steps,
+                             "; expected 0 (not by steps) or more"));
+  }
+  if (keep < 2) {
+    throw ConfigError(concat("run.checkpoint.keep is ", keep,
+                             "; expected 2 or more, so that one file may be damaged"));
+  }
+}
+
 void RunConfig::describe(config::Fields& fields) {
   fields.add("seed", seed, "all random numbers follow from it");
   fields.add_choice("device", device, {"auto", "cpu"}, "where tensors live");
@@ -13,6 +34,9 @@ void RunConfig::describe(config::Fields& fields) {
   fields.add("threads", threads, "worker threads per rank; 0 = fair share of the cores");
   fields.add_choice("precision", precision, {"float32", "float64"}, "of networks and tiles");
   fields.add("timeout_s", timeout_s, "deadline of one collective, seconds");
+  fields.add("max_wall_s", max_wall_s,
+             "the run stops with a checkpoint before it has taken so long, seconds; 0 = no limit");
+  fields.add_struct("checkpoint", checkpoint, "when the state is saved");
 }
 
 void RunConfig::check() const {
@@ -27,6 +51,11 @@ void RunConfig::check() const {
     throw ConfigError(concat("run.ranks is ", ranks, " with run.backend = \"", backend,
                              "\"; it counts the ranks of backend \"thread\" (set both), those of "
                              "\"mpi\" are mpirun's"));
+  }
+  checkpoint.check();
+  if (!(max_wall_s >= 0)) {
+    throw ConfigError(
+        concat("run.max_wall_s is ", max_wall_s, "; expected 0 (no limit) or more seconds"));
   }
   if (!(timeout_s > 0)) {
     throw ConfigError(

@@ -2,17 +2,27 @@
 
 // What a run hands down to every part: nothing of it is global, so that ranks can be threads.
 
-#include <atomic>
 #include <cstdint>
 #include <string>
 
 #include "distributed/communicator.hpp"
+#include "distributed/interruption.hpp"
 #include "runtime/config/reader.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/core/thread_pool.hpp"
 #include "runtime/metrics/metrics_file.hpp"
 
 namespace kantor {
+
+/// checkpoint = { every_seconds = 120, every_steps = 0, keep = 3 }
+struct CheckpointConfig {
+  double every_seconds = 120;    ///< 0 = not by time
+  std::int64_t every_steps = 0;  ///< 0 = not by steps
+  std::int64_t keep = 3;         ///< newest files that stay
+
+  void describe(config::Fields& fields);
+  void check() const;
+};
 
 /// [run]
 struct RunConfig {
@@ -23,6 +33,8 @@ struct RunConfig {
   std::int64_t threads = 0;           ///< worker threads per rank; 0 = fair share of the cores
   std::string precision = "float32";  ///< float32 | float64
   double timeout_s = 60;              ///< deadline of one collective
+  double max_wall_s = 0;              ///< the run stops with a checkpoint before; 0 = no limit
+  CheckpointConfig checkpoint;
 
   void describe(config::Fields& fields);
   void check() const;
@@ -34,10 +46,11 @@ struct Context {
   ThreadPool& pool;
   Log& log;
   metrics::MetricsFile& metrics;
-  bool show_progress = false;                    ///< rank 0 without --quiet
-  const std::atomic<bool>* stop_flag = nullptr;  ///< set by whoever wants the run to end early
+  Checkpoints& checkpoints;
+  bool show_progress = false;  ///< rank 0 without --quiet
+  StopSource* stop = nullptr;  ///< null: nobody will ask
 
-  bool stop_requested() const { return stop_flag != nullptr && stop_flag->load(); }
+  bool stop_requested() const { return stop != nullptr && stop->requested(); }
 };
 
 }  // namespace kantor

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
 
 namespace kantor {
 
@@ -88,6 +89,16 @@ void FlatParameters::check_views() const {
     KANTOR_CHECK(gradient.defined() && gradient.data_ptr() == base + offset, "the gradient of ",
                  parameters_[i].name, " is no longer a view of the flat buffer");
   }
+}
+
+std::string FlatParameters::description() const {
+  std::vector<std::string> names;
+  for (const NamedParameter& parameter : parameters_) {
+    std::vector<std::string> sizes;
+    for (const std::int64_t size : parameter.tensor.sizes()) sizes.push_back(concat(size));
+    names.push_back(concat(parameter.name, " [", join(sizes), "]"));
+  }
+  return join(names);
 }
 
 void FlatParameters::broadcast(Communicator& world) {

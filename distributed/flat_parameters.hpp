@@ -42,6 +42,8 @@ class FlatParameters {
   StepTail reduce(Communicator& world, const StepTail& mine);
   /// Throws if a backward pass has replaced a gradient's storage (create_graph does).
   void check_views() const;
+  /// "layers.0.weight [128, 16], layers.0.bias [128], .."
+  std::string description() const;
   /// Copies rank 0's values to all ranks.
   void broadcast(Communicator& world);
 

@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "distributed/tensor_snapshot.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -18,8 +19,12 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParamete
       parameters_(parameters),
       context_(context),
       adam_(config, parameters.values()),
-      average_(config.average_decay, parameters.values()) {
+      average_(config.average_decay, parameters.values()),
+      start_s_(monotonic_seconds()) {
   parameters_.broadcast(context_.world);
+  if (const checkpoint::Snapshot* state = context_.checkpoints.restored()) {
+    together(context_.world, "restoring the training", [&] { restore(*state); });
+  }
 }
 
 StepReport Trainer::step() {
@@ -66,31 +71,68 @@ StepReport Trainer::finish(const StepTail& totals, double gradient_norm, bool sk
 TrainingReport Trainer::run() {
   metrics::Progress progress(
       {.enabled = context_.show_progress, .label = "train", .total = config_.steps});
-  TrainingReport report;
-  const double start = monotonic_seconds();
-  while (step_ < config_.steps && !report.stopped_early) {
+  start_s_ = monotonic_seconds() - report_.seconds;
+  if (step_ == 0) context_.checkpoints.save(snapshot());
+  while (step_ < config_.steps) {
     const StepReport done = step();
-    report.skipped += done.skipped ? 1 : 0;
-    report.samples += done.count;
-    report.stopped_early = done.stop;
+    record(done);
     progress.update(step_, "loss", done.loss);
-    if (step_ % config_.log_every == 0 || step_ == config_.steps) {
-      context_.metrics.write(
-          "train", step_,
-          {{"loss", done.loss},
-           {"gradient_norm", done.gradient_norm},
-           {"learning_rate", learning_rate_at(config_, step_ - 1)},
-           {"samples_per_second", report.samples / (monotonic_seconds() - start)},
-           {"skipped_steps", static_cast<double>(report.skipped)},
-           {"resident_bytes", static_cast<double>(resident_bytes())}});
+    const bool is_last = step_ == config_.steps;
+    if (is_last || done.stop || context_.checkpoints.due(step_)) {
+      context_.checkpoints.save(snapshot());
     }
+    if (done.stop && !is_last) throw Stopped(step_);
   }
   progress.finish();
   const torch::NoGradGuard no_grad;
-  if (report.skipped < step_) average_.copy_to(parameters_.values());
-  report.steps = step_;
-  report.seconds = monotonic_seconds() - start;
-  return report;
+  if (report_.skipped < step_) average_.copy_to(parameters_.values());
+  return report_;
+}
+
+void Trainer::record(const StepReport& done) {
+  report_.steps = step_;
+  report_.skipped += done.skipped ? 1 : 0;
+  report_.samples += done.count;
+  report_.seconds = monotonic_seconds() - start_s_;
+  if (step_ % config_.log_every != 0 && step_ != config_.steps) return;
+  context_.metrics.write("train", step_,
+                         {{"loss", done.loss},
+                          {"gradient_norm", done.gradient_norm},
+                          {"learning_rate", learning_rate_at(config_, step_ - 1)},
+                          {"samples_per_second", report_.samples / report_.seconds},
+                          {"skipped_steps", static_cast<double>(report_.skipped)},
+                          {"resident_bytes", static_cast<double>(resident_bytes())}});
+}
+
+checkpoint::Snapshot Trainer::snapshot() const {
+  checkpoint::Snapshot state;
+  state.metadata.step = step_;
+  state.metadata.samples_seen = static_cast<std::int64_t>(report_.samples);
+  state.metadata.integers["train.skipped"] = report_.skipped;
+  state.metadata.integers["train.skipped_in_a_row"] = skipped_in_a_row_;
+  state.metadata.numbers["train.samples"] = report_.samples;
+  state.metadata.numbers["train.seconds"] = report_.seconds;
+  state.metadata.environment["parameters"] = parameters_.description();
+  state.tensors.push_back(to_snapshot("parameters", parameters_.values()));
+  adam_.store(state);
+  average_.store(state);
+  return state;
+}
+
+void Trainer::restore(const checkpoint::Snapshot& state) {
+  const auto layout = state.metadata.environment.find("parameters");
+  if (layout == state.metadata.environment.end() || layout->second != parameters_.description()) {
+    throw DataError(concat("the checkpoint of step ", state.metadata.step,
+                           " holds other parameters than ", parameters_.description()));
+  }
+  from_snapshot(state, "parameters", parameters_.values());
+  adam_.restore(state);
+  average_.restore(state);
+  step_ = report_.steps = state.metadata.step;
+  report_.skipped = state.metadata.integer("train.skipped");
+  report_.samples = state.metadata.number("train.samples");
+  report_.seconds = state.metadata.number("train.seconds");
+  skipped_in_a_row_ = state.metadata.integer("train.skipped_in_a_row");
 }
 
 }  // namespace kantor

@@ -32,28 +32,33 @@ struct StepReport {
 };
 
 struct TrainingReport {
-  std::int64_t steps = 0;  ///< done, skipped ones included
+  std::int64_t steps = 0;  ///< done, skipped ones included, since step 0
   std::int64_t skipped = 0;
   double samples = 0;
-  double seconds = 0;
-  bool stopped_early = false;
+  double seconds = 0;  ///< since step 0, over all the runs that a resumed training took
 };
 
-/// Data-parallel training: one all-reduce a step, the same update on every rank.
+/// Data-parallel training: one all-reduce a step, the same update on every rank. Its whole state is
+/// replicated, so a checkpoint holds for any number of ranks.
 class Trainer {
  public:
-  /// @param parameters of the objective, flat; broadcast from rank 0 here.
+  /// @param parameters of the objective, flat; broadcast from rank 0 here, or restored from the
+  /// context's checkpoint. @throws DataError if that does not fit.
   Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
           Context& context);
 
   StepReport step();
-  /// All the steps that remain; metrics and progress on the way. Leaves the averaged weights in
-  /// place if the configuration asks for them.
-  /// @throws NumericError after nonfinite_limit skipped steps in a row.
+  /// All the steps that remain; metrics, progress and checkpoints on the way, one of step 0 and one
+  /// of the last step among them. Leaves the averaged weights in place if the configuration asks
+  /// for them.
+  /// @throws NumericError after nonfinite_limit skipped steps in a row; Stopped, with a checkpoint.
   TrainingReport run();
 
  private:
   StepReport finish(const StepTail& totals, double gradient_norm, bool skipped);
+  void record(const StepReport& done);
+  checkpoint::Snapshot snapshot() const;
+  void restore(const checkpoint::Snapshot& state);
 
   const TrainerConfig& config_;
   Objective& objective_;
@@ -63,6 +68,8 @@ class Trainer {
   WeightAverage average_;
   std::int64_t step_ = 0;
   std::int64_t skipped_in_a_row_ = 0;
+  TrainingReport report_;
+  double start_s_;  ///< of step 0, as if all had been done in one go
 };
 
 }  // namespace kantor

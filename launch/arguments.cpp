@@ -37,7 +37,8 @@ Any key can be set from here (values as in TOML; the last one wins):
   --set solver.name=sinkhorn --set problem.epsilon=0.1 --set run.threads=2
 
 The run directory holds result.json, potentials/*.npy, model.safetensors, metrics.jsonl,
-log.txt, the configuration and the environment. It must be new: nothing is written over.)";
+log.txt, checkpoints, the configuration and the environment. It must be new, unless --resume
+goes on with a run that was stopped (Ctrl-C, SIGUSR1, a file STOP in it, run.max_wall_s) or lost.)";
 
 constexpr const char* kEvalExamples =
     R"(Writes potential.npy [n] and, where the cost has one, the entropic map to the other
@@ -119,6 +120,8 @@ struct Parser {
         ->allow_extra_args(false);
     run_verb->add_option("--out", run.out, "Run directory [runs/<stem of PROBLEM>]")
         ->type_name("DIR");
+    run_verb->add_flag("--resume", run.resume,
+                       "Go on from the newest checkpoint in the run directory");
     run_verb->add_flag("--dry-run", run.dry_run,
                        "Print the plan and the resolved configuration, write nothing");
     run_verb->add_flag("--quiet", run.quiet, "Print errors and warnings only");

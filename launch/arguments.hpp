@@ -14,6 +14,7 @@ struct RunArguments {
   std::string problem;
   std::vector<std::string> settings;  ///< --set a.b=c, in order
   std::string out;                    ///< --out, "runs/<stem of the problem>" by default
+  bool resume = false;
   bool dry_run = false;
   bool quiet = false;
 };

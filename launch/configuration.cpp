@@ -80,11 +80,39 @@ std::string resolved_toml(const config::Value& resolved, const Problem& problem)
 std::int64_t configuration_hash(const config::Value& resolved) {
   config::Value compared = resolved;
   forget_file_names(compared);
+  return static_cast<std::int64_t>(hash_of(config::to_toml(compared, false)) >> 1);  // >= 0
+}
+
+std::string identity_toml(const config::Value& resolved) {
+  config::Value identity = resolved;
+  forget_file_names(identity);
+  if (config::Value* run = identity.find("run")) {
+    std::erase_if(std::get<config::Table>(run->data), [](const auto& item) {
+      return item.first != "seed" && item.first != "precision" && item.first != "deterministic";
+    });
+  }
+  return config::to_toml(identity, false);
+}
+
+std::uint64_t hash_of(const std::string& text) {
   std::uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
-  for (const char letter : config::to_toml(compared, false)) {
+  for (const char letter : text) {
     hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211u;
   }
-  return static_cast<std::int64_t>(hash >> 1);  // not negative
+  return hash;
+}
+
+std::string first_difference(const std::string& stored, const std::string& mine) {
+  std::istringstream a(stored);
+  std::istringstream b(mine);
+  std::string table;
+  std::string was;
+  std::string is;
+  while (std::getline(a, was) && std::getline(b, is)) {
+    if (was != is) return concat("in ", table, " it had '", was, "', now there is '", is, "'");
+    if (was.starts_with("[")) table = was;
+  }
+  return "its configuration has other keys";
 }
 
 void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem) {

@@ -1,8 +1,6 @@
 #include <cmath>
 #include <filesystem>
-#include <fstream>
 #include <iostream>
-#include <iterator>
 #include <numeric>
 
 #include "distributed/together.hpp"
@@ -21,12 +19,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// "" if there is no such file.
-std::string read_text(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-}
-
 bool has_file(const fs::path& path) {
   std::error_code ignored;
   return fs::exists(path, ignored);
@@ -44,7 +36,7 @@ StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
     }
   }
   if (!has_file(directory / "model.json")) return run;
-  run.model_json = read_text(directory / "model.json");
+  run.model_json = read_text_file(directory / "model.json");
   for (data::NamedTensor& tensor :
        data::read_safetensors((directory / "model.safetensors").string())) {
     run.model.push_back(
@@ -99,7 +91,7 @@ LoadedConfiguration load_finished_run(const std::string& run_directory) {
                             ": no resolved.toml in it; name the folder that `kantor run` wrote"));
   }
   if (!has_file(directory / "result.json")) {
-    const Status status = parse_status(read_text(directory / "STATUS"));
+    const Status status = parse_status(read_text_file(directory / "STATUS"));
     throw ConfigError(concat("run ", run_directory, " has no result: its state is '", status.state,
                              "'", status.reason.empty() ? "" : " (" + status.reason + ")",
                              "; evaluate a finished run"));

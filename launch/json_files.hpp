@@ -30,7 +30,7 @@ std::string environment_json(const RunFacts& facts, const std::vector<std::strin
 
 /// STATUS.
 struct Status {
-  std::string state;   ///< "running", "done", "not converged", "failed"
+  std::string state;   ///< "running", "done", "not converged", "stopped", "failed"
   std::string reason;  ///< of a failure
   std::int64_t step = 0;
 };

@@ -1,3 +1,4 @@
+#include <csignal>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -20,5 +21,6 @@ void set_environment_defaults() {
 
 int main(int argc, char** argv) {
   set_environment_defaults();
+  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is a write that fails, not the end
   return kantor::launch::run_program(std::vector<std::string>(argv, argv + argc));
 }

@@ -5,6 +5,8 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <span>
 #include <system_error>
 
@@ -72,6 +74,11 @@ void create_output_directory(const std::string& path) {
                          "; choose another with --out"));
   }
   check_existing(path, folder);
+}
+
+std::string read_text_file(const std::string& path) {
+  std::ifstream stream(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
 }
 
 void write_text_file(const std::string& path, std::string_view text) {

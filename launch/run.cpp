@@ -1,10 +1,13 @@
+#include <filesystem>
 #include <iostream>
 #include <optional>
 
 #include "distributed/together.hpp"
 #include "launch/build_info.hpp"
 #include "launch/output_directory.hpp"
+#include "launch/run_checkpoints.hpp"
 #include "launch/run_directory.hpp"
+#include "launch/stop_requests.hpp"
 #include "launch/summary.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -23,10 +26,28 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
   return 0;
 }
 
+/// What `--resume` finds.
+enum class Found { nothing, unfinished, finished, not_converged };
+
+Found look_at(const std::string& out) {
+  std::error_code ignored;
+  if (std::filesystem::exists(out + "/result.json", ignored)) {
+    const Status status = parse_status(read_text_file(out + "/STATUS"));
+    return status.state == "not converged" ? Found::not_converged : Found::finished;
+  }
+  if (!std::filesystem::exists(out, ignored)) return Found::nothing;
+  if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
+  if (!std::filesystem::exists(out + "/STATUS", ignored)) {
+    throw ConfigError(concat("cannot resume in ", out, ": it holds no run (no STATUS in it); name ",
+                             "the run directory with --out"));
+  }
+  return Found::unfinished;
+}
+
 /// Everything that is known before the first step; from here on the run is on record.
 RunDirectory open_directory(const RunArguments& arguments, const LoadedConfiguration& loaded,
                             const Problem& problem, const RunFacts& facts, Session& session) {
-  RunDirectory directory(arguments.out);
+  RunDirectory directory(arguments.out, arguments.resume);
   directory.set_status({.state = "running", .reason = "", .step = 0});
   directory.copy_in(arguments.problem, "problem.toml");
   directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem));
@@ -39,6 +60,22 @@ RunDirectory open_directory(const RunArguments& arguments, const LoadedConfigura
   }
   session.log.info("run directory " + directory.path());
   return directory;
+}
+
+RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& problem,
+                        const RunFacts& facts) {
+  const BuildInfo build = build_info();
+  RunIdentity identity;
+  identity.config_text = identity_toml(loaded.resolved);
+  identity.config_hash = hash_of(identity.config_text);
+  for (const data::Marginal& marginal : problem.marginals) {
+    identity.data_fingerprints.push_back(marginal.fingerprint());
+  }
+  identity.environment = {{"kantor", build.version},
+                          {"revision", build.revision},
+                          {"mpi", build.mpi},
+                          {"threads_per_rank", concat(facts.threads)}};
+  return identity;
 }
 
 Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem, Session& session,
@@ -68,39 +105,90 @@ void print_summary(const Result& result, const RunDirectory& directory, Session&
   std::cout << std::flush;
 }
 
+/// From the newest checkpoint, or from step 0, saying so.
+void start_checkpoints(RunCheckpoints& checkpoints, const RunArguments& arguments,
+                       const RunIdentity& identity, const RunDirectory* directory,
+                       StopRequests& stop, Session& session) {
+  if (arguments.resume) {
+    const std::optional<std::int64_t> step = checkpoints.load(identity);
+    session.log.info(step ? concat("resumed from step ", *step)
+                          : "no checkpoint to resume from: starting at step 0");
+  }
+  together(session.world, "preparing the checkpoints", [&] {
+    checkpoints.start(identity, stop, [directory](std::int64_t step) {
+      directory->set_status({.state = "running", .reason = "", .step = step});
+    });
+  });
+}
+
+int finish(const Result& result, const RunDirectory* directory, const RunFacts& facts,
+           const LoadedConfiguration& loaded, Session& session) {
+  together(session.world, "writing the results", [&] {
+    if (directory != nullptr) close_directory(*directory, result, facts);
+  });
+  if (directory != nullptr) {
+    print_summary(result, *directory, session);
+    if (!result.converged.value_or(true)) {
+      session.log.warn(not_converged_line(result, loaded.typed));
+    }
+  }
+  return static_cast<int>(result.converged.value_or(true) ? ExitCode::done
+                                                          : ExitCode::not_converged);
+}
+
+int leave_stopped(const Stopped& stopped, const RunDirectory* directory, const StopRequests& stop,
+                  Session& session) {
+  if (directory != nullptr) {
+    const std::string reason = stop.reason().empty() ? "a request to another rank" : stop.reason();
+    session.log.info(concat("stopped at step ", stopped.step, " by ", reason,
+                            "; the state is saved, --resume goes on"));
+    directory->set_status({.state = "stopped", .reason = reason, .step = stopped.step});
+  }
+  return static_cast<int>(ExitCode::resume);
+}
+
 }  // namespace
 
 int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
-  Context context = session.context();
+  Found found = Found::nothing;
   together(session.world, "checking the run directory", [&] {
-    if (session.is_first() && !arguments.dry_run) check_output_directory(arguments.out);
+    if (!session.is_first() || arguments.dry_run) return;
+    if (arguments.resume) found = look_at(arguments.out);
+    if (found == Found::nothing) check_output_directory(arguments.out);
   });
+  found =
+      static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
+  if (found == Found::finished || found == Found::not_converged) {
+    session.log.info(concat("the run in ", arguments.out, " has finished; nothing to resume"));
+    return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);
+  }
+  if (!arguments.dry_run) catch_stop_signals();
+  StopRequests stop({.stop_file = session.is_first() ? arguments.out + "/STOP" : "",
+                     .deadline_s = deadline_of(session.start_s, session.run.max_wall_s)});
+  RunCheckpoints checkpoints(session.run, arguments.out + "/checkpoints", session.world,
+                             session.log);
+  Context context = session.context(checkpoints, &stop);
   const Problem problem = load_problem(loaded.typed.problem, context);
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
 
   RunFacts facts = gather_facts(session);
-  std::optional<RunDirectory> directory;  // rank 0's
+  std::optional<RunDirectory> opened;  // rank 0's
+  const RunDirectory* directory = nullptr;
   try {
     together(session.world, "creating the run directory", [&] {
-      if (session.is_first()) {
-        directory = open_directory(arguments, loaded, problem, facts, session);
-      }
+      if (!session.is_first()) return;
+      opened = open_directory(arguments, loaded, problem, facts, session);
+      directory = &*opened;
     });
+    start_checkpoints(checkpoints, arguments, identity_of(loaded, problem, facts), directory, stop,
+                      session);
     const Result result = solve_and_time(loaded, problem, session, context);
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
-    together(session.world, "writing the results", [&] {
-      if (session.is_first()) close_directory(*directory, result, facts);
-    });
-    if (session.is_first()) {
-      print_summary(result, *directory, session);
-      if (!result.converged.value_or(true)) {
-        session.log.warn(not_converged_line(result, loaded.typed));
-      }
-    }
-    return static_cast<int>(result.converged.value_or(true) ? ExitCode::done
-                                                            : ExitCode::not_converged);
+    return finish(result, directory, facts, loaded, session);
+  } catch (const Stopped& stopped) {
+    return leave_stopped(stopped, directory, stop, session);
   } catch (const std::exception& error) {
-    if (directory) {
+    if (directory != nullptr) {
       session.log.detail(concat("failed: ", error.what()));
       directory->set_failed(error.what());
     }

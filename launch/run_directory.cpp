@@ -20,7 +20,7 @@ namespace kantor::launch {
 namespace {
 
 void create_folder(const std::string& path) {
-  if (mkdir(path.c_str(), 0777) != 0) {
+  if (mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
     throw IoError(concat("cannot create ", path, ": ", std::generic_category().message(errno)));
   }
 }
@@ -36,9 +36,16 @@ void write_arrays(const std::string& folder, const std::vector<std::vector<doubl
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& path) : path_(path) {
+RunDirectory::RunDirectory(const std::string& path, bool resume) : path_(path) {
+  constexpr double kPatience_s = 10;  // a run that is being killed lets go of the lock when it ends
   while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
+  std::error_code ignored;
+  if (resume && std::filesystem::is_directory(path_, ignored)) {
+    lock_ = std::make_unique<checkpoint::RunLock>(path_, kPatience_s);
+    return;
+  }
   create_output_directory(path_);
+  lock_ = std::make_unique<checkpoint::RunLock>(path_);
   const int claim = open(file("STATUS").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (claim < 0 && errno == EEXIST) {
     throw ConfigError(concat("output directory ", path_, " was taken by another run just now; ",

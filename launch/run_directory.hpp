@@ -2,18 +2,20 @@
 
 // The folder a run leaves behind (README: "What a run leaves"). Rank 0 alone has one.
 
+#include <memory>
 #include <string>
 
 #include "launch/json_files.hpp"
+#include "runtime/checkpoint/run_lock.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor::launch {
 
 class RunDirectory {
  public:
-  /// Creates the folder and claims it with a STATUS file, so that of two runs started at once one
-  /// is refused. @throws ConfigError (in use), IoError.
-  explicit RunDirectory(const std::string& path);
+  /// Creates the folder and locks it, so that of two runs started at once one is refused; with
+  /// `resume` the folder may be there already. @throws ConfigError (in use), IoError.
+  RunDirectory(const std::string& path, bool resume);
 
   const std::string& path() const { return path_; }
   /// The path of a file in it.
@@ -31,6 +33,7 @@ class RunDirectory {
 
  private:
   std::string path_;
+  std::unique_ptr<checkpoint::RunLock> lock_;
 };
 
 }  // namespace kantor::launch

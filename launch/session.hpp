@@ -26,12 +26,17 @@ struct Session {
   ThreadPool pool;
   Log log;
   metrics::MetricsFile metrics;  ///< goes nowhere until a run directory exists
+  Checkpoints no_checkpoints;
   bool quiet;
   std::vector<std::string> command_line;
   double start_s;  ///< monotonic
 
   bool is_first() const { return world.rank() == 0; }
-  Context context() { return {run, world, pool, log, metrics, is_first() && !quiet}; }
+  /// @param checkpoints of a run that can be interrupted.
+  Context context(Checkpoints& checkpoints, StopSource* stop) {
+    return {run, world, pool, log, metrics, checkpoints, is_first() && !quiet, stop};
+  }
+  Context context() { return context(no_checkpoints, nullptr); }
 };
 
 /// Collective: hosts and peak memory are gathered from all ranks.

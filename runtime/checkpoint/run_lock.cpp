@@ -19,7 +19,8 @@ namespace {
 
 constexpr const char* kName = "/LOCK";
 // is_held() has the lock for a moment; a run that starts then must not take it for another run.
-constexpr int kNumAttempts = 20;
+constexpr double kShortPatience_s = 0.1;
+constexpr double kPause_s = 0.005;
 constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 5'000'000};
 
 enum class Outcome { taken, held_by_another, unsupported };
@@ -63,20 +64,23 @@ void write_holder(data::FileSystem& files, int fd, const std::string& path) {
 
 }  // namespace
 
-RunLock::RunLock(const std::string& run_directory) : files_(kernel_) { acquire(run_directory); }
-
-RunLock::RunLock(const std::string& run_directory, data::FileSystem& files) : files_(files) {
-  acquire(run_directory);
+RunLock::RunLock(const std::string& run_directory, double patience_s) : files_(kernel_) {
+  acquire(run_directory, patience_s);
 }
 
-void RunLock::acquire(const std::string& run_directory) {
+RunLock::RunLock(const std::string& run_directory, data::FileSystem& files) : files_(files) {
+  acquire(run_directory, kShortPatience_s);
+}
+
+void RunLock::acquire(const std::string& run_directory, double patience_s) {
   const std::string path = run_directory + kName;
   file_ = std::make_unique<data::Descriptor>(files_, path, O_RDWR | O_CREAT, 0666);
   if (!file_->is_open()) {
     throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
   }
   Outcome outcome = try_lock(files_, file_->get(), LOCK_EX, path);
-  for (int i = 1; i < kNumAttempts && outcome == Outcome::held_by_another; ++i) {
+  const auto num_attempts = static_cast<int>(patience_s / kPause_s);
+  for (int i = 0; i < num_attempts && outcome == Outcome::held_by_another; ++i) {
     ::nanosleep(&kPause, nullptr);
     outcome = try_lock(files_, file_->get(), LOCK_EX, path);
   }

@@ -11,8 +11,9 @@ namespace kantor::checkpoint {
 /// kernel releases it when the process ends, however it ends; the file stays.
 class RunLock {
  public:
-  /// @throws ConfigError naming the holder if another process has it; IoError.
-  explicit RunLock(const std::string& run_directory);
+  /// @param patience_s how long to wait for a process that holds it, such as one that is being
+  ///                   killed. @throws ConfigError naming the holder if it keeps it; IoError.
+  explicit RunLock(const std::string& run_directory, double patience_s = 0.1);
   RunLock(const std::string& run_directory, data::FileSystem& files);
 
   /// False on a file system that knows no locks (some Lustre mounts): two runs could then write
@@ -24,7 +25,7 @@ class RunLock {
   static bool is_held(const std::string& run_directory);
 
  private:
-  void acquire(const std::string& run_directory);
+  void acquire(const std::string& run_directory, double patience_s);
 
   data::FileSystem kernel_;
   data::FileSystem& files_;

@@ -182,8 +182,13 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
   result.held_out_dual = held_out_dual<T>(potential, problem, context);
   if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
   result.potentials = exported_potentials<T>(potential, problem, subset, f, g, context);
-  if (config.certificate_iterations > 0)
-    certify<T>(config, problem, subset, points, f, g, result, context);
+  if (config.certificate_iterations > 0) {
+    try {
+      certify<T>(config, problem, subset, points, f, g, result, context);
+    } catch (const Stopped&) {
+      throw Stopped(training.steps);  // the end of the training is saved
+    }
+  }
   result.model = potential.tensors();
   result.model_json = potential.description();
   result.seconds.solve = trained - start;

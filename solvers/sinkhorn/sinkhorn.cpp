@@ -25,7 +25,7 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
   Solved solved;
   solved.g.assign(static_cast<std::size_t>(points.m()), 0.0);
   solved.report = iterate(points, {config.tolerance, config.max_iterations}, solved.f, solved.g,
-                          context, "sinkhorn");
+                          context, "sinkhorn", &context.checkpoints);
   return solved;
 }
 

@@ -1,0 +1,120 @@
+#include "launch/run_checkpoints.hpp"
+
+#include <ctime>
+
+#include "distributed/together.hpp"
+#include "launch/configuration.hpp"
+#include "runtime/checkpoint/checkpoint_file.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
+
+namespace kantor::launch {
+namespace {
+
+constexpr int kMostFailures = 3;  // saves in a row
+
+void check_identity(const checkpoint::Metadata& stored, const RunIdentity& mine,
+                    const std::string& path) {
+  if (stored.config_hash != mine.config_hash) {
+    throw ConfigError(concat("cannot go on from ", path, ": ",
+                             first_difference(stored.config_text, mine.config_text),
+                             "; resume with the settings of the run, or choose another --out"));
+  }
+  if (stored.data_fingerprints != mine.data_fingerprints) {
+    throw ConfigError(concat("cannot go on from ", path,
+                             ": the data have changed since; restore the files, or start over in "
+                             "another --out"));
+  }
+}
+
+}  // namespace
+
+RunCheckpoints::RunCheckpoints(const RunConfig& run, std::string folder, Communicator& world,
+                               Log& log)
+    : config_(run.checkpoint),
+      backend_(world.backend_name()),
+      precision_(run.precision),
+      world_(world),
+      log_(log),
+      store_({.folder = std::move(folder), .keep = run.checkpoint.keep}) {}
+
+std::optional<std::int64_t> RunCheckpoints::load(const RunIdentity& identity) {
+  together(world_, "reading the newest checkpoint", [&] {
+    if (world_.rank() == 0) read_newest(identity);
+  });
+  share_restored();
+  if (!restored_) return std::nullopt;
+  return restored_->metadata.step;
+}
+
+void RunCheckpoints::read_newest(const RunIdentity& identity) {
+  checkpoint::Store::Found found = store_.newest_valid();
+  for (const checkpoint::Store::Rejected& rejected : found.rejected) {
+    log_.warn(concat("checkpoint ", rejected.path, " is skipped: ", rejected.reason));
+  }
+  if (found.snapshot) check_identity(found.snapshot->metadata, identity, found.path);
+  restored_ = std::move(found.snapshot);
+}
+
+/// Only rank 0's file system is known to hold the run directory.
+void RunCheckpoints::share_restored() {
+  std::vector<std::byte> bytes;
+  if (restored_) bytes = checkpoint::encode(*restored_);
+  std::int64_t size = std::ssize(bytes);
+  world_.broadcast(std::span<std::int64_t>(&size, 1), 0, "size of the checkpoint");
+  if (size == 0) return;
+  bytes.resize(static_cast<std::size_t>(size));
+  world_.broadcast(std::span<std::byte>(bytes), 0, "checkpoint");
+  if (!restored_) restored_ = checkpoint::decode(bytes);
+}
+
+void RunCheckpoints::start(RunIdentity identity, StopRequests& stop,
+                           std::function<void(std::int64_t)> after_saving) {
+  identity_ = std::move(identity);
+  after_saving_ = std::move(after_saving);
+  last_save_s_ = monotonic_seconds();
+  if (world_.rank() != 0) return;
+  stop_ = &stop;
+  store_.prepare();
+}
+
+bool RunCheckpoints::due(std::int64_t step) {
+  if (stop_ == nullptr) return false;
+  if (config_.every_steps > 0 && step % config_.every_steps == 0) return true;
+  return config_.every_seconds > 0 && monotonic_seconds() - last_save_s_ >= config_.every_seconds;
+}
+
+void RunCheckpoints::save(checkpoint::Snapshot state) {
+  if (stop_ == nullptr) return;
+  complete(state.metadata);
+  const checkpoint::SaveReport report = store_.save(state);
+  last_save_s_ = monotonic_seconds();
+  stop_->note_save(report.seconds);
+  if (!report.is_saved) {
+    const std::string what =
+        concat("checkpoint of step ", state.metadata.step, " could not be written (",
+               report.consecutive_failures, " of ", kMostFailures, " in a row): ", report.reason);
+    if (report.consecutive_failures >= kMostFailures) throw IoError(what);
+    log_.warn(what);
+    return;
+  }
+  log_.detail(concat("saved ", report.path, ", ",
+                     format_bytes(static_cast<double>(report.file_bytes)), " in ",
+                     format_seconds(report.seconds)));
+  if (!report.reason.empty()) log_.warn(concat(report.path, ": ", report.reason));
+  after_saving_(state.metadata.step);
+}
+
+void RunCheckpoints::complete(checkpoint::Metadata& metadata) const {
+  metadata.world_size = world_.size();
+  metadata.backend = backend_;
+  metadata.device = "cpu";
+  metadata.precision = precision_;
+  metadata.config_text = identity_.config_text;
+  metadata.config_hash = identity_.config_hash;
+  metadata.data_fingerprints = identity_.data_fingerprints;
+  metadata.written_unix_s = static_cast<std::int64_t>(std::time(nullptr));
+  metadata.environment.insert(identity_.environment.begin(), identity_.environment.end());
+}
+
+}  // namespace kantor::launch
