@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 
@@ -10,7 +12,12 @@ namespace kantor {
 namespace {
 
 constexpr std::int64_t kAlignmentBytes = 256;
-constexpr std::int64_t kTailSize = 5;  // loss as high and low part, count, nonfinite, stop
+// The loss travels as digits to the base 2^12, from 2^72 down to 2^-72, each a whole number: sums
+// of them over up to 4096 ranks are exact in float32 too, whatever the sizes of the shares.
+constexpr std::size_t kLossDigits = 13;
+constexpr int kDigitBits = 12;
+constexpr int kFirstExponent = 72;
+constexpr std::size_t kTailSize = kLossDigits + 3;  // and count, nonfinite, stop
 
 std::int64_t padded(std::int64_t count, std::int64_t element_bytes) {
   const std::int64_t unit = kAlignmentBytes / element_bytes;
@@ -22,20 +29,33 @@ std::span<T> span_of(const at::Tensor& tensor) {
   return {tensor.data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
 }
 
-/// The loss is split so that float32 gradients do not round it.
+/// What digit i of a loss counts.
+double digit_unit(std::size_t i) {
+  return std::ldexp(1.0, kFirstExponent - kDigitBits * static_cast<int>(i));
+}
+
 template <class T>
 void pack(std::span<T> tail, const StepTail& share) {
-  tail[0] = static_cast<T>(share.loss);
-  tail[1] = static_cast<T>(share.loss - static_cast<double>(tail[0]));
-  tail[2] = static_cast<T>(share.count);
-  tail[3] = static_cast<T>(share.nonfinite);
-  tail[4] = static_cast<T>(share.stop);
+  double rest = share.loss;
+  for (std::size_t i = 0; i < kLossDigits; ++i) {
+    const double digit = std::trunc(rest / digit_unit(i));
+    tail[i] = static_cast<T>(digit);
+    rest -= digit * digit_unit(i);  // NaN after an infinite digit: the sum is not finite either
+  }
+  tail[kLossDigits] = static_cast<T>(share.count);
+  tail[kLossDigits + 1] = static_cast<T>(share.nonfinite);
+  tail[kLossDigits + 2] = static_cast<T>(share.stop);
 }
 
 template <class T>
 StepTail unpack(std::span<const T> tail) {
   const auto at = [&](std::size_t i) { return static_cast<double>(tail[i]); };
-  return {.loss = at(0) + at(1), .count = at(2), .nonfinite = at(3), .stop = at(4)};
+  double loss = 0;
+  for (std::size_t i = kLossDigits; i-- > 0;) loss += at(i) * digit_unit(i);  // small ones first
+  return {.loss = loss,
+          .count = at(kLossDigits),
+          .nonfinite = at(kLossDigits + 1),
+          .stop = at(kLossDigits + 2)};
 }
 
 }  // namespace
@@ -45,6 +65,9 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
   KANTOR_CHECK(!parameters_.empty(), "no parameters to train");
   const auto options = parameters_.front().tensor.options().requires_grad(false);
   const auto element_bytes = static_cast<std::int64_t>(options.dtype().itemsize());
+  const at::ScalarType type = parameters_.front().tensor.scalar_type();
+  KANTOR_CHECK(type == at::kFloat || type == at::kDouble, "parameter ", parameters_.front().name,
+               " is ", c10::toString(type), ", neither float32 nor float64");
   std::int64_t total = 0;
   for (const NamedParameter& parameter : parameters_) {
     KANTOR_CHECK(parameter.tensor.dtype() == options.dtype(), "parameter ", parameter.name,
@@ -53,7 +76,7 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
     total += padded(parameter.tensor.numel(), element_bytes);
   }
   values_ = torch::zeros({total}, options);
-  gradients_with_tail_ = torch::zeros({total + kTailSize}, options);
+  gradients_with_tail_ = torch::zeros({total + static_cast<std::int64_t>(kTailSize)}, options);
   gradients_ = gradients_with_tail_.narrow(0, 0, total);
 
   const torch::NoGradGuard no_grad;
@@ -82,12 +105,15 @@ StepTail FlatParameters::reduce(Communicator& world, const StepTail& mine) {
 }
 
 void FlatParameters::check_views() const {
-  const auto* base = static_cast<const char*>(gradients_.data_ptr());
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const at::Tensor& gradient = parameters_[i].tensor.grad();
-    const std::int64_t offset = offsets_[i] * static_cast<std::int64_t>(gradients_.element_size());
-    KANTOR_CHECK(gradient.defined() && gradient.data_ptr() == base + offset, "the gradient of ",
-                 parameters_[i].name, " is no longer a view of the flat buffer");
+    const auto check = [&](const char* what, const at::Tensor& view, const at::Tensor& buffer) {
+      const std::int64_t offset = offsets_[i] * static_cast<std::int64_t>(buffer.element_size());
+      const auto* place = static_cast<const char*>(buffer.const_data_ptr()) + offset;
+      KANTOR_CHECK(view.defined() && view.const_data_ptr() == place, "the ", what, " of ",
+                   parameters_[i].name, " is no longer a view of the flat buffer");
+    };
+    check("value", parameters_[i].tensor, values_);
+    check("gradient", parameters_[i].tensor.grad(), gradients_);
   }
 }
 

@@ -20,8 +20,8 @@ struct NamedParameter {
 /// What rides behind the gradients in the one all-reduce of a step. Each rank hands in its share;
 /// after the reduction all hold the sums.
 struct StepTail {
-  double loss = 0;       ///< share of the global loss
-  double count = 0;      ///< samples
+  double loss = 0;       ///< share of the global loss; summed in double, down to 2^-72
+  double count = 0;      ///< samples; the sum is exact up to 2^24
   double nonfinite = 0;  ///< 1 if this rank met a NaN or an infinity
   double stop = 0;       ///< 1 if this rank was asked to stop
 };
@@ -40,7 +40,8 @@ class FlatParameters {
   void zero_gradients();
   /// ONE sum over ranks of gradients and tail.
   StepTail reduce(Communicator& world, const StepTail& mine);
-  /// Throws if a backward pass has replaced a gradient's storage (create_graph does).
+  /// Throws if a backward pass has replaced a gradient's storage (create_graph does), or someone a
+  /// value's.
   void check_views() const;
   /// "layers.0.weight [128, 16], layers.0.bias [128], .."
   std::string description() const;

@@ -12,6 +12,16 @@
 
 namespace kantor {
 
+namespace {
+
+/// The values, once they are those of rank 0: an average that starts from others keeps them.
+const at::Tensor& in_step(FlatParameters& parameters, Communicator& world) {
+  parameters.broadcast(world);
+  return parameters.values();
+}
+
+}  // namespace
+
 Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
                  Context& context)
     : config_(config),
@@ -19,9 +29,8 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParamete
       parameters_(parameters),
       context_(context),
       adam_(config, parameters.values()),
-      average_(config.average_decay, parameters.values()),
+      average_(config.average_decay, in_step(parameters, context.world)),
       start_s_(monotonic_seconds()) {
-  parameters_.broadcast(context_.world);
   if (const checkpoint::Snapshot* state = context_.checkpoints.restored()) {
     together(context_.world, "restoring the training", [&] { restore(*state); });
   }
@@ -30,6 +39,7 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParamete
 StepReport Trainer::step() {
   parameters_.zero_gradients();
   const Objective::Share share = objective_.evaluate(step_);  // forward, exchange, backward
+  parameters_.check_views();  // gradients elsewhere would train nothing, silently
   const StepTail totals =
       parameters_.reduce(context_.world, {.loss = share.loss,
                                           .count = share.count,

@@ -11,6 +11,7 @@
 function(kantor_use_torch target)
   target_link_libraries(${target} PRIVATE torch::torch)
   target_precompile_headers(${target} REUSE_FROM kantor_torch_header)
+  target_compile_options(${target} PRIVATE -fPIC)  # as the header: programs would have -fPIE
 endfunction()
 
 add_library(kantor_torch_header STATIC ${CMAKE_SOURCE_DIR}/launch/cmake/torch_header.cpp)

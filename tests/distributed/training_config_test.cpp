@@ -1,0 +1,211 @@
+// What the configuration of training refuses, and how rows are shared out.
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <functional>
+
+#include "distributed/context.hpp"
+#include "distributed/shards.hpp"
+#include "distributed/trainer_config.hpp"
+#include "runtime/core/error.hpp"
+#include "tests/runtime/config/config_text.hpp"
+#include "tests/support/thrown.hpp"
+
+namespace kantor::test {
+namespace {
+
+using ::testing::HasSubstr;
+
+template <class Config>
+struct Refusal {
+  std::function<void(Config&)> change;
+  std::string message;
+};
+
+template <class Config>
+void expect_refused(const std::vector<Refusal<Config>>& refusals) {
+  for (const auto& [change, message] : refusals) {
+    Config config;
+    change(config);
+    EXPECT_THAT(message_of<ConfigError>([&] { config.check(); }), HasSubstr(message));
+  }
+}
+
+template <class Config>
+void expect_accepted(const std::vector<std::function<void(Config&)>>& changes) {
+  for (std::size_t i = 0; i < changes.size(); ++i) {
+    Config config;
+    changes[i](config);
+    EXPECT_NO_THROW(config.check()) << "change " << i;
+  }
+}
+
+template <class Config>
+Config read(const std::string& text) {
+  config::Value resolved{config::Table{}, "", ""};
+  return config::read<Config>(parsed(text), "table", resolved);
+}
+
+TEST(TrainerConfig, refuses_what_no_training_can_follow) {
+  using C = TrainerConfig;
+  expect_refused<C>({
+      {[](C& c) { c.steps = -1; }, "solver: steps is -1; expected 0 or more"},
+      {[](C& c) { c.learning_rate = 0; }, "learning_rate is 0; expected a positive number"},
+      {[](C& c) { c.learning_rate = -1e-3; }, "learning_rate is -0.001"},
+      {[](C& c) { c.learning_rate = NAN; }, "learning_rate is nan"},
+      {[](C& c) { c.warmup_steps = -1; }, "warmup_steps is -1; expected 0 or more"},
+      {[](C& c) { c.final_learning_rate = -0.1; }, "final_learning_rate is -0.1"},
+      {[](C& c) { c.final_learning_rate = 1.1; }, "is 1.1; expected a fraction from 0 to 1"},
+      {[](C& c) { c.final_learning_rate = NAN; }, "final_learning_rate is nan"},
+      {[](C& c) { c.betas = {}; }, "betas must be two numbers"},
+      {[](C& c) { c.betas = {0.9}; }, "betas must be two numbers"},
+      {[](C& c) {
+         c.betas = {0.9, 0.9, 0.9};
+       },
+       "betas must be two numbers"},
+      {[](C& c) {
+         c.betas = {1, 0.9};
+       },
+       "from 0 to below 1"},
+      {[](C& c) {
+         c.betas = {0.9, 1};
+       },
+       "from 0 to below 1"},
+      {[](C& c) {
+         c.betas = {-0.1, 0.9};
+       },
+       "from 0 to below 1"},
+      {[](C& c) {
+         c.betas = {0.9, -0.1};
+       },
+       "from 0 to below 1"},
+      {[](C& c) { c.weight_decay = -1; }, "weight_decay is -1; expected 0 or more"},
+      {[](C& c) { c.clip_norm = -1; }, "clip_norm is -1; expected 0 (off) or more"},
+      {[](C& c) { c.average_decay = -0.1; }, "average_decay is -0.1"},
+      {[](C& c) { c.average_decay = 1; }, "average_decay is 1; expected 0 (off) to below 1"},
+      {[](C& c) { c.nonfinite_limit = 0; }, "nonfinite_limit is 0; expected 1 or more"},
+      {[](C& c) { c.log_every = 0; }, "log_every is 0; expected 1 or more"},
+  });
+}
+
+TEST(TrainerConfig, accepts_the_defaults_and_the_ends_of_every_range) {
+  using C = TrainerConfig;
+  expect_accepted<C>({
+      [](C&) {},
+      [](C& c) { c.steps = 0; },
+      [](C& c) { c.warmup_steps = 0; },
+      [](C& c) { c.warmup_steps = c.steps + 1; },
+      [](C& c) { c.final_learning_rate = 0; },
+      [](C& c) { c.final_learning_rate = 1; },
+      [](C& c) {
+        c.betas = {0, 0};
+      },
+      [](C& c) { c.average_decay = 0.999; },
+      [](C& c) { c.nonfinite_limit = 1; },
+      [](C& c) { c.log_every = 1; },
+  });
+}
+
+TEST(TrainerConfig, is_read_from_its_keys) {
+  const auto config = read<TrainerConfig>(
+      "[table]\nsteps = 1\nlearning_rate = 2\nwarmup_steps = 3\nfinal_learning_rate = 0.4\n"
+      "betas = [0.5, 0.6]\nweight_decay = 7\nclip_norm = 8\naverage_decay = 0.9\n"
+      "nonfinite_limit = 10\nlog_every = 11\n");
+  EXPECT_EQ(config.steps, 1);
+  EXPECT_EQ(config.learning_rate, 2);
+  EXPECT_EQ(config.warmup_steps, 3);
+  EXPECT_EQ(config.final_learning_rate, 0.4);
+  EXPECT_EQ(config.betas, (std::vector<double>{0.5, 0.6}));
+  EXPECT_EQ(config.weight_decay, 7);
+  EXPECT_EQ(config.clip_norm, 8);
+  EXPECT_EQ(config.average_decay, 0.9);
+  EXPECT_EQ(config.nonfinite_limit, 10);
+  EXPECT_EQ(config.log_every, 11);
+  EXPECT_THROW(read<TrainerConfig>("[table]\nlog_every = 0\n"), ConfigError);
+  EXPECT_THROW(read<TrainerConfig>("[table]\nlearning_rate = inf\n"), ConfigError);
+  EXPECT_THROW(read<TrainerConfig>("[table]\nweight_decay = inf\n"), ConfigError);
+}
+
+TEST(RunConfig, refuses_what_no_run_can_follow) {
+  using C = RunConfig;
+  expect_refused<C>({
+      {[](C& c) { c.seed = -1; }, "run.seed is -1; expected 0 or more"},
+      {[](C& c) { c.threads = -1; }, "run.threads is -1; expected 0 (fair share) to 1024"},
+      {[](C& c) { c.threads = 1025; }, "run.threads is 1025"},
+      {[](C& c) { c.timeout_s = 0; }, "run.timeout_s is 0; expected a positive number"},
+      {[](C& c) { c.timeout_s = -1; }, "run.timeout_s is -1"},
+      {[](C& c) { c.timeout_s = NAN; }, "run.timeout_s is nan"},
+  });
+  for (const char* line : {"device = \"tpu\"", "backend = \"gloo\"", "precision = \"float16\"",
+                           "timeout_s = inf", "seed = -1"}) {
+    EXPECT_THROW(read<RunConfig>(concat("[table]\n", line, "\n")), ConfigError) << line;
+  }
+}
+
+TEST(RunConfig, accepts_the_defaults_and_the_ends_of_every_range) {
+  using C = RunConfig;
+  expect_accepted<C>({
+      [](C&) {},
+      [](C& c) { c.seed = 0; },
+      [](C& c) { c.threads = 0; },
+      [](C& c) { c.threads = 1024; },
+      [](C& c) { c.timeout_s = 1e-3; },
+  });
+  const auto config = read<RunConfig>(
+      "[table]\nseed = 5\ndevice = \"cpu\"\nbackend = \"mpi\"\nthreads = 2\n"
+      "precision = \"float64\"\ntimeout_s = 7\n");
+  EXPECT_EQ(config.seed, 5);
+  EXPECT_EQ(config.device, "cpu");
+  EXPECT_EQ(config.backend, "mpi");
+  EXPECT_EQ(config.threads, 2);
+  EXPECT_EQ(config.precision, "float64");
+  EXPECT_EQ(config.timeout_s, 7);
+}
+
+/// "first-last" of every rank.
+std::string shards(std::int64_t count, int size) {
+  std::string result;
+  for (int rank = 0; rank < size; ++rank) {
+    const Shard shard = shard_of(count, rank, size);
+    result += concat(rank == 0 ? "" : " ", shard.first, "-", shard.last);
+  }
+  return result;
+}
+
+TEST(Shard, gives_equal_slots_with_the_last_ones_shorter_or_empty) {
+  EXPECT_EQ(shards(0, 3), "0-0 0-0 0-0");
+  EXPECT_EQ(shards(2, 3), "0-1 1-2 2-2");  // below the ranks
+  EXPECT_EQ(shards(3, 3), "0-1 1-2 2-3");  // at them
+  EXPECT_EQ(shards(4, 3), "0-2 2-4 4-4");  // above: two slots each, the last rank has none
+  EXPECT_EQ(shards(67, 3), "0-23 23-46 46-67");
+  EXPECT_EQ(shards(67, 1), "0-67");
+}
+
+TEST(Shard, covers_every_row_once_within_its_slots) {
+  for (int size = 1; size <= 9; ++size) {
+    for (std::int64_t count = 0; count <= 40; ++count) {
+      std::int64_t next = 0;
+      for (int rank = 0; rank < size; ++rank) {
+        const Shard shard = shard_of(count, rank, size);
+        EXPECT_EQ(shard.first, next);
+        EXPECT_GE(shard.count(), 0);
+        EXPECT_LE(shard.count(), shard.slots);
+        EXPECT_GE(shard.slots * size, count);
+        EXPECT_LT(shard.slots * size, count + size);
+        next = shard.last;
+      }
+      EXPECT_EQ(next, count) << "on " << size << " ranks";
+    }
+  }
+}
+
+TEST(Shard, holds_counts_beyond_32_bits) {
+  const Shard shard = shard_of(10'000'000'001, 3, 4);
+  EXPECT_EQ(shard.slots, 2'500'000'001);
+  EXPECT_EQ(shard.count(), 2'499'999'998);
+}
+
+}  // namespace
+}  // namespace kantor::test
