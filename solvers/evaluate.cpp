@@ -18,15 +18,38 @@ using kernels::CostKind;
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// The network's potential at points, in double. @param points [K, D].
-std::vector<double> network_potential(const StoredRun& run, std::span<const double> points,
-                                      std::int64_t d) {
+std::vector<double> network_potential(const Problem& problem, const StoredRun& run,
+                                      std::span<const double> points) {
   const neural::Potential potential = neural::Potential::restore(run.model_json, run.model);
+  const std::int64_t d = problem.d();
+  if (potential.d() != d) {
+    throw DataError(concat("the stored network takes points of dimension ", potential.d(),
+                           ", but the run's marginals have dimension ", d));
+  }
   const torch::NoGradGuard no_grad;
   const at::Tensor x =
       torch::from_blob(const_cast<double*>(points.data()),
                        {static_cast<std::int64_t>(points.size()) / d, d}, torch::kFloat64);
   const at::Tensor f = potential.forward(x).contiguous();
   return {f.data_ptr<double>(), f.data_ptr<double>() + f.numel()};
+}
+
+/// @throws DataError.
+void check_shapes(const Problem& problem, const StoredRun& run, int marginal,
+                  std::span<const double> points) {
+  if (marginal != 0 && marginal != 1) {
+    throw DataError(concat("there is no marginal ", marginal, "; expected 0 or 1"));
+  }
+  if (points.size() % index(problem.d()) != 0) {
+    throw DataError(concat(points.size(), " numbers are no points of dimension ", problem.d()));
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    if (run.potentials.size() != 2 ||
+        static_cast<std::int64_t>(run.potentials[k].size()) != problem.n(k)) {
+      throw DataError(concat("the stored potential of marginal ", k, " does not have the ",
+                             problem.n(k), " points of ", problem.marginals[k].name()));
+    }
+  }
 }
 
 /// grad h(v) = sign(v) |v|^(q - 1), coordinatewise; with the conjugate exponent its inverse.
@@ -54,15 +77,12 @@ std::vector<double> pnorm_map(std::span<const double> x, std::span<const double>
 
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context) {
+  check_shapes(problem, run, marginal, points);
   const std::int64_t d = problem.d();
   const std::size_t other = marginal == 0 ? 1 : 0;
   const data::Marginal& target = problem.marginals[other];
   const std::int64_t m = target.n();
   const auto num_points = static_cast<std::int64_t>(points.size()) / d;
-  if (run.potentials.size() != 2 || static_cast<std::int64_t>(run.potentials[other].size()) != m) {
-    throw DataError(concat("the stored potential of marginal ", other, " does not have the ", m,
-                           " points of ", target.name()));
-  }
 
   std::vector<double> x(points.begin(), points.end());  // centred
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= problem.centre[i % index(d)];
@@ -104,7 +124,7 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
     }
   }
   if (marginal == 0 && !run.model_json.empty())
-    result.potential = network_potential(run, points, d);
+    result.potential = network_potential(problem, run, points);
   return result;
 }
 

@@ -36,6 +36,7 @@ function(kantor_test_program name)
   target_link_libraries(${name} PRIVATE kantor_warnings ${arg_LINK} GTest::gtest GTest::gmock)
   if(arg_TORCH)
     kantor_use_torch(${name})
+    target_compile_options(${name} PRIVATE -fPIC)  # as the header was; a program's own is -fPIE
   endif()
 endfunction()
 

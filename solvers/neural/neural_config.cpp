@@ -7,8 +7,7 @@ namespace kantor::neural {
 void NetworkConfig::describe(config::Fields& fields) {
   fields.add_choice("kind", kind, {"mlp"}, "the network of the potential");
   fields.add("width", width, "hidden layers");
-  fields.add_choice("activation", activation, {"silu", "relu", "gelu", "tanh", "softplus"},
-                    "between the layers");
+  fields.add_choice("activation", activation, kActivations, "between the layers");
   fields.add("quadratic", quadratic, "adds the Gaussian closed form of the sample moments");
 }
 

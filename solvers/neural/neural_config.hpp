@@ -9,6 +9,8 @@
 
 namespace kantor::neural {
 
+inline const std::vector<std::string> kActivations = {"silu", "relu", "gelu", "tanh", "softplus"};
+
 /// network = { kind = "mlp", width = [128, 128], activation = "silu", quadratic = true }
 struct NetworkConfig {
   std::string kind = "mlp";

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 #include <nlohmann/json.hpp>
 
@@ -11,6 +12,8 @@
 namespace kantor::neural {
 
 namespace {
+
+constexpr int kModelVersion = 1;
 
 at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape, at::ScalarType dtype) {
   const auto options = torch::TensorOptions().dtype(torch::kFloat64);
@@ -27,6 +30,44 @@ at::Tensor random_weight(std::int64_t out, std::int64_t in, std::uint64_t seed, 
   std::vector<double> values(static_cast<std::size_t>(out * in));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = bound * (2 * stream.uniform(i) - 1);
   return to_tensor(values, {out, in}, dtype);
+}
+
+/// Whether there are as many values as the shape tells.
+bool is_whole(const Result::Tensor& tensor) {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : tensor.shape) count *= static_cast<std::uint64_t>(size);
+  return tensor.values.size() == count;
+}
+
+/// What model.json says. @throws DataError if it is not what description() writes.
+void read_description(const std::string& description, NetworkConfig& config,
+                      PotentialInputs& inputs) {
+  try {
+    const auto json = nlohmann::json::parse(description);
+    const auto& network = json.at("network");
+    config.kind = network.at("kind").get<std::string>();
+    config.width = network.at("width").get<std::vector<std::int64_t>>();
+    config.activation = network.at("activation").get<std::string>();
+    inputs.d = json.at("d").get<std::int64_t>();
+    inputs.output_scale = json.at("output_scale").get<double>();
+    inputs.constant = json.at("constant").get<double>();
+    inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
+    inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
+    inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();
+    if (json.at("version").get<std::int64_t>() != kModelVersion) {
+      throw DataError(concat("model.json is of version ", json.at("version").dump(),
+                             "; this kantor reads version ", kModelVersion));
+    }
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(concat("model.json is damaged: ", error.what()));
+  }
+  if (config.kind != "mlp" || config.width.empty() ||
+      std::find(kActivations.begin(), kActivations.end(), config.activation) ==
+          kActivations.end()) {
+    throw DataError(concat("model.json tells of a network of kind \"", config.kind, "\" with ",
+                           config.width.size(), " hidden layers and activation \"",
+                           config.activation, "\", which this kantor does not have"));
+  }
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -123,7 +164,7 @@ std::vector<Result::Tensor> Potential::tensors() const {
 std::string Potential::description() const {
   nlohmann::ordered_json json;
   json["format"] = "kantor potential";
-  json["version"] = 1;
+  json["version"] = kModelVersion;
   json["formula"] =
       "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
       "deviation) + constant, z = x - mean";
@@ -142,37 +183,38 @@ Potential Potential::restore(const std::string& description,
                              const std::vector<Result::Tensor>& tensors) {
   const auto tensor = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
     for (const Result::Tensor& candidate : tensors) {
-      if (candidate.name == name && candidate.shape == shape) return candidate.values;
+      if (candidate.name == name && candidate.shape == shape && is_whole(candidate)) {
+        return candidate.values;
+      }
     }
     throw DataError(
         concat("the model has no tensor ", name, " of the shape that model.json tells"));
   };
   NetworkConfig config;
   PotentialInputs inputs;
-  try {
-    const auto json = nlohmann::json::parse(description);
-    config.width = json.at("network").at("width").get<std::vector<std::int64_t>>();
-    config.activation = json.at("network").at("activation").get<std::string>();
-    inputs.d = json.at("d").get<std::int64_t>();
-    inputs.output_scale = json.at("output_scale").get<double>();
-    inputs.constant = json.at("constant").get<double>();
-    inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
-    inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
-    inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();
-  } catch (const nlohmann::json::exception& error) {
-    throw DataError(concat("model.json is damaged: ", error.what()));
-  }
+  read_description(description, config, inputs);
   inputs.mean = tensor("input.mean", {inputs.d});
   inputs.deviation = tensor("input.deviation", {inputs.d});
   if (inputs.gaussian.scale != 0) {
     inputs.gaussian.factor = tensor("quadratic.factor", {inputs.d, inputs.gaussian.rank});
     inputs.gaussian.linear = tensor("quadratic.linear", {inputs.d});
   }
+  // The layers are there before any memory is taken for them.
+  std::vector<std::vector<double>> values;
+  std::vector<std::int64_t> units = config.width;
+  units.push_back(1);
+  std::int64_t in = inputs.d;
+  for (std::size_t k = 0; k < units.size(); ++k) {
+    values.push_back(tensor(concat("layers.", k, ".weight"), {units[k], in}));
+    values.push_back(tensor(concat("layers.", k, ".bias"), {units[k]}));
+    in = units[k];
+  }
   Potential potential(config, std::move(inputs), {}, torch::kFloat64, 0);
   const torch::NoGradGuard no_grad;
-  for (const NamedParameter& parameter : potential.parameters()) {
-    const std::vector<std::int64_t> shape = parameter.tensor.sizes().vec();
-    parameter.tensor.copy_(to_tensor(tensor(parameter.name, shape), shape, torch::kFloat64));
+  const std::vector<NamedParameter> parameters = potential.parameters();
+  for (std::size_t k = 0; k < parameters.size(); ++k) {
+    const at::Tensor& parameter = parameters[k].tensor;
+    parameter.copy_(to_tensor(values[k], parameter.sizes(), torch::kFloat64));
   }
   return potential;
 }

@@ -36,6 +36,7 @@ class Potential {
   Potential(const NetworkConfig& config, PotentialInputs inputs, std::span<const double> shift,
             at::ScalarType dtype, std::uint64_t seed);
 
+  std::int64_t d() const { return inputs_.d; }
   /// @param x [B, D] points minus shift. @return [B].
   at::Tensor forward(const at::Tensor& x) const;
   /// The network's part alone: output_scale * mlp. @return [B].

@@ -48,15 +48,14 @@ typename SemiDual<T>::Draw SemiDual<T>::draw(random::Sampler& sampler,
                                              const data::Marginal& marginal,
                                              std::int64_t step) const {
   Draw result;
-  double mass = 0;
   for (std::int64_t i = 0; i < group_batch_; ++i) {
     result.rows.push_back(sampler.row(step * global_batch_ + first_draw_ + i));
     result.weights.push_back(marginal.weight(result.rows.back()));
-    mass += result.weights.back();
+    result.mass += result.weights.back();
   }
   // Self-normalised: the batch is a pair of probability measures, and the loss keeps its gauge
   // invariance.
-  for (double& weight : result.weights) weight /= mass;
+  for (double& weight : result.weights) weight /= result.mass;
   return result;
 }
 
@@ -75,6 +74,9 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   if (group_batch_ == 0) return {};
   const Draw x = draw(x_sampler_, problem_.marginals[0], step);
   const Draw y = draw(y_sampler_, problem_.marginals[1], step);
+  if (!(x.mass > 0 && y.mass > 0)) {  // nothing to learn from; the same on the ranks of the group
+    return {.loss = 0, .count = static_cast<double>(slots_.count())};
+  }
   const auto own = [&]<class V>(const std::vector<V>& all) {
     return std::span<const V>(all).subspan(index(slots_.first), index(slots_.count()));
   };

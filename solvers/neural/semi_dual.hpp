@@ -36,6 +36,7 @@ class SemiDual final : public Objective {
   struct Draw {
     std::vector<std::int64_t> rows;  ///< global: [B]; local: this rank's slots
     std::vector<double> weights;     ///< the same size, summing to 1
+    double mass = 0;                 ///< of these rows in the marginal; 0: no batch at all
   };
   Draw draw(random::Sampler& sampler, const data::Marginal& marginal, std::int64_t step) const;
   at::Tensor read(const data::Marginal& marginal, std::span<const std::int64_t> rows) const;

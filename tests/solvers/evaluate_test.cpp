@@ -1,0 +1,160 @@
+#include "solvers/evaluate.hpp"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "solvers/sinkhorn/sinkhorn.hpp"
+#include "tests/solvers/small_solve.hpp"
+#include "tests/support/thrown.hpp"
+#include "tests/support/world.hpp"
+
+namespace kantor::test {
+namespace {
+
+StoredRun solved(const Problem& problem) {
+  TestRun run(world());
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = 1e-13;
+  config.max_iterations = 5000;
+  StoredRun stored;
+  stored.potentials = sinkhorn::solve(config, problem, run.context).potentials;
+  return stored;
+}
+
+StoredRun trained(const Problem& problem, const std::string& precision) {
+  const Result result = solve_neural(small_network(), problem, world(), precision);
+  return {.potentials = result.potentials, .model_json = result.model_json, .model = result.model};
+}
+
+Evaluation evaluate(const Problem& problem, const StoredRun& stored, int marginal,
+                    const std::vector<double>& points) {
+  TestRun run(world());
+  return evaluate_at(problem, stored, marginal, points, run.context);
+}
+
+const std::vector<double> kQuery = {.2, -.1};
+
+TEST(Evaluate, maps_the_query_to_the_published_point) {
+  struct Row {
+    Cost cost;
+    double epsilon;
+  };
+  for (const Row& row : {Row{{CostKind::sqeuclidean}, .1}, Row{{CostKind::half_sqeuclidean}, .05},
+                         Row{{CostKind::dot}, .05}}) {
+    const Problem problem = golden_problem(row.cost, row.epsilon);
+    const Evaluation at = evaluate(problem, solved(problem), 0, kQuery);
+    ASSERT_EQ(at.map.size(), 2u);
+    EXPECT_NEAR(at.map[0], 1.192979823116, 1e-11) << cost_name(row.cost.kind);
+    EXPECT_NEAR(at.map[1], .880182682733, 1e-11) << cost_name(row.cost.kind);
+  }
+}
+
+TEST(Evaluate, maps_by_the_gradient_of_the_pnorm) {
+  const Problem problem = golden_problem({CostKind::pnorm, 1.5});
+  const Evaluation at = evaluate(problem, solved(problem), 0, kQuery);
+  ASSERT_EQ(at.map.size(), 2u);
+  EXPECT_NEAR(at.map[0], 1.070432762926, 1e-11);
+  EXPECT_NEAR(at.map[1], .631463508530, 1e-11);
+}
+
+TEST(Evaluate, has_no_map_for_the_distance) {
+  const Problem problem = golden_problem({CostKind::euclidean});
+  const Evaluation at = evaluate(problem, solved(problem), 0, kQuery);
+  EXPECT_TRUE(at.map.empty());
+  EXPECT_EQ(at.potential.size(), 1u);
+}
+
+TEST(Evaluate, gives_the_stored_potentials_at_the_points_of_the_run) {
+  for (const Cost& cost : kAllCosts) {
+    const Problem problem = golden_problem(cost, .2);
+    const StoredRun stored = solved(problem);
+    for (const int marginal : {0, 1}) {
+      const auto k = static_cast<std::size_t>(marginal);
+      const Evaluation at = evaluate(problem, stored, marginal, points_of(problem.marginals[k]));
+      ASSERT_EQ(at.potential.size(), stored.potentials[k].size());
+      for (std::size_t i = 0; i < at.potential.size(); ++i) {
+        EXPECT_NEAR(at.potential[i], stored.potentials[k][i], 1e-11)
+            << cost_name(cost.kind) << " marginal " << marginal;
+      }
+    }
+  }
+}
+
+/// The plan of (c-transform of the other potential, that potential) averages the other points.
+TEST(Evaluate, averages_the_other_marginal_from_either_side) {
+  const Problem problem = random_problem({}, .2, {.n = 14, .m = 11, .d = 3});
+  const DenseEot dense(problem);
+  const StoredRun stored = solved(problem);
+  const std::vector<double> x = points_of(problem.marginals[0]);
+  const std::vector<double> y = points_of(problem.marginals[1]);
+  const std::vector<double> forth = evaluate(problem, stored, 0, x).map;
+  const std::vector<double> back = evaluate(problem, stored, 1, y).map;
+  ASSERT_EQ(forth.size(), x.size());
+  ASSERT_EQ(back.size(), y.size());
+  const std::vector<double> plan = dense.plan(stored.potentials[0], stored.potentials[1]);
+  for (std::size_t c = 0; c < 3; ++c) {
+    for (std::size_t i = 0; i < dense.n; ++i) {
+      double mean = 0;
+      for (std::size_t j = 0; j < dense.m; ++j) mean += plan[i * dense.m + j] * y[j * 3 + c];
+      EXPECT_NEAR(dense.a[i] * forth[i * 3 + c], mean, 1e-11);
+    }
+    for (std::size_t j = 0; j < dense.m; ++j) {
+      double mean = 0;
+      for (std::size_t i = 0; i < dense.n; ++i) mean += plan[i * dense.m + j] * x[i * 3 + c];
+      EXPECT_NEAR(dense.b[j] * back[j * 3 + c], mean, 1e-11);
+    }
+  }
+}
+
+TEST(Evaluate, gives_the_networks_potential_in_the_stored_gauge) {
+  for (const std::string precision : {"float64", "float32"}) {
+    const Problem problem = random_problem({}, .3, {.n = 40, .m = 30, .d = 2});
+    const StoredRun stored = trained(problem, precision);
+    const double tolerance = precision == "float64" ? 1e-12 : 1e-5;  // f was taken in float
+    for (const int marginal : {0, 1}) {
+      const auto k = static_cast<std::size_t>(marginal);
+      const Evaluation at = evaluate(problem, stored, marginal, points_of(problem.marginals[k]));
+      for (std::size_t i = 0; i < at.potential.size(); ++i) {
+        EXPECT_NEAR(at.potential[i], stored.potentials[k][i], tolerance) << marginal;
+      }
+    }
+  }
+}
+
+TEST(Evaluate, takes_no_points_at_all) {
+  const Problem problem = golden_problem();
+  const Evaluation at = evaluate(problem, solved(problem), 1, {});
+  EXPECT_TRUE(at.potential.empty());
+  EXPECT_TRUE(at.map.empty());
+}
+
+TEST(Evaluate, refuses_what_does_not_fit_the_run) {
+  const Problem problem = golden_problem();
+  const StoredRun whole = solved(problem);
+  const auto refused = [&](const StoredRun& stored, int marginal, const std::vector<double>& points,
+                           const std::string& says) {
+    const std::string message =
+        message_of<DataError>([&] { evaluate(problem, stored, marginal, points); });
+    EXPECT_NE(message.find(says), std::string::npos) << message;
+  };
+  refused(whole, 2, kQuery, "no marginal 2");
+  refused(whole, -1, kQuery, "no marginal -1");
+  refused(whole, 0, {1, 2, 3}, "dimension 2");
+  for (std::size_t k = 0; k < 2; ++k) {
+    StoredRun stored = whole;
+    stored.potentials[k].pop_back();
+    refused(stored, 0, kQuery, concat("marginal ", k));
+    refused(stored, 1, kQuery, concat("marginal ", k));
+  }
+  refused({}, 0, kQuery, "marginal 0");
+  StoredRun damaged = whole;
+  damaged.model_json = "{";
+  refused(damaged, 0, kQuery, "model.json is damaged");
+  StoredRun other = trained(random_problem({}, .3, {.n = 8, .m = 6, .d = 3}), "float64");
+  refused(other, 0, kQuery, "dimension 3");
+}
+
+}  // namespace
+}  // namespace kantor::test

@@ -1,0 +1,89 @@
+// Under mpirun with 1 to 4 ranks: training ends where it ends on one rank.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/solvers/small_solve.hpp"
+#include "tests/support/world.hpp"
+
+namespace kantor::test {
+namespace {
+
+neural::NeuralConfig longer() {
+  neural::NeuralConfig config = small_network();
+  config.training.steps = 200;
+  config.batch = 33;  // does not divide
+  return config;
+}
+
+void expect_same(const Result& many, const Result& one, double tolerance) {
+  const auto near = [&](double actual, double expected) {
+    EXPECT_NEAR(actual, expected, tolerance * (1 + std::abs(expected)));
+  };
+  near(many.dual_value, one.dual_value);
+  near(*many.objective, *one.objective);
+  near(*many.transport_cost, *one.transport_cost);
+  near(*many.kl, *one.kl);
+  near(many.certificate->solved_value, one.certificate->solved_value);
+  near(many.certificate->relative_gap, one.certificate->relative_gap);
+  EXPECT_EQ(many.certificate->iterations, one.certificate->iterations);
+  EXPECT_EQ(many.steps, one.steps);
+  EXPECT_EQ(many.evaluation_points, one.evaluation_points);
+  ASSERT_EQ(many.held_out_dual.has_value(), one.held_out_dual.has_value());
+  if (one.held_out_dual) near(*many.held_out_dual, *one.held_out_dual);
+  if (world().rank() != 0) {
+    EXPECT_TRUE(many.potentials.empty());
+    EXPECT_TRUE(many.certificate_potentials.empty());
+    return;
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    ASSERT_EQ(many.potentials.at(k).size(), one.potentials.at(k).size());
+    for (std::size_t i = 0; i < one.potentials[k].size(); ++i) {
+      near(many.potentials[k][i], one.potentials[k][i]);
+    }
+  }
+}
+
+TEST(NeuralRanks, end_where_one_rank_ends) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2, .holdout = .2});
+  // 200 steps of Adam carry the rounding of sums in another order on.
+  expect_same(solve_neural(longer(), problem, world(), "float64"),
+              solve_neural(longer(), problem, *alone, "float64"), 1e-12);
+  expect_same(solve_neural(longer(), problem, world(), "float32"),
+              solve_neural(longer(), problem, *alone, "float32"), 1e-5);
+}
+
+TEST(NeuralRanks, evaluate_the_same_subset) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({CostKind::euclidean}, .3, {.n = 60, .m = 50, .d = 2});
+  neural::NeuralConfig config = small_network();
+  config.evaluation_points = 21;
+  expect_same(solve_neural(config, problem, world()), solve_neural(config, problem, *alone), 1e-12);
+}
+
+TEST(NeuralRanks, may_outnumber_points_and_samples) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .3, {.n = 3, .m = 2, .d = 2});
+  neural::NeuralConfig config = small_network();
+  config.batch = 2;
+  expect_same(solve_neural(config, problem, world()), solve_neural(config, problem, *alone), 1e-12);
+}
+
+TEST(NeuralRanks, prove_what_local_negatives_have_learned) {
+  const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
+  neural::NeuralConfig config = longer();
+  config.negatives = "local";
+  const Result result = solve_neural(config, problem, world());
+  const DenseEot dense(problem);
+  const DenseEot::Pair best = dense.sinkhorn(2000);
+  const double optimum = dense.dual_value(best.f, best.g);
+  EXPECT_LE(result.dual_value, optimum + 1e-12);
+  EXPECT_GE(*result.objective, optimum - 1e-12);
+  EXPECT_NEAR(result.dual_value, optimum, .05 * optimum);
+}
+
+}  // namespace
+}  // namespace kantor::test

@@ -1,0 +1,118 @@
+#include "solvers/registry.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "tests/runtime/config/config_text.hpp"
+#include "tests/solvers/small_problem.hpp"
+#include "tests/support/thrown.hpp"
+#include "tests/support/world.hpp"
+
+namespace kantor::test {
+namespace {
+
+const std::string kProblem =
+    "[problem]\nepsilon = 0.5\n"
+    "[[problem.marginals]]\ngenerator = { name = \"gaussian\", n = 20, d = 2, seed = 1 }\n"
+    "[[problem.marginals]]\ngenerator = { name = \"gaussian\", n = 15, d = 2, seed = 2 }\n";
+
+Configuration read(const std::string& text) {
+  config::Value resolved{config::Table{}, "", ""};
+  return read_configuration(parsed(text), resolved);
+}
+
+std::string refusal(const std::string& text) {
+  return message_of<ConfigError>([&] { read(kProblem + text); });
+}
+
+TEST(Registry, reads_a_problem_with_defaults) {
+  config::Value resolved{config::Table{}, "", ""};
+  const Configuration configuration = read_configuration(parsed(kProblem), resolved);
+  EXPECT_EQ(configuration.solver, "neural");
+  EXPECT_EQ(configuration.problem.marginals.size(), 2u);
+  EXPECT_EQ(configuration.sinkhorn.max_iterations, 10000);
+  EXPECT_EQ(configuration.neural.batch, 512);
+  for (const char* solver : {"neural", "sinkhorn"}) {  // both, whichever runs
+    EXPECT_NE(resolved.find("solver")->find(solver), nullptr) << solver;
+  }
+}
+
+TEST(Registry, reads_every_table) {
+  const Configuration configuration =
+      read(kProblem +
+           "[solver]\nname = \"sinkhorn\"\n[solver.sinkhorn]\ntolerance = 1e-6\n"
+           "storage = \"streamed\"\n[solver.neural]\nsteps = 7\nbatch = 9\n"
+           "network = { width = [3, 4], activation = \"tanh\", quadratic = false }\n"
+           "[run]\nprecision = \"float64\"\nseed = 5\n");
+  EXPECT_EQ(configuration.solver, "sinkhorn");
+  EXPECT_EQ(configuration.sinkhorn.tolerance, 1e-6);
+  EXPECT_EQ(configuration.sinkhorn.storage, "streamed");
+  EXPECT_EQ(configuration.neural.training.steps, 7);
+  EXPECT_EQ(configuration.neural.batch, 9);
+  EXPECT_EQ(configuration.neural.network.width, (std::vector<std::int64_t>{3, 4}));
+  EXPECT_EQ(configuration.neural.network.activation, "tanh");
+  EXPECT_FALSE(configuration.neural.network.quadratic);
+  EXPECT_EQ(configuration.run.seed, 5);
+}
+
+TEST(Registry, refuses_unknown_names) {
+  EXPECT_NE(refusal("[solver]\nname = \"sinkhor\"\n").find("sinkhorn"), std::string::npos);
+  EXPECT_NE(refusal("[solver]\nnane = \"neural\"\n").find("name"), std::string::npos);
+  EXPECT_NE(refusal("[sovler]\nname = \"neural\"\n").find("solver"), std::string::npos);
+  EXPECT_NE(refusal("[run]\nprecision = \"float16\"\n").find("float32"), std::string::npos);
+  const std::string kind = message_of<ConfigError>([] {
+    read(
+        "[problem]\nkind = \"egv\"\nepsilon = 1\n[[problem.marginals]]\npath = \"x\"\n"
+        "[[problem.marginals]]\npath = \"y\"\n");
+  });
+  EXPECT_NE(kind.find("egv"), std::string::npos) << kind;
+  message_of<ConfigError>([] { read("[solver]\nname = \"neural\"\n"); });  // no problem
+}
+
+TEST(Registry, reads_the_tables_of_solvers_that_are_not_selected) {
+  const std::string neural = "[solver]\nname = \"neural\"\n";
+  const std::string sinkhorn = "[solver]\nname = \"sinkhorn\"\n";
+  EXPECT_NE(refusal(neural + "[solver.sinkhorn]\ntoleranse = 1\n").find("tolerance"),
+            std::string::npos);
+  EXPECT_NE(refusal(neural + "[solver.sinkhorn]\ntolerance = -1\n").find("tolerance"),
+            std::string::npos);
+  EXPECT_NE(refusal(neural + "[solver.sinkhorn]\nstorage = \"disk\"\n").find("storage"),
+            std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nbatsch = 1\n").find("batch"), std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nbatch = 0\n").find("batch"), std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nnetwork = { depth = 3 }\n").find("depth"),
+            std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nnetwork = { activation = \"swish\" }\n")
+                .find("activation"),
+            std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.neurall]\nbatch = 3\n").find("neural"), std::string::npos);
+}
+
+TEST(Registry, fills_in_what_all_solvers_share) {
+  for (const char* solver : {"sinkhorn", "neural"}) {
+    Configuration configuration =
+        read(kProblem + "[solver]\nname = \"" + solver + "\"\n[solver.neural]\nsteps = 2\n");
+    TestRun run(world());
+    const Problem problem = load_problem(configuration.problem, run.context);
+    const Result result = solve(configuration, problem, run.context);
+    EXPECT_EQ(result.kind, "eot");
+    EXPECT_EQ(result.solver, solver);
+    EXPECT_EQ(result.cost, "sqeuclidean");
+    EXPECT_EQ(result.epsilon, .5);
+    EXPECT_EQ(result.epsilon_relative, .5 / problem.mean_cost);
+    EXPECT_EQ(result.n, (std::vector<std::int64_t>{20, 15}));
+    EXPECT_EQ(result.d, (std::vector<std::int64_t>{2, 2}));
+    ASSERT_TRUE(result.reference);
+    EXPECT_EQ(result.reference->value, problem.reference->value);
+    EXPECT_EQ(result.steps.has_value(), std::string(solver) == "neural");
+    EXPECT_GE(result.seconds.total, result.seconds.solve);
+
+    const std::string plan = describe_plan(configuration, problem, run.context);
+    EXPECT_NE(plan.find(concat("eot by ", solver, ": 20 x 15 points, d = 2")), std::string::npos)
+        << plan;
+  }
+}
+
+}  // namespace
+}  // namespace kantor::test

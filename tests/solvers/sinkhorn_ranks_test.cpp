@@ -1,0 +1,159 @@
+// Under mpirun with 1 to 4 ranks: the same numbers as one rank computes.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <string>
+#include <vector>
+
+#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+#include "tests/solvers/dense_eot.hpp"
+#include "tests/support/world.hpp"
+
+namespace kantor::test {
+namespace {
+
+Result solve(Communicator& ranks, const Problem& problem, const std::string& precision,
+             const std::string& storage = "auto") {
+  TestRun run(ranks, precision);
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = 1e-4;
+  config.max_iterations = 300;
+  config.storage = storage;
+  return sinkhorn::solve(config, problem, run.context);
+}
+
+void expect_same(const Result& many, const Result& one, double tolerance) {
+  EXPECT_EQ(many.iterations, one.iterations);
+  EXPECT_EQ(many.converged, one.converged);
+  EXPECT_NEAR(*many.objective, *one.objective, tolerance);
+  EXPECT_NEAR(*many.transport_cost, *one.transport_cost, tolerance);
+  EXPECT_NEAR(*many.kl, *one.kl, tolerance);
+  EXPECT_NEAR(many.dual_value, one.dual_value, tolerance);
+  for (std::size_t k = 0; k < 2; ++k) {
+    EXPECT_NEAR(many.marginal_error.at(k), one.marginal_error.at(k), tolerance);
+  }
+  if (world().rank() != 0) {
+    EXPECT_TRUE(many.potentials.empty());
+    return;
+  }
+  for (std::size_t k = 0; k < 2; ++k) {
+    ASSERT_EQ(many.potentials.at(k).size(), one.potentials.at(k).size());
+    for (std::size_t i = 0; i < one.potentials[k].size(); ++i) {
+      EXPECT_NEAR(many.potentials[k][i], one.potentials[k][i], tolerance);
+    }
+  }
+}
+
+TEST(SinkhornRanks, compute_what_one_rank_computes) {
+  const auto alone = make_self_communicator();
+  for (const Cost& cost : kAllCosts) {
+    const Problem problem = random_problem(cost, .3, {.n = 45, .m = 38, .d = 3});
+    SCOPED_TRACE(cost_name(cost.kind));
+    expect_same(solve(world(), problem, "float64"), solve(*alone, problem, "float64"), 1e-12);
+    expect_same(solve(world(), problem, "float32"), solve(*alone, problem, "float32"), 1e-5);
+  }
+}
+
+TEST(SinkhornRanks, may_outnumber_the_rows) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {1, 2, 3, 5}) {  // 5 rows on 4 ranks: 2, 2, 1, 0
+    const Problem problem = random_problem({}, .3, {.n = n, .m = 6, .d = 2});
+    for (const char* storage : {"materialised", "streamed"}) {
+      expect_same(solve(world(), problem, "float64", storage), solve(*alone, problem, "float64"),
+                  1e-12);
+    }
+  }
+}
+
+TEST(SinkhornRanks, survive_columns_that_underflow_together) {
+  TestRun run(world());
+  const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
+                                       make_marginal({0, .2, 50}, 1, {.5, .3, .2}));
+  const ShardedEot<double> sharded(problem, {}, Storage::automatic, run.context);
+  std::vector<double> f;
+  std::vector<double> g(3, 0.0);
+  const auto report = sinkhorn::iterate(sharded, {0, 5}, f, g, run.context, "test");
+  EXPECT_EQ(report.fallbacks, 1);
+  const DenseEot::Pair pair = DenseEot(problem).sinkhorn(5);
+  f = sharded.gather_x(f);
+  for (std::size_t i = 0; i < 3; ++i) {
+    EXPECT_NEAR(f[i], pair.f[i], 1e-10);  // costs of 2500 carry 5e-13
+    EXPECT_NEAR(g[i], pair.g[i], 1e-10);
+  }
+}
+
+TEST(SinkhornRanks, send_one_all_reduce_per_pass) {
+  TestRun run(world());
+  const Problem problem = random_problem({}, .3, {.n = 45, .m = 38, .d = 3});
+  const ShardedEot<double> sharded(problem, {}, Storage::automatic, run.context);
+  const auto passes = [&](std::int64_t iterations) {
+    std::vector<double> f;
+    std::vector<double> g = kernels::test::uniform(38, -.1, .1, 1);
+    const CommCounts before = world().counts();
+    sinkhorn::iterate(sharded, {0, iterations}, f, g, run.context, "test");
+    EXPECT_EQ(world().counts().all_gather, before.all_gather);
+    EXPECT_EQ(world().counts().reduce_scatter, before.reduce_scatter);
+    return world().counts().all_reduce - before.all_reduce;
+  };
+  EXPECT_EQ(passes(21) - passes(1), 20);
+}
+
+/// The part of this rank.
+std::vector<double> part_of(const std::vector<double>& all, const Shard& rows) {
+  return {all.begin() + rows.first, all.begin() + rows.last};
+}
+
+void expect_plan_value(const Problem& problem, const std::vector<double>& f,
+                       const std::vector<double>& g, double optimum) {
+  TestRun run(world());
+  const ShardedEot<double> sharded(problem, {}, Storage::automatic, run.context);
+  const auto value = sinkhorn::plan_value(sharded, part_of(f, sharded.rows()), g, run.context);
+  const DenseEot dense(problem);
+  const std::vector<double> plan = dense.plan(f, g);
+  EXPECT_NEAR(value.dual_value, dense.dual_value(f, g), 1e-12 * (1 + std::abs(value.dual_value)));
+  const double x_error = DenseEot::l1(dense.rows(plan), dense.a);
+  const double y_error = DenseEot::l1(dense.columns(plan), dense.b);
+  EXPECT_NEAR(value.marginal_error.at(0), x_error, 1e-12 * (1 + x_error));
+  EXPECT_NEAR(value.marginal_error.at(1), y_error, 1e-12 * (1 + y_error));
+
+  const std::vector<double> rounded = dense.rounded(dense.plan(dense.to_x(g), g));
+  EXPECT_LT(DenseEot::l1(dense.rows(rounded), dense.a), 1e-14);  // the oracle itself is feasible
+  EXPECT_LT(DenseEot::l1(dense.columns(rounded), dense.b), 1e-14);
+  const DenseEot::Totals expected = dense.totals(rounded);
+  EXPECT_NEAR(value.transport_cost, expected.transport_cost, 1e-12);
+  EXPECT_NEAR(value.kl, expected.kl, 1e-12);
+  EXPECT_NEAR(value.objective, expected.objective, 1e-12);
+
+  EXPECT_LE(value.dual_value, optimum + 1e-12);
+  EXPECT_GE(value.objective, optimum - 1e-12);
+}
+
+TEST(PlanValue, is_that_of_the_dense_rounded_plan) {
+  for (const Cost& cost : kAllCosts) {
+    for (const Sizes& sizes : {Sizes{7, 9, 2}, Sizes{2, 5, 1}, Sizes{12, 1, 2}}) {
+      const Problem problem = random_problem(cost, .3, sizes);
+      SCOPED_TRACE(concat(cost_name(cost.kind), " ", sizes.n, " x ", sizes.m));
+      const DenseEot dense(problem);
+      const DenseEot::Pair solved = dense.sinkhorn(2000);
+      const double optimum = dense.dual_value(solved.f, solved.g);
+      expect_plan_value(problem, solved.f, solved.g, optimum);
+      for (const std::uint64_t seed : {1u, 2u, 3u}) {  // any potentials at all
+        const auto f = kernels::test::uniform(sizes.n, -.6, .6, seed);
+        const auto g = kernels::test::uniform(sizes.m, -.6, .6, seed + 10);
+        expect_plan_value(problem, f, g, optimum);
+      }
+    }
+  }
+}
+
+TEST(PlanValue, proves_less_the_worse_the_potentials_are) {
+  const Problem problem = golden_problem();
+  const DenseEot::Pair pair = DenseEot(problem).sinkhorn(3);
+  expect_plan_value(problem, pair.f, pair.g, 1.969828444541);
+}
+
+}  // namespace
+}  // namespace kantor::test
