@@ -15,7 +15,7 @@ class RunDirectory {
  public:
   /// Creates the folder and locks it, so that of two runs started at once one is refused; with
   /// `resume` the folder may be there already. @throws ConfigError (in use), IoError.
-  RunDirectory(const std::string& path, bool resume);
+  explicit RunDirectory(const std::string& path, bool resume = false);
 
   const std::string& path() const { return path_; }
   /// The path of a file in it.

@@ -65,7 +65,6 @@ TYPED_TEST(TrainerOf, finds_the_least_squares_solution) {
   EXPECT_EQ(report.steps, 600);
   EXPECT_EQ(report.skipped, 0);
   EXPECT_EQ(report.samples, 600.0 * 67);
-  EXPECT_FALSE(report.stopped_early);
   EXPECT_GT(report.seconds, 0);
 }
 
@@ -198,13 +197,20 @@ TYPED_TEST(TrainerOf, stops_on_all_ranks_at_the_step_at_which_one_was_asked_to) 
     OwnContext context(world());
     LeastSquares<TypeParam> problem(world(), Rows::fresh);
     Tampered objective(problem, [&](std::int64_t step, Objective::Share&) {
-      if (step == 4 && world().rank() == asked) context.ask_to_stop();
+      if (step == 4 && world().rank() == asked) context.stop.ask();
     });
     Trainer trainer(config, objective, problem.parameters(), *context);
-    const TrainingReport report = trainer.run();
-    EXPECT_EQ(report.steps, 5);
-    EXPECT_EQ(report.samples, 5.0 * 67);
-    EXPECT_TRUE(report.stopped_early);
+    try {
+      trainer.run();
+      ADD_FAILURE() << "not stopped";
+    } catch (const Stopped& stopped) {
+      EXPECT_EQ(stopped.step, 5);
+      EXPECT_TRUE(stopped.is_agreed());
+      EXPECT_EQ(static_cast<int>(stopped.exit_code()), 75);
+    }
+    ASSERT_EQ(context.checkpoints.saved().size(), 2u);  // of step 0, and of the stop
+    EXPECT_EQ(context.checkpoints.saved()[1].metadata.step, 5);
+    EXPECT_EQ(context.checkpoints.saved()[1].metadata.samples_seen, 5 * 67);
     EXPECT_TRUE(same_bits_on_all_ranks<double>(problem.solution()));
   }
   EXPECT_EQ(world().agree(1, "still in step"), 1);

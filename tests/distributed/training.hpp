@@ -17,6 +17,7 @@
 #include "distributed/trainer.hpp"
 #include "runtime/random/philox.hpp"
 #include "tests/distributed/contract.hpp"
+#include "tests/support/memory_checkpoints.hpp"
 
 namespace kantor::test {
 
@@ -54,21 +55,23 @@ class OwnContext {
                              .pool = pool_,
                              .log = log_,
                              .metrics = metrics_,
-                             .stop_flag = &stop_});
+                             .checkpoints = checkpoints,
+                             .stop = &stop});
   }
   OwnContext(const OwnContext&) = delete;
   OwnContext& operator=(const OwnContext&) = delete;
 
   Context& operator*() { return *context_; }
   void write_metrics_to(const std::string& path) { metrics_ = metrics::MetricsFile(path); }
-  void ask_to_stop() { stop_ = true; }
+
+  MemoryCheckpoints checkpoints;
+  ToldToStop stop;
 
  private:
   RunConfig run_;
   ThreadPool pool_{1};
   Log log_;
   metrics::MetricsFile metrics_;
-  std::atomic<bool> stop_ = false;
   std::optional<Context> context_;
 };
 

@@ -15,6 +15,7 @@
 #include "solvers/problem/problem.hpp"
 #include "tests/runtime/kernels/golden_case.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
+#include "tests/support/memory_checkpoints.hpp"
 
 namespace kantor::test {
 
@@ -33,10 +34,18 @@ struct TestRun {
   ThreadPool pool{1};
   Log log{{.rank = 0, .quiet = true}};
   metrics::MetricsFile metrics;
+  MemoryCheckpoints checkpoints;
+  ToldToStop stop;
   Context context;
 
   explicit TestRun(Communicator& world, const std::string& precision = "float64")
-      : context{.run = run, .world = world, .pool = pool, .log = log, .metrics = metrics} {
+      : context{.run = run,
+                .world = world,
+                .pool = pool,
+                .log = log,
+                .metrics = metrics,
+                .checkpoints = checkpoints,
+                .stop = &stop} {
     run.precision = precision;
   }
 };
