@@ -6,14 +6,10 @@
 
 namespace kantor::nccl {
 
-NcclCommunicator::Transfer::Transfer(NcclCommunicator& owner, const Operation& operation)
-    : owner_(owner),
-      operation_(operation),
-      is_direct_in_(owner.is_on_device(operation.input)),
-      is_direct_out_(owner.is_on_device(operation.output)),
-      stream_(owner.stream_for(is_direct_in_ || is_direct_out_)) {}
-
 void NcclCommunicator::Transfer::start() {
+  is_direct_in_ = owner_.is_on_device(operation_.input);
+  is_direct_out_ = owner_.is_on_device(operation_.output);
+  stream_ = owner_.stream_for(is_direct_in_ || is_direct_out_);
   Scratch& out = owner_.resources_.out;
   Scratch& in = owner_.resources_.in;
   if (!is_direct_in_) out.upload(operation_.input, operation_.input_bytes, stream_);

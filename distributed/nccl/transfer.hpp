@@ -9,7 +9,8 @@ namespace kantor::nccl {
 /// caller's stream.
 class NcclCommunicator::Transfer {
  public:
-  Transfer(NcclCommunicator& owner, const Operation& operation);
+  Transfer(NcclCommunicator& owner, const Operation& operation)
+      : owner_(owner), operation_(operation) {}
   /// Does what can be done now. @throws DeviceFault.
   bool is_done();
 
@@ -21,9 +22,9 @@ class NcclCommunicator::Transfer {
 
   NcclCommunicator& owner_;
   const Operation& operation_;
-  bool is_direct_in_;
-  bool is_direct_out_;
-  cudaStream_t stream_;
+  bool is_direct_in_ = false;
+  bool is_direct_out_ = false;
+  cudaStream_t stream_ = nullptr;
   Stage stage_ = Stage::fresh;
 };
 

@@ -83,7 +83,9 @@ std::map<std::string, int> calls_of_a_life() {
   const Outcome outcome = live("", 20);
   EXPECT_EQ(outcome.error, "");
   EXPECT_FALSE(outcome.is_wrong);
-  return fake_gpu::calls();
+  auto calls = fake_gpu::calls();
+  calls.try_emplace("ncclGetUniqueId", 0);  // of rank 0 alone, but all ranks try the same faults
+  return calls;
 }
 
 /// Polling repeats the same two calls for as long as it takes; their first ones stand for all.
@@ -114,7 +116,7 @@ TEST(NcclFaults, end_in_an_error_whichever_call_fails) {
   EXPECT_GE(num_fired, 50);
 }
 
-TEST(NcclFaults, end_in_an_error_on_all_ranks_if_one_ranks_call_fails) {
+TEST(NcclFaults, of_one_rank_lead_no_other_to_a_wrong_number) {
   const auto calls = calls_of_a_life();
   for (const std::string function :
        {"cudaStreamCreateWithPriority", "cudaMalloc", "cudaMemcpyAsync", "cudaEventRecord",
@@ -126,8 +128,7 @@ TEST(NcclFaults, end_in_an_error_on_all_ranks_if_one_ranks_call_fails) {
       const std::string fault = on_last(concat(function, ":", number, ":", 1));
       const Outcome outcome = live(fault);
       EXPECT_FALSE(outcome.is_wrong) << fault;
-      EXPECT_NE(outcome.error, "") << fault;
-      if (is_last()) {
+      if (is_last()) {  // which aborts all; the others may be through with their last call
         EXPECT_THAT(outcome.error, HasSubstr(function)) << fault;
       }
     }
@@ -151,8 +152,13 @@ TEST(NcclFaults, success_that_does_nothing_is_no_success) {
 TEST(NcclFaults, an_error_that_comes_later_names_the_operation) {
   const Outcome outcome = live(on_last("collective:3:async=6"));  // warm-up, sums, parts
   EXPECT_EQ(outcome.code, ExitCode::resume);
-  EXPECT_THAT(outcome.error, HasSubstr("all_gather #2 (parts, 24 B)"));
-  EXPECT_THAT(outcome.error, HasSubstr(is_last() ? "NCCL error 6" : "all_gather"));
+  EXPECT_FALSE(outcome.is_wrong);
+  if (is_last()) {
+    EXPECT_THAT(outcome.error,
+                AllOf(HasSubstr("all_gather #2 (parts, 24 B)"), HasSubstr("NCCL error 6")));
+  } else {
+    EXPECT_THAT(outcome.error, HasSubstr("not finished after"));
+  }
 }
 
 TEST(NcclFaults, what_never_finishes_ends_at_the_deadline) {
@@ -168,7 +174,7 @@ TEST(NcclFaults, what_never_finishes_ends_at_the_deadline) {
     EXPECT_THAT(outcome.error,
                 AnyOf(AllOf(HasSubstr(place), HasSubstr(late)), HasSubstr("another rank failed")))
         << call;
-    if (is_last()) {
+    if (world().rank() == 0) {  // waits in vain too, and has the word
       EXPECT_THAT(outcome.error, HasSubstr(place)) << call;
     }
   }

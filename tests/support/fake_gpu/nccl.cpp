@@ -100,6 +100,7 @@ ncclResult_t enqueue(ncclComm_t comm, cudaStream_t handle, const Collective& one
   const Action among_all = next("collective");
   if (action.kind == Kind::work) action = among_all;
   if (action.kind == Kind::code) return static_cast<ncclResult_t>(action.value);
+  if (action.kind == Kind::nothing) return ncclSuccess;
   if (!is_usable(comm) || comm->activity) return ncclInvalidUsage;
   if (!is_device(one.from, one.from_bytes) || !is_device(one.to, one.to_bytes)) {
     return ncclInvalidArgument;
