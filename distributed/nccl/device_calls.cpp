@@ -72,7 +72,10 @@ void check_set(const void* result, const char* function) {
 }
 
 void poll(const IsDone& is_done, double timeout_s) {
-  if (!poll_for(is_done, timeout_s)) throw DeviceFault(too_late(timeout_s));
+  if (poll_for(is_done, timeout_s)) return;
+  throw DeviceFault(concat(too_late(timeout_s),
+                           "; a peer may be lost or hang: see the other ranks' logs, or raise "
+                           "run.timeout_s if steps are slow"));
 }
 
 void poll_together(Communicator& host, std::string_view what, const IsDone& is_done,

@@ -132,9 +132,7 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
   } catch (const DeviceFault& fault) {
     first_failure_ = concat(name(call.verb), " #", call.number, " failed");
     handle_.abort();
-    throw CommError(concat(call.text(), " on GPU ", device_, " failed: ", fault.what(),
-                           ". A peer may be lost or hang: see the other ranks' logs; raise "
-                           "run.timeout_s if steps are slow"));
+    throw CommError(concat(call.text(), " on GPU ", device_, " failed: ", fault.what()));
   } catch (const CommError&) {  // of the host communicator, which names what failed
     first_failure_ = concat(name(call.verb), " #", call.number, " failed");
     handle_.abort();

@@ -149,6 +149,14 @@ TEST(NcclFaults, success_that_does_nothing_is_no_success) {
   }
 }
 
+TEST(NcclFaults, a_state_that_was_not_given_is_no_success) {
+  const Outcome outcome = live("ncclCommGetAsyncError:1:nothing");
+  if (world().rank() == 0) {
+    EXPECT_THAT(outcome.error, HasSubstr("bringing NCCL up: NCCL: look-alike NCCL error 3"));
+  }
+  EXPECT_EQ(outcome.code, ExitCode::resume);
+}
+
 TEST(NcclFaults, an_error_that_comes_later_names_the_operation) {
   const Outcome outcome = live(on_last("collective:3:async=6"));  // warm-up, sums, parts
   EXPECT_EQ(outcome.code, ExitCode::resume);
