@@ -73,6 +73,13 @@ class Communicator {
   /// @throws CommError.
   virtual void finish() {}
 
+  /// For a back end on top of this one, whose calls have numbers of their own: shows the peers
+  /// where this rank is, and tells which of them have not come there.
+  virtual void show_place(std::int64_t /*number*/, int /*verb*/) {}
+  virtual std::string who_is_late(std::int64_t /*number*/, int /*verb*/) const {
+    return "which rank is late cannot be seen from here";
+  }
+
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;
 

@@ -1,11 +1,8 @@
 #include "distributed/nccl/device_calls.hpp"
 
-#include <sched.h>
-
 #include <algorithm>
-#include <chrono>
-#include <thread>
 
+#include "distributed/polling.hpp"
 #include "distributed/together.hpp"
 #include "distributed/wait_clock.hpp"
 #include "runtime/core/process.hpp"
@@ -14,23 +11,8 @@
 namespace kantor::nccl {
 namespace {
 
-// A wait first spins, then yields, because ranks may share cores; a long one sleeps for about 1% of
-// the time waited so far, as the MPI back end does.
-constexpr int kNumSpins = 100;
-constexpr double kSleepAfter_s = 0.01;
-constexpr double kLongestSleep_s = 2e-4;
-
 constexpr double kFirstRound_s = 0.01;  // of polling before the ranks compare notes
 constexpr double kLongestRound_s = 0.5;
-
-void pause(double waited_s) {
-  if (waited_s < kSleepAfter_s) {
-    sched_yield();
-  } else {
-    std::this_thread::sleep_for(
-        std::chrono::duration<double>(std::min(kLongestSleep_s, 0.01 * waited_s)));
-  }
-}
 
 /// Whether it was done within `limit_s`.
 bool poll_for(const IsDone& is_done, double limit_s) {
@@ -41,7 +23,7 @@ bool poll_for(const IsDone& is_done, double limit_s) {
   while (!is_done()) {
     const double waited_s = clock.waited_s(monotonic_seconds());
     if (waited_s > limit_s) return false;
-    pause(waited_s);
+    pause_between_polls(waited_s);
   }
   return true;
 }
@@ -73,9 +55,7 @@ void check_set(const void* result, const char* function) {
 
 void poll(const IsDone& is_done, double timeout_s) {
   if (poll_for(is_done, timeout_s)) return;
-  throw DeviceFault(concat(too_late(timeout_s),
-                           "; a peer may be lost or hang: see the other ranks' logs, or raise "
-                           "run.timeout_s if steps are slow"));
+  throw Overdue(too_late(timeout_s));
 }
 
 void poll_together(Communicator& host, std::string_view what, const IsDone& is_done,

@@ -21,6 +21,11 @@ struct DeviceFault : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+/// It was not done at the deadline.
+struct Overdue : DeviceFault {
+  using DeviceFault::DeviceFault;
+};
+
 /// @throws DeviceFault unless it is cudaSuccess.
 void check(cudaError_t code, const char* function);
 /// @param comm may be null. @throws DeviceFault unless it is ncclSuccess.
@@ -40,7 +45,7 @@ void as(std::string_view attempt, Body&& body) {
 
 using IsDone = std::function<bool()>;
 
-/// Polls until it is done. @throws DeviceFault past the deadline, and whatever is_done throws.
+/// Polls until it is done. @throws Overdue past the deadline, and whatever is_done throws.
 void poll(const IsDone& is_done, double timeout_s);
 
 /// The same on all ranks at once: nobody leaves before all are done, and all leave soon after one

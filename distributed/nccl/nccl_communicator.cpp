@@ -127,17 +127,29 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
                            first_failure_, "; leave and start again"));
   }
   const LastResort::Watch watch(last_resort_, limit_of(options_.timeout_s), call.text());
+  const int verb = static_cast<int>(call.verb);
+  host_.show_place(call.number, verb);
   try {
     body();
+  } catch (const Overdue& fault) {
+    fail(call, concat(fault.what(), "; ", host_.who_is_late(call.number, verb),
+                      "; raise run.timeout_s if steps are slow"));
   } catch (const DeviceFault& fault) {
-    first_failure_ = concat(name(call.verb), " #", call.number, " failed");
-    handle_.abort();
-    throw CommError(concat(call.text(), " on GPU ", device_, " failed: ", fault.what()));
+    fail(call, concat("failed: ", fault.what()));
   } catch (const CommError&) {  // of the host communicator, which names what failed
-    first_failure_ = concat(name(call.verb), " #", call.number, " failed");
-    handle_.abort();
+    give_up(call);
     throw;
   }
+}
+
+void NcclCommunicator::give_up(const Call& call) {
+  first_failure_ = concat(name(call.verb), " #", call.number, " failed");
+  handle_.abort();
+}
+
+void NcclCommunicator::fail(const Call& call, const std::string& reason) {
+  give_up(call);
+  throw CommError(concat(call.text(), " on GPU ", device_, " ", reason));
 }
 
 bool NcclCommunicator::is_reached() const {

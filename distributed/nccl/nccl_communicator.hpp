@@ -66,7 +66,8 @@ class NcclCommunicator final : public Communicator {
 
   /// The frame of every verb: refuses after a failure, and turns what goes wrong into CommError.
   void run(const Call& call, const std::function<void()>& body);
-  [[noreturn]] void fail(const std::string& what, const std::string& reason);
+  void give_up(const Call& call);
+  [[noreturn]] void fail(const Call& call, const std::string& reason);
 
   Communicator& host_;
   const NcclOptions options_;

@@ -188,6 +188,28 @@ TEST(NcclFaults, what_never_finishes_ends_at_the_deadline) {
   }
 }
 
+TEST(NcclFaults, name_the_rank_that_has_not_come) {
+  fake_gpu::inject("");
+  auto ranks = make_nccl({.timeout_s = kSoon_s});
+  ranks->barrier("together");
+  std::vector<double> loss(1);
+  std::string message;
+  if (!is_last()) {
+    try {
+      ranks->all_reduce(std::span(loss), ReduceOp::sum, "loss");
+    } catch (const CommError& error) {
+      message = error.what();
+    }
+    const int last = world().size() - 1;
+    EXPECT_EQ(message,
+              concat("all_reduce #2 (loss, 8 B) on GPU ", world().rank(), " not finished after ",
+                     kSoon_s, " s; rank ", last, " last seen at #1. See rank ", last,
+                     "'s log; raise run.timeout_s if steps are slow"));
+  }
+  host().barrier("the others have given up");
+  if (is_last()) static_cast<void>(ranks.release());  // its end would wait for the others
+}
+
 TEST(NcclFaults, after_one_all_further_calls_are_refused) {
   fake_gpu::inject("collective:2:5");  // the first is the warm-up
   const auto ranks = make_nccl();

@@ -1,6 +1,6 @@
 #pragma once
 
-// Control of the look-alike of the CUDA runtime and NCCL (README.md of this folder), for programs
+// Control of the look-alike of the CUDA runtime and NCCL (see tests/README.md), for programs
 // that are linked with it. Others set the environment.
 
 #include <cstddef>
