@@ -16,12 +16,10 @@ struct CudaLibrary {
   Communicator* (*make_nccl)(Communicator& host, const NcclOptions& options);  ///< for the caller
 };
 
-/// Both sides must be of one build: C++ objects pass between them. Raise the number when a class
-/// that passes changes in a way that its size does not show.
+/// Both sides must be of one build: C++ objects pass between them. KANTOR_CUDA_ABI is the hash of
+/// the headers that declare those (CMakeLists.txt).
 inline std::string cuda_library_abi() {
-  constexpr int kNumber = 1;
-  return concat("interface ", kNumber, "/", sizeof(CudaLibrary), "/", sizeof(Communicator), "/",
-                sizeof(NcclOptions), ", compiler ", __VERSION__);
+  return concat("interface ", KANTOR_CUDA_ABI, ", compiler ", __VERSION__);
 }
 
 }  // namespace kantor

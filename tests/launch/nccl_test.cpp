@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 
 #include <cmath>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
@@ -156,6 +157,10 @@ TEST_F(Nccl, says_in_one_line_that_its_library_cannot_be_loaded) {
   write("libkantor_cuda.so", "not a library");
   expect_refused(script_on_ranks(2, "./kantor run problem.toml --out out --set run.backend=nccl"),
                  78, {"cannot load libkantor_cuda.so"});
+  std::filesystem::copy_file(KANTOR_FAKE_GPU, folder().file("libkantor_cuda.so"),
+                             std::filesystem::copy_options::overwrite_existing);
+  expect_refused(script_on_ranks(1, "./kantor run problem.toml --out out --set run.backend=nccl"),
+                 78, {"libkantor_cuda.so is of another build"});
 }
 
 TEST_F(Nccl, is_not_loaded_by_other_runs) {
