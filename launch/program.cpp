@@ -107,7 +107,9 @@ int run_collectively(const Request& request, Communicator& world,
     });
     check_agreement(request, world);
     const RunConfig& run = request.loaded.typed.run;
-    const std::unique_ptr<Communicator> device = make_device_communicator(world, run);
+    // Only a run: what it left can be evaluated where there is no GPU.
+    const bool is_run = std::holds_alternative<RunArguments>(request.arguments);
+    const auto device = is_run ? make_device_communicator(world, run) : nullptr;
     Communicator& ranks = device ? *device : world;
     Session session(ranks, run, is_quiet(request));
     session.command_line = command_line;

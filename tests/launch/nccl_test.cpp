@@ -58,6 +58,11 @@ TEST_F(Nccl, trains_to_the_numbers_of_mpi) {
     const double expected = result("mpi").at(key);
     EXPECT_NEAR(result().at(key), expected, 1e-12 * std::abs(expected)) << key;
   }
+
+  // What it left needs no GPU.
+  const ProcessOutcome evaluated =
+      kantor({"eval", "out", "--points", "y.npy", "--marginal", "1", "--out", "new"});
+  EXPECT_EQ(evaluated.exit_code, 0) << evaluated.err;
 }
 
 TEST_F(Nccl, trains_to_the_numbers_of_mpi_in_float32) {
