@@ -49,7 +49,7 @@ class Communicator {
   virtual int size() const = 0;
   virtual int local_rank() const = 0;  ///< among the ranks of this host
   virtual int local_size() const = 0;
-  virtual std::string backend_name() const = 0;  ///< "self", "thread", "mpi"
+  virtual std::string backend_name() const = 0;  ///< "self", "thread", "mpi", "nccl"
 
   /// In place; the same bits on all ranks (a NaN is a NaN on all ranks; its payload is not kept).
   /// A NaN on any rank is the maximum. `what` names the payload in errors ("gradients").
@@ -68,6 +68,17 @@ class Communicator {
   std::int64_t agree(std::int64_t value, std::string_view what);
 
   const CommCounts& counts() const { return counts_; }
+
+  /// Collective, the last call of a run that went well: waits until all is delivered and closes.
+  /// @throws CommError.
+  virtual void finish() {}
+
+  /// For a back end on top of this one, whose calls have numbers of their own: shows the peers
+  /// where this rank is, and tells which of them have not come there.
+  virtual void show_place(std::int64_t /*number*/, int /*verb*/) {}
+  virtual std::string who_is_late(std::int64_t /*number*/, int /*verb*/) const {
+    return "which rank is late cannot be seen from here";
+  }
 
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;

@@ -28,7 +28,7 @@ void CheckpointConfig::check() const {
 void RunConfig::describe(config::Fields& fields) {
   fields.add("seed", seed, "all random numbers follow from it");
   fields.add_choice("device", device, {"auto", "cpu"}, "where tensors live");
-  fields.add_choice("backend", backend, {"auto", "self", "thread", "mpi"},
+  fields.add_choice("backend", backend, {"auto", "self", "thread", "mpi", "nccl"},
                     "how ranks talk; auto: mpi under mpirun or srun");
   fields.add("ranks", ranks, "ranks of backend \"thread\" in this process; 0 = one per core");
   fields.add("threads", threads, "worker threads per rank; 0 = fair share of the cores");
@@ -37,6 +37,8 @@ void RunConfig::describe(config::Fields& fields) {
   fields.add("max_wall_s", max_wall_s,
              "the run stops with a checkpoint before it has taken so long, seconds; 0 = no limit");
   fields.add_struct("checkpoint", checkpoint, "when the state is saved");
+  fields.add("allow_gpu_sharing", allow_gpu_sharing,
+             "backend nccl: allow several ranks on one GPU (NCCL 2.30.3 or later)");
 }
 
 void RunConfig::check() const {

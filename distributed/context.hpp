@@ -28,11 +28,12 @@ struct CheckpointConfig {
 struct RunConfig {
   std::int64_t seed = 0;
   std::string device = "auto";        ///< auto | cpu
-  std::string backend = "auto";       ///< auto | self | thread | mpi
+  std::string backend = "auto";       ///< auto | self | thread | mpi | nccl
   std::int64_t ranks = 0;             ///< backend "thread" only; 0 = one per core
   std::int64_t threads = 0;           ///< worker threads per rank; 0 = fair share of the cores
   std::string precision = "float32";  ///< float32 | float64
   double timeout_s = 60;              ///< deadline of one collective
+  bool allow_gpu_sharing = false;     ///< backend nccl: several ranks on one GPU
   double max_wall_s = 0;              ///< the run stops with a checkpoint before; 0 = no limit
   CheckpointConfig checkpoint;
 

@@ -106,9 +106,16 @@ int run_collectively(const Request& request, Communicator& world,
       if (request.failure) std::rethrow_exception(request.failure);
     });
     check_agreement(request, world);
-    Session session(world, request.loaded.typed.run, is_quiet(request));
+    const RunConfig& run = request.loaded.typed.run;
+    // Only a run: what it left can be evaluated where there is no GPU.
+    const bool is_run = std::holds_alternative<RunArguments>(request.arguments);
+    const auto device = is_run ? make_device_communicator(world, run) : nullptr;
+    Communicator& ranks = device ? *device : world;
+    Session session(ranks, run, is_quiet(request));
     session.command_line = command_line;
-    return dispatch(request, session);
+    const int exit_code = dispatch(request, session);
+    ranks.finish();
+    return exit_code;
   } catch (const PeerError& error) {
     return static_cast<int>(error.exit_code());
   } catch (const std::exception& error) {

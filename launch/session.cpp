@@ -7,6 +7,7 @@
 #include <cstring>
 #include <span>
 
+#include "distributed/nccl/nccl.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
@@ -67,6 +68,14 @@ std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run) {
   std::vector<std::unique_ptr<Communicator>> ranks;
   ranks.push_back(std::move(world));
   return ranks;
+}
+
+std::unique_ptr<Communicator> make_device_communicator(Communicator& host, const RunConfig& run) {
+  if (run.backend != "nccl") return nullptr;
+  // Bringing up thousands of ranks takes longer than one collective.
+  return make_nccl_communicator(host, {.timeout_s = run.timeout_s,
+                                       .init_timeout_s = 5 * run.timeout_s,
+                                       .allow_gpu_sharing = run.allow_gpu_sharing});
 }
 
 Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_)

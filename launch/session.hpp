@@ -18,6 +18,10 @@ int announced_rank();
 /// @throws ConfigError if the launcher announced more than there are.
 std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run);
 
+/// The back end that works on top of those ranks, if the run asks for one (nccl); else nothing.
+/// Collective; all ranks fail alike.
+std::unique_ptr<Communicator> make_device_communicator(Communicator& host, const RunConfig& run);
+
 struct Session {
   Session(Communicator& world_, const RunConfig& run_, bool quiet_);
 

@@ -2,18 +2,14 @@
 
 #include "distributed/mpi/mpi_communicator.hpp"
 
-#include <sched.h>
-
-#include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <limits>
-#include <thread>
 #include <utility>
 
 #include "distributed/late_ranks.hpp"
+#include "distributed/polling.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 
@@ -22,12 +18,6 @@ namespace mpi {
 namespace {
 
 constexpr std::int64_t kMaxCount = std::numeric_limits<int>::max();  // MPI counts are int
-
-// A wait first spins, for peers that are a few microseconds away; then it yields, because ranks may
-// share cores; a long wait sleeps for about 1% of the time waited so far.
-constexpr int kNumSpins = 100;
-constexpr double kSleepAfter_s = 0.01;
-constexpr double kLongestSleep_s = 2e-4;
 
 const MpiOptions& checked(const MpiOptions& options) {
   if (!(options.timeout_s > 0) || !std::isfinite(options.timeout_s)) {
@@ -108,12 +98,7 @@ void MpiCommunicator::InFlight::finish(int code, const char* function, MPI_Reque
   while (!is_done(request)) {
     const double waited_s = clock_.waited_s(monotonic_seconds());
     if (waited_s > owner_.timeout_s_) expire();
-    if (waited_s < kSleepAfter_s) {
-      sched_yield();
-    } else {
-      std::this_thread::sleep_for(
-          std::chrono::duration<double>(std::min(kLongestSleep_s, 0.01 * waited_s)));
-    }
+    pause_between_polls(waited_s);
   }
 }
 
@@ -130,8 +115,11 @@ bool MpiCommunicator::InFlight::is_done(MPI_Request& request) {
 }
 
 void MpiCommunicator::InFlight::expire() {
-  owner_.fail(call_, concat("not finished after ", format_number(owner_.timeout_s_), " s; ",
-                            owner_.who_is_late(call_), "; raise run.timeout_s if steps are slow"));
+  owner_.fail(call_,
+              concat("not finished after ", format_number(owner_.timeout_s_), " s; ",
+
+                     owner_.who_is_late(Lane::own, call_.number, static_cast<int>(call_.verb)),
+                     "; raise run.timeout_s if steps are slow"));
 }
 
 void MpiCommunicator::fail(const Call& call, const std::string& reason) {
@@ -140,14 +128,21 @@ void MpiCommunicator::fail(const Call& call, const std::string& reason) {
   throw CommError(concat(call.text(), " ", reason));
 }
 
-std::string MpiCommunicator::who_is_late(const Call& call) const {
-  const std::vector<Progress> others = board_.others();
+void MpiCommunicator::show_place(std::int64_t number, int verb) {
+  board_.enter(number, verb, Lane::guest);
+}
+
+std::string MpiCommunicator::who_is_late(std::int64_t number, int verb) const {
+  return who_is_late(Lane::guest, number, verb);
+}
+
+std::string MpiCommunicator::who_is_late(Lane lane, std::int64_t number, int verb) const {
+  const std::vector<Progress> others = board_.others(lane);
   std::vector<std::string> late;
   int first_late = -1;
   for (const Progress& other : others) {
-    const bool is_elsewhere =
-        other.number == call.number && other.verb != static_cast<int>(call.verb);
-    if (other.number >= call.number && !is_elsewhere) continue;
+    const bool is_elsewhere = other.number == number && other.verb != verb;
+    if (other.number >= number && !is_elsewhere) continue;
     if (first_late < 0) first_late = other.rank;
     late.push_back(is_elsewhere ? concat("rank ", other.rank, " is at ",
                                          name(static_cast<Verb>(other.verb)), " #", other.number)

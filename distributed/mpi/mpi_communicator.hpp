@@ -25,6 +25,8 @@ class MpiCommunicator final : public Communicator {
   int local_size() const override { return local_size_; }
   std::string backend_name() const override { return "mpi"; }
 
+  void show_place(std::int64_t number, int verb) override;
+  std::string who_is_late(std::int64_t number, int verb) const override;
   void abort(int exit_code) override;
 
  protected:
@@ -73,7 +75,7 @@ class MpiCommunicator final : public Communicator {
   MPI_Op mpi_op(ReduceOp op, ElementType type) const;
   std::int64_t piece_of_parts(std::int64_t part_count) const;
   [[noreturn]] void fail(const Call& call, const std::string& reason);
-  std::string who_is_late(const Call& call) const;
+  std::string who_is_late(Lane lane, std::int64_t number, int verb) const;
 
   double timeout_s_;
   std::int64_t max_count_;

@@ -6,7 +6,11 @@ namespace kantor::mpi {
 namespace {
 
 constexpr MPI_Aint kSlotBytes = 64;  // a cache line each: writers must not slow each other down
-constexpr int kNumberShift = 8;      // slot = number << 8 | verb << 1 | is_inside
+constexpr int kNumberShift = 8;      // word = number << 8 | verb << 1 | is_inside
+
+std::atomic_ref<std::int64_t> word(std::int64_t* slot, Lane lane) {
+  return std::atomic_ref<std::int64_t>(slot[static_cast<std::size_t>(lane)]);
+}
 
 }  // namespace
 
@@ -26,7 +30,7 @@ ProgressBoard::ProgressBoard(const Session& session, const OwnedComm& host, int 
   check(MPI_Allreduce(MPI_IN_PLACE, &is_good, 1, MPI_INT, MPI_MIN, host.get()), "MPI_Allreduce");
   if (is_good == 0) return;
   map_slots(host);
-  std::atomic_ref<std::int64_t>(*own).store(0);
+  for (const Lane lane : {Lane::own, Lane::guest}) word(own, lane).store(0);
   check(MPI_Barrier(host.get()), "MPI_Barrier");  // nobody reads a slot before it is 0
 }
 
@@ -45,23 +49,24 @@ ProgressBoard::~ProgressBoard() {
   if (window_ != MPI_WIN_NULL && session_.may_call()) MPI_Win_free(&window_);
 }
 
-void ProgressBoard::post(std::int64_t number, int verb, bool is_inside) {
+void ProgressBoard::post(std::int64_t number, int verb, bool is_inside, Lane lane) {
   if (slots_.empty()) return;
-  const std::int64_t word = number << kNumberShift | verb << 1 | (is_inside ? 1 : 0);
-  std::atomic_ref<std::int64_t>(*slots_[static_cast<std::size_t>(local_rank_)])
-      .store(word, std::memory_order_relaxed);
+  const std::int64_t place = number << kNumberShift | verb << 1 | (is_inside ? 1 : 0);
+  word(slots_[static_cast<std::size_t>(local_rank_)], lane).store(place, std::memory_order_relaxed);
 }
 
-void ProgressBoard::enter(std::int64_t number, int verb) { post(number, verb, true); }
-void ProgressBoard::leave(std::int64_t number, int verb) { post(number, verb, false); }
+void ProgressBoard::enter(std::int64_t number, int verb, Lane lane) {
+  post(number, verb, true, lane);
+}
+void ProgressBoard::leave(std::int64_t number, int verb) { post(number, verb, false, Lane::own); }
 
-std::vector<Progress> ProgressBoard::others() const {
+std::vector<Progress> ProgressBoard::others(Lane lane) const {
   std::vector<Progress> result;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (static_cast<int>(i) == local_rank_) continue;
-    const std::int64_t word = std::atomic_ref<std::int64_t>(*slots_[i]).load();
-    const int verb = static_cast<int>(word >> 1 & ((1 << (kNumberShift - 1)) - 1));
-    result.push_back({world_ranks_[i], word >> kNumberShift, verb, (word & 1) != 0});
+    const std::int64_t place = word(slots_[i], lane).load();
+    const int verb = static_cast<int>(place >> 1 & ((1 << (kNumberShift - 1)) - 1));
+    result.push_back({world_ranks_[i], place >> kNumberShift, verb, (place & 1) != 0});
   }
   return result;
 }

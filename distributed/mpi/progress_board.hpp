@@ -15,9 +15,12 @@ struct Progress {
   bool is_inside;       ///< still in it
 };
 
-/// One word per rank of this host in shared memory. A rank writes its own before and after each
-/// collective (two plain stores, no message), so that one that waits in vain can read which ranks
-/// have not come, even if those are stopped or dead.
+/// Two sequences: the calls of this communicator, and those of a back end on top of it.
+enum class Lane { own, guest };
+
+/// One word per rank and lane of this host in shared memory. A rank writes its own before and after
+/// each collective (two plain stores, no message), so that one that waits in vain can read which
+/// ranks have not come, even if those are stopped or dead.
 class ProgressBoard {
  public:
   /// Collective over `host`. Without shared memory the board stays empty: it only makes errors
@@ -27,13 +30,13 @@ class ProgressBoard {
   ProgressBoard(const ProgressBoard&) = delete;
   ProgressBoard& operator=(const ProgressBoard&) = delete;
 
-  void enter(std::int64_t number, int verb);
+  void enter(std::int64_t number, int verb, Lane lane = Lane::own);
   void leave(std::int64_t number, int verb);
   /// The other ranks of this host, in rank order; empty if the board is.
-  std::vector<Progress> others() const;
+  std::vector<Progress> others(Lane lane) const;
 
  private:
-  void post(std::int64_t number, int verb, bool is_inside);
+  void post(std::int64_t number, int verb, bool is_inside, Lane lane);
   void map_slots(const OwnedComm& host);
 
   const Session& session_;

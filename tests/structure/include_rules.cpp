@@ -25,8 +25,10 @@ struct Restriction {
 
 const std::vector<Restriction>& restrictions() {
   static const std::vector<Restriction> all = {
-      {{"mpi.h"}, {"distributed/mpi/", "tests/"}},    {{"nccl"}, {"distributed/nccl/"}},
-      {{"boost/"}, {"runtime/checkpoint/"}},          {{"CLI/"}, {"launch/"}},
+      {{"mpi.h"}, {"distributed/mpi/", "tests/"}},
+      {{"nccl"}, {"distributed/nccl/", "tests/support/fake_gpu/"}},
+      {{"boost/"}, {"runtime/checkpoint/"}},
+      {{"CLI/"}, {"launch/"}},
       {{"toml++/", "toml.hpp"}, {"runtime/config/"}},
   };
   return all;

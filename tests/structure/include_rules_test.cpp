@@ -81,6 +81,7 @@ TEST(IncludeRules, keep_restricted_headers_in_their_places) {
   for (const Case& c : {Case{"<mpi.h>", "distributed/mpi/a.hpp", "distributed/a.cpp"},
                         Case{"<mpi.h>", "tests/support/a.cpp", "launch/main.cpp"},
                         Case{"<nccl.h>", "distributed/nccl/a.cpp", "tests/a.cpp"},
+                        Case{"<nccl.h>", "tests/support/fake_gpu/a.cpp", "distributed/mpi/a.cpp"},
                         Case{"<boost/archive/a.hpp>", "runtime/checkpoint/a.hpp", "runtime/a.cpp"},
                         Case{"<CLI/CLI.hpp>", "launch/main.cpp", "solvers/a.cpp"},
                         Case{"<toml++/toml.h>", "runtime/config/a.cpp", "runtime/data/a.cpp"},

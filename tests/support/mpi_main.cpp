@@ -122,10 +122,6 @@ Communicator& world() {
   return *the_world;
 }
 
-std::unique_ptr<Communicator> make_world(const MpiOptions& options) {
-  return make_mpi_communicator(options);
-}
-
 void OnAllRanks::SetUp() {}
 void OnAllRanks::TearDown() {}
 

@@ -1,0 +1,15 @@
+// The table of libkantor_cuda.so.
+
+#include "distributed/nccl/cuda_library.hpp"
+
+#include "distributed/nccl/nccl_communicator.hpp"
+
+extern "C" __attribute__((visibility("default"))) const kantor::CudaLibrary* kantor_cuda_library() {
+  static const std::string abi = kantor::cuda_library_abi();
+  static const kantor::CudaLibrary table = {
+      abi.c_str(),
+      [](kantor::Communicator& host, const kantor::NcclOptions& options) -> kantor::Communicator* {
+        return new kantor::nccl::NcclCommunicator(host, options);
+      }};
+  return &table;
+}

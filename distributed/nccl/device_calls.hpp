@@ -1,0 +1,56 @@
+#pragma once
+
+// Shared by the files of libkantor_cuda.so: return codes of CUDA and NCCL, and waiting by polling.
+
+#include <cuda_runtime_api.h>
+#include <nccl.h>
+
+#include <functional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+#include "distributed/communicator.hpp"
+#include "runtime/core/error.hpp"
+
+namespace kantor::nccl {
+
+/// A call of the CUDA runtime or of NCCL did not do its work. Whoever knows what the call was for
+/// turns it into an Error.
+struct DeviceFault : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// It was not done at the deadline.
+struct Overdue : DeviceFault {
+  using DeviceFault::DeviceFault;
+};
+
+/// @throws DeviceFault unless it is cudaSuccess.
+void check(cudaError_t code, const char* function);
+/// @param comm may be null. @throws DeviceFault unless it is ncclSuccess.
+void check(ncclResult_t code, const char* function, ncclComm_t comm);
+/// A success that leaves its result unset is none either. @throws DeviceFault if it is null.
+void check_set(const void* result, const char* function);
+
+/// Runs `body` and gives its DeviceFault the type that decides the exit code.
+template <class Failure, class Body>
+void as(std::string_view attempt, Body&& body) {
+  try {
+    body();
+  } catch (const DeviceFault& fault) {
+    throw Failure(concat(attempt, ": ", fault.what()));
+  }
+}
+
+using IsDone = std::function<bool()>;
+
+/// Polls until it is done. @throws Overdue past the deadline, and whatever is_done throws.
+void poll(const IsDone& is_done, double timeout_s);
+
+/// The same on all ranks at once: nobody leaves before all are done, and all leave soon after one
+/// has failed. Collective. @throws CommError on the lowest rank that failed, PeerError on others.
+void poll_together(Communicator& host, std::string_view what, const IsDone& is_done,
+                   double timeout_s);
+
+}  // namespace kantor::nccl

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "distributed/nccl/device_resources.hpp"
+#include "distributed/nccl/last_resort.hpp"
+#include "distributed/nccl/nccl.hpp"
+#include "distributed/nccl/nccl_handle.hpp"
+
+namespace kantor::nccl {
+
+/// The verbs over NCCL; barriers, agreements and the end of all ranks over the host communicator.
+/// Every verb is put on a stream and then polled: event, NCCL's asynchronous error, deadline.
+class NcclCommunicator final : public Communicator {
+ public:
+  NcclCommunicator(Communicator& host, const NcclOptions& options);
+  ~NcclCommunicator() override;
+
+  int rank() const override { return host_.rank(); }
+  int size() const override { return host_.size(); }
+  int local_rank() const override { return host_.local_rank(); }
+  int local_size() const override { return host_.local_size(); }
+  std::string backend_name() const override { return "nccl"; }
+
+  void finish() override;
+  void abort(int exit_code) override { host_.abort(exit_code); }
+
+ protected:
+  void do_all_reduce(void* buffer, std::int64_t count, ElementType type, ReduceOp op,
+                     const Call& call) override;
+  void do_all_gather(const void* part, void* all, std::int64_t part_count, ElementType type,
+                     const Call& call) override;
+  void do_reduce_scatter(const void* all, void* part, std::int64_t part_count, ElementType type,
+                         const Call& call) override;
+  void do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,
+                    const Call& call) override;
+  void do_barrier(const Call& call) override;
+  std::int64_t do_agree(std::int64_t value, const Call& call) override;
+
+ private:
+  /// One NCCL call: buffers anywhere, and how to start it on buffers in device memory.
+  struct Operation {
+    const char* function;
+    const void* input;
+    std::size_t input_bytes;
+    void* output;
+    std::size_t output_bytes;
+    std::function<ncclResult_t(const void* from, void* to, cudaStream_t stream)> start;
+  };
+  class Transfer;  // an operation under way
+
+  void bring_up();
+  void warm_up();
+  Operation sum_or_max(void* buffer, std::int64_t count, ElementType type, ReduceOp op) const;
+  void carry_out(const Operation& operation);
+  template <class Real, class Key>
+  void max_of_reals(void* buffer, std::int64_t count, ElementType key_type);
+
+  bool is_on_device(const void* buffer) const;
+  cudaStream_t stream_for(bool has_device_buffer) const;
+  bool is_reached() const;
+  void copy_device_to_host(void* to, const void* from, std::size_t bytes);
+  void copy_host_to_device(void* to, const void* from, std::size_t bytes);
+
+  /// The frame of every verb: refuses after a failure, and turns what goes wrong into CommError.
+  void run(const Call& call, const std::function<void()>& body);
+  void give_up(const Call& call);
+  [[noreturn]] void fail(const Call& call, const std::string& reason);
+
+  Communicator& host_;
+  const NcclOptions options_;
+  LastResort last_resort_;
+  int device_ = 0;
+  Resources resources_;
+  NcclHandle handle_;
+  const int exceptions_before_;
+  std::string first_failure_;  // not empty: unusable
+  bool is_finished_ = false;
+};
+
+}  // namespace kantor::nccl
