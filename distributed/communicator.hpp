@@ -144,6 +144,13 @@ struct MpiOptions {
 /// Collective. @throws ConfigError, ValueError, CommError.
 std::unique_ptr<Communicator> make_mpi_communicator(const MpiOptions& options);
 
+/// Ranks of run.deterministic = "strict", whatever the number of processes.
+inline constexpr int kStrictRanks = 8;
+/// This process's share of them, one for each thread, the first for the thread that `between` is
+/// used on. @param between the processes, 1, 2, 4 or 8. @throws ConfigError.
+std::vector<std::unique_ptr<Communicator>> make_strict_communicators(
+    std::unique_ptr<Communicator> between, double timeout_s);
+
 /// What the launcher announced through the environment, for a refusal to run P singletons on one
 /// directory: num_ranks > 1 while MPI_Comm_size is 1 means that MPI and the launcher do not fit.
 struct LaunchEnvironment {

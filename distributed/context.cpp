@@ -25,6 +25,31 @@ void CheckpointConfig::check() const {
   }
 }
 
+namespace {
+
+/// false | true | "strict"
+void describe_deterministic(config::Fields& fields, std::string& deterministic) {
+  constexpr const char* kMeaning =
+      "false, true, or \"strict\": the same bits on 1, 2, 4, 8 processes";
+  const config::Value* given = fields.raw("deterministic", kMeaning);
+  if (given == nullptr) {
+    fields.resolve_raw("deterministic", {false, "default", ""});
+    return;
+  }
+  if (const bool* yes = std::get_if<bool>(&given->data)) {
+    deterministic = *yes ? "true" : "false";
+    return;
+  }
+  const auto* word = std::get_if<std::string>(&given->data);
+  if (word == nullptr || *word != "strict") {
+    throw ConfigError(concat(fields.where("deterministic"), " is ", config::to_toml_inline(*given),
+                             "; expected ", kMeaning));
+  }
+  deterministic = *word;
+}
+
+}  // namespace
+
 void RunConfig::describe(config::Fields& fields) {
   fields.add("seed", seed, "all random numbers follow from it");
   fields.add_choice("device", device, {"auto", "cpu"}, "where tensors live");
@@ -36,6 +61,7 @@ void RunConfig::describe(config::Fields& fields) {
   fields.add("timeout_s", timeout_s, "deadline of one collective, seconds");
   fields.add("max_wall_s", max_wall_s,
              "the run stops with a checkpoint before it has taken so long, seconds; 0 = no limit");
+  describe_deterministic(fields, deterministic);
   fields.add_struct("checkpoint", checkpoint, "when the state is saved");
   fields.add("allow_gpu_sharing", allow_gpu_sharing,
              "backend nccl: allow several ranks on one GPU (NCCL 2.30.3 or later)");
@@ -55,6 +81,11 @@ void RunConfig::check() const {
                              "\"mpi\" are mpirun's"));
   }
   checkpoint.check();
+  if (deterministic == "strict" && backend != "auto" && backend != "mpi") {
+    throw ConfigError(concat("run.deterministic = \"strict\" brings ranks of its own, ",
+                             kStrictRanks, " threads spread over the processes; run.backend = \"",
+                             backend, "\" does not fit, use \"auto\""));
+  }
   if (!(max_wall_s >= 0)) {
     throw ConfigError(
         concat("run.max_wall_s is ", max_wall_s, "; expected 0 (no limit) or more seconds"));

@@ -36,6 +36,9 @@ struct RunConfig {
   bool allow_gpu_sharing = false;     ///< backend nccl: several ranks on one GPU
   double max_wall_s = 0;              ///< the run stops with a checkpoint before; 0 = no limit
   CheckpointConfig checkpoint;
+  /// "false": the same bits for the same ranks, as it happens; "true": promised; "strict": for any
+  /// number of processes.
+  std::string deterministic = "false";
 
   void describe(config::Fields& fields);
   void check() const;

@@ -65,6 +65,9 @@ std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run) {
         ": the launcher does not belong to the MPI library that kantor was built with (",
         "use its mpirun, or srun --mpi=pmix)"));
   }
+  if (run.deterministic == "strict") {
+    return make_strict_communicators(std::move(world), run.timeout_s);
+  }
   std::vector<std::unique_ptr<Communicator>> ranks;
   ranks.push_back(std::move(world));
   return ranks;

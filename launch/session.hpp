@@ -14,7 +14,8 @@ namespace kantor::launch {
 /// This process's number as its launcher says, before MPI is up; 0 without a launcher.
 int announced_rank();
 
-/// The ranks of this run that are in this process: one, or with backend "thread" all of them.
+/// The ranks of this run that are in this process: one, or with backend "thread" all
+/// of them, or with deterministic = "strict" its share of the eight.
 /// @throws ConfigError if the launcher announced more than there are.
 std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run);
 

@@ -96,8 +96,11 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
 
   // All ranks choose alike, by the largest shard and the least free memory.
   const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T);
-  const double budget = static_cast<double>(available_memory_bytes()) / 4 /
-                        static_cast<double>(context.world.local_size());
+  constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
+  const double budget = context.run.deterministic == "strict"
+                            ? kStrictBudget
+                            : static_cast<double>(available_memory_bytes()) / 4 /
+                                  static_cast<double>(context.world.local_size());
   const bool is_short = context.world.agree(bytes > budget ? 1 : 0, "memory for the costs") != 0;
   if (storage == Storage::materialised && is_short) {
     fail_alike(
