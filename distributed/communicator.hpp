@@ -50,6 +50,8 @@ class Communicator {
   virtual int local_rank() const = 0;  ///< among the ranks of this host
   virtual int local_size() const = 0;
   virtual std::string backend_name() const = 0;  ///< "self", "thread", "mpi", "nccl"
+  /// Whether buffers may lie in the memory of this rank\'s GPU; host memory is always taken.
+  virtual bool takes_device_memory() const { return false; }
 
   /// In place; the same bits on all ranks (a NaN is a NaN on all ranks; its payload is not kept).
   /// A NaN on any rank is the maximum. `what` names the payload in errors ("gradients").

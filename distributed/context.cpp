@@ -52,7 +52,8 @@ void describe_deterministic(config::Fields& fields, std::string& deterministic) 
 
 void RunConfig::describe(config::Fields& fields) {
   fields.add("seed", seed, "all random numbers follow from it");
-  fields.add_choice("device", device, {"auto", "cpu"}, "where tensors live");
+  fields.add_choice("device", device, {"auto", "cpu", "cuda"},
+                    "where networks and batches live; auto: cpu");
   fields.add_choice("backend", backend, {"auto", "self", "thread", "mpi", "nccl"},
                     "how ranks talk; auto: mpi under mpirun or srun");
   fields.add("ranks", ranks, "ranks of backend \"thread\" in this process; 0 = one per core");
@@ -81,6 +82,12 @@ void RunConfig::check() const {
                              "\"mpi\" are mpirun's"));
   }
   checkpoint.check();
+  if (device == "cuda" && (backend == "thread" || deterministic == "strict")) {
+    throw ConfigError(
+        concat("run.device = \"cuda\" does not go with ",
+               backend == "thread" ? "run.backend = \"thread\"" : "run.deterministic = \"strict\"",
+               ", which is for the CPU"));
+  }
   if (deterministic == "strict" && backend != "auto" && backend != "mpi") {
     throw ConfigError(concat("run.deterministic = \"strict\" brings ranks of its own, ",
                              kStrictRanks, " threads spread over the processes; run.backend = \"",

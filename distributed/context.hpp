@@ -27,7 +27,7 @@ struct CheckpointConfig {
 /// [run]
 struct RunConfig {
   std::int64_t seed = 0;
-  std::string device = "auto";        ///< auto | cpu
+  std::string device = "auto";        ///< auto (the CPU) | cpu | cuda
   std::string backend = "auto";       ///< auto | self | thread | mpi | nccl
   std::int64_t ranks = 0;             ///< backend "thread" only; 0 = one per core
   std::int64_t threads = 0;           ///< worker threads per rank; 0 = fair share of the cores

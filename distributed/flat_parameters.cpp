@@ -2,8 +2,10 @@
 
 #include <torch/torch.h>
 
+#include <array>
 #include <cmath>
 
+#include "distributed/tensor_verbs.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 
@@ -17,7 +19,7 @@ constexpr std::int64_t kAlignmentBytes = 256;
 constexpr std::size_t kLossDigits = 13;
 constexpr int kDigitBits = 12;
 constexpr int kFirstExponent = 72;
-constexpr std::size_t kTailSize = kLossDigits + 3;  // and count, nonfinite, stop
+constexpr std::int64_t kTailSize = kLossDigits + 3;  // and count, nonfinite, stop
 
 std::int64_t padded(std::int64_t count, std::int64_t element_bytes) {
   const std::int64_t unit = kAlignmentBytes / element_bytes;
@@ -76,7 +78,7 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
     total += padded(parameter.tensor.numel(), element_bytes);
   }
   values_ = torch::zeros({total}, options);
-  gradients_with_tail_ = torch::zeros({total + static_cast<std::int64_t>(kTailSize)}, options);
+  gradients_with_tail_ = torch::zeros({total + kTailSize}, options);
   gradients_ = gradients_with_tail_.narrow(0, 0, total);
 
   const torch::NoGradGuard no_grad;
@@ -94,12 +96,15 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
 void FlatParameters::zero_gradients() { gradients_with_tail_.zero_(); }
 
 StepTail FlatParameters::reduce(Communicator& world, const StepTail& mine) {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor tail = gradients_with_tail_.narrow(0, gradients_.numel(), kTailSize);
   const auto run = [&]<class T>(T) {
-    const std::span<T> buffer = span_of<T>(gradients_with_tail_);
-    const std::span<T> tail = buffer.last(kTailSize);
-    pack(tail, mine);
-    world.all_reduce(buffer, ReduceOp::sum, "gradients");
-    return unpack(std::span<const T>(tail));
+    std::array<T, kTailSize> numbers;
+    pack<T>(numbers, mine);
+    tail.copy_(torch::from_blob(numbers.data(), {kTailSize}, tail.scalar_type()));
+    all_reduce(world, gradients_with_tail_, ReduceOp::sum, "gradients");
+    const at::Tensor sums = tail.to(torch::kCPU);
+    return unpack(std::span<const T>(span_of<T>(sums)));
   };
   return values_.scalar_type() == at::kFloat ? run(float{}) : run(double{});
 }
@@ -128,10 +133,7 @@ std::string FlatParameters::description() const {
 }
 
 void FlatParameters::broadcast(Communicator& world) {
-  const auto run = [&]<class T>(T) {
-    world.broadcast(span_of<T>(values_), 0, "initial parameters");
-  };
-  values_.scalar_type() == at::kFloat ? run(float{}) : run(double{});
+  kantor::broadcast(world, values_, 0, "initial parameters");
 }
 
 }  // namespace kantor

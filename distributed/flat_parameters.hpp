@@ -29,7 +29,8 @@ struct StepTail {
 class FlatParameters {
  public:
   /// Re-seats every tensor and its gradient as views of two flat buffers, at 256-byte offsets.
-  /// All tensors have one type (convert before), float32 or float64, on the CPU.
+  /// All tensors have one type (convert before), float32 or float64, and
+  /// one device.
   explicit FlatParameters(std::vector<NamedParameter> parameters);
 
   const std::vector<NamedParameter>& parameters() const { return parameters_; }

@@ -9,6 +9,7 @@
 #include "launch/run_directory.hpp"
 #include "launch/stop_requests.hpp"
 #include "launch/summary.hpp"
+#include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -162,7 +163,11 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     session.log.info(concat("the run in ", arguments.out, " has finished; nothing to resume"));
     return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);
   }
-  if (!arguments.dry_run) catch_stop_signals();
+  if (!arguments.dry_run) {
+    catch_stop_signals();
+    together(session.world, "finding the device",
+             [&] { static_cast<void>(device_stream(session.run, session.world)); });
+  }
   StopRequests stop({.stop_file = session.is_first() ? arguments.out + "/STOP" : "",
                      .deadline_s = deadline_of(session.start_s, session.run.max_wall_s)});
   RunCheckpoints checkpoints(session.run, arguments.out + "/checkpoints", session.world,

@@ -33,6 +33,7 @@ RunCheckpoints::RunCheckpoints(const RunConfig& run, std::string folder, Communi
                                Log& log)
     : config_(run.checkpoint),
       backend_(world.backend_name()),
+      device_(run.device),
       precision_(run.precision),
       world_(world),
       log_(log),
@@ -108,7 +109,7 @@ void RunCheckpoints::save(checkpoint::Snapshot state) {
 void RunCheckpoints::complete(checkpoint::Metadata& metadata) const {
   metadata.world_size = world_.size();
   metadata.backend = backend_;
-  metadata.device = "cpu";
+  metadata.device = device_;
   metadata.precision = precision_;
   metadata.config_text = identity_.config_text;
   metadata.config_hash = identity_.config_hash;

@@ -52,6 +52,7 @@ class RunCheckpoints final : public Checkpoints {
 
   CheckpointConfig config_;
   std::string backend_;
+  std::string device_;
   std::string precision_;
   Communicator& world_;
   Log& log_;

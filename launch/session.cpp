@@ -8,6 +8,7 @@
 #include <span>
 
 #include "distributed/nccl/nccl.hpp"
+#include "launch/torch_setup.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
@@ -78,7 +79,8 @@ std::unique_ptr<Communicator> make_device_communicator(Communicator& host, const
   // Bringing up thousands of ranks takes longer than one collective.
   return make_nccl_communicator(host, {.timeout_s = run.timeout_s,
                                        .init_timeout_s = 5 * run.timeout_s,
-                                       .allow_gpu_sharing = run.allow_gpu_sharing});
+                                       .allow_gpu_sharing = run.allow_gpu_sharing,
+                                       .stream = device_stream(run, host)});
 }
 
 Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_)
@@ -93,7 +95,7 @@ RunFacts gather_facts(Session& session) {
   RunFacts facts;
   facts.world_size = session.world.size();
   facts.backend = session.world.backend_name();
-  facts.device = "cpu";
+  facts.device = session.run.device == "cuda" ? "cuda" : "cpu";
   facts.precision = session.run.precision;
   facts.threads = session.pool.num_threads();
   facts.hosts = gather_hosts(session.world);

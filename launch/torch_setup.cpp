@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 #include <torch/version.h>
 
+#include "distributed/device.hpp"
+
 namespace kantor::launch {
 
 void set_up_torch() {
@@ -11,6 +13,12 @@ void set_up_torch() {
 }
 
 void set_up_torch_thread() { at::set_num_threads(1); }
+
+std::function<void*()> device_stream(const RunConfig& run, const Communicator& world) {
+  const at::Device device = device_of(run, world);
+  if (device.is_cpu()) return {};
+  return [device] { return current_stream(device); };
+}
 
 std::string torch_version() { return TORCH_VERSION; }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <functional>
 #include <string>
+
+#include "distributed/context.hpp"
 
 namespace kantor::launch {
 
@@ -11,5 +14,9 @@ void set_up_torch();
 void set_up_torch_thread();
 
 std::string torch_version();
+
+/// Asks for the cudaStream_t that LibTorch works on now; empty if tensors are on the CPU.
+/// @throws ConfigError: no usable GPU.
+std::function<void*()> device_stream(const RunConfig& run, const Communicator& world);
 
 }  // namespace kantor::launch

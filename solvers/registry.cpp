@@ -81,6 +81,10 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
 }
 
 Result solve(const Configuration& configuration, const Problem& problem, Context& context) {
+  if (context.run.device == "cuda" && configuration.solver != "neural") {
+    fail_alike(context.world, ConfigError(concat("solver.name = \"", configuration.solver,
+                                                 "\" runs on the CPU; use run.device = \"cpu\"")));
+  }
   const double start = monotonic_seconds();
   Result result = entry_of(configuration).solve(configuration, problem, context);
   result.kind = problem.kind;

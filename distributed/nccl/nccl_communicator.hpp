@@ -23,6 +23,7 @@ class NcclCommunicator final : public Communicator {
   int local_rank() const override { return host_.local_rank(); }
   int local_size() const override { return host_.local_size(); }
   std::string backend_name() const override { return "nccl"; }
+  bool takes_device_memory() const override { return true; }
 
   void finish() override;
   void abort(int exit_code) override { host_.abort(exit_code); }

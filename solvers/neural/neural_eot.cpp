@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "distributed/device.hpp"
 #include "distributed/flat_parameters.hpp"
 #include "distributed/trainer.hpp"
 #include "runtime/core/error.hpp"
@@ -51,9 +52,11 @@ Potential make_potential(const NeuralConfig& config, const Problem& problem, Con
   if (config.network.quadratic && has_gaussian_form(problem.cost.kind)) {
     inputs.gaussian = gaussian_potential(problem, kMaxRank, context);
   }
-  const at::ScalarType dtype =
-      context.run.precision == "float64" ? torch::kFloat64 : torch::kFloat32;
-  return {config.network, std::move(inputs), problem.centre, dtype,
+  const at::Device device = device_of(context.run, context.world);
+  const auto options =
+      torch::TensorOptions(context.run.precision == "float64" ? torch::kFloat64 : torch::kFloat32)
+          .device(device);
+  return {config.network, std::move(inputs), problem.centre, options,
           static_cast<std::uint64_t>(context.run.seed)};
 }
 

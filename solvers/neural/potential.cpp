@@ -15,21 +15,22 @@ namespace {
 
 constexpr int kModelVersion = 1;
 
-at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape, at::ScalarType dtype) {
-  const auto options = torch::TensorOptions().dtype(torch::kFloat64);
-  const at::Tensor view = torch::from_blob(const_cast<double*>(values.data()), shape, options);
-  return view.to(dtype, /*non_blocking=*/false, /*copy=*/true);
+at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape,
+                     const at::TensorOptions& options) {
+  const at::Tensor view =
+      torch::from_blob(const_cast<double*>(values.data()), shape, torch::kFloat64);
+  return view.to(options, /*non_blocking=*/false, /*copy=*/true);
 }
 
 /// Uniform in +-sqrt(3 gain / fan_in): variance gain / fan_in, so that activations keep their size.
 at::Tensor random_weight(std::int64_t out, std::int64_t in, std::uint64_t seed, std::uint32_t layer,
-                         at::ScalarType dtype) {
+                         const at::TensorOptions& options) {
   constexpr double kGain = 2;  // half of the units are off, more or less
   const random::Stream stream(seed, random::Purpose::initial_weights, layer);
   const double bound = std::sqrt(3 * kGain / static_cast<double>(in));
   std::vector<double> values(static_cast<std::size_t>(out * in));
   for (std::size_t i = 0; i < values.size(); ++i) values[i] = bound * (2 * stream.uniform(i) - 1);
-  return to_tensor(values, {out, in}, dtype);
+  return to_tensor(values, {out, in}, options);
 }
 
 /// Whether there are as many values as the shape tells.
@@ -71,40 +72,41 @@ void read_description(const std::string& description, NetworkConfig& config,
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
-  const at::Tensor flat = tensor.detach().to(torch::kFloat64).contiguous().flatten();
+  const at::Tensor flat = tensor.detach().to(torch::kCPU, torch::kFloat64).contiguous().flatten();
   return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
 }
 
 }  // namespace
 
 Potential::Potential(const NetworkConfig& config, PotentialInputs inputs,
-                     std::span<const double> shift, at::ScalarType dtype, std::uint64_t seed)
+                     std::span<const double> shift, const at::TensorOptions& options,
+                     std::uint64_t seed)
     : config_(config), inputs_(std::move(inputs)) {
-  place_inputs(shift, dtype);
+  place_inputs(shift, options);
   std::int64_t in = inputs_.d;
   for (const std::int64_t out : config_.width) {
     layers_.push_back(
-        {random_weight(out, in, seed, static_cast<std::uint32_t>(layers_.size()), dtype),
-         torch::zeros({out}, dtype)});
+        {random_weight(out, in, seed, static_cast<std::uint32_t>(layers_.size()), options),
+         torch::zeros({out}, options)});
     in = out;
   }
-  layers_.push_back({torch::zeros({1, in}, dtype), torch::zeros({1}, dtype)});
+  layers_.push_back({torch::zeros({1, in}, options), torch::zeros({1}, options)});
   for (Layer& layer : layers_) {
     layer.weight.requires_grad_();
     layer.bias.requires_grad_();
   }
 }
 
-void Potential::place_inputs(std::span<const double> shift, at::ScalarType dtype) {
+void Potential::place_inputs(std::span<const double> shift, const at::TensorOptions& options) {
   std::vector<double> origin(inputs_.mean);
   for (std::size_t k = 0; k < shift.size(); ++k) origin[k] -= shift[k];
   std::vector<double> inverse(inputs_.deviation);
   for (double& value : inverse) value = 1 / value;
-  origin_ = to_tensor(origin, {inputs_.d}, dtype);
-  inverse_deviation_ = to_tensor(inverse, {inputs_.d}, dtype);
+  origin_ = to_tensor(origin, {inputs_.d}, options);
+  inverse_deviation_ = to_tensor(inverse, {inputs_.d}, options);
   if (inputs_.gaussian.scale != 0) {
-    factor_ = to_tensor(inputs_.gaussian.factor, {inputs_.d, inputs_.gaussian.rank}, dtype);
-    linear_ = to_tensor(inputs_.gaussian.linear, {inputs_.d}, dtype);
+    factor_ = to_tensor(inputs_.gaussian.factor, {inputs_.d, inputs_.gaussian.rank}, options);
+    linear_ = to_tensor(inputs_.gaussian.linear, {inputs_.d}, options);
   }
 }
 

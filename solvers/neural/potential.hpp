@@ -33,14 +33,16 @@ class Potential {
  public:
   /// Initial weights follow from the seed by counter-based random numbers.
   /// @param shift [D] already subtracted from the points that forward() gets.
+  /// @param options type and device.
   Potential(const NetworkConfig& config, PotentialInputs inputs, std::span<const double> shift,
-            at::ScalarType dtype, std::uint64_t seed);
+            const at::TensorOptions& options, std::uint64_t seed);
 
   std::int64_t d() const { return inputs_.d; }
   /// @param x [B, D] points minus shift. @return [B].
   at::Tensor forward(const at::Tensor& x) const;
   /// The network's part alone: output_scale * mlp. @return [B].
   at::Tensor correction(const at::Tensor& x) const;
+  at::Device device() const { return origin_.device(); }
   std::vector<NamedParameter> parameters() const;
   void scale_correction(double factor) { inputs_.output_scale *= factor; }
   /// Adds a constant to f: plan and dual value stay.
@@ -60,7 +62,7 @@ class Potential {
   };
   at::Tensor network(const at::Tensor& z) const;  ///< z = points minus mean [B, D]
   at::Tensor activate(const at::Tensor& hidden) const;
-  void place_inputs(std::span<const double> shift, at::ScalarType dtype);
+  void place_inputs(std::span<const double> shift, const at::TensorOptions& options);
 
   NetworkConfig config_;
   PotentialInputs inputs_;

@@ -18,8 +18,10 @@ std::vector<double> potential_at(const Potential& potential, const Problem& prob
     at::Tensor x = torch::empty({static_cast<std::int64_t>(block.size()), problem.d()},
                                 torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
     problem.marginals[0].read<T>(block, problem.centre, x.data_ptr<T>());
-    const at::Tensor f = part == Part::whole ? potential.forward(x) : potential.correction(x);
-    const at::Tensor exact = f.to(torch::kFloat64);
+    const at::Tensor on_device = x.to(potential.device());
+    const at::Tensor f =
+        part == Part::whole ? potential.forward(on_device) : potential.correction(on_device);
+    const at::Tensor exact = f.to(torch::kCPU, torch::kFloat64);
     values.insert(values.end(), exact.data_ptr<double>(), exact.data_ptr<double>() + exact.numel());
   }
   return values;

@@ -7,14 +7,21 @@
 #include <limits>
 #include <numeric>
 
+#include "distributed/tensor_verbs.hpp"
 #include "runtime/core/error.hpp"
-#include "runtime/kernels/soft_min.hpp"
+#include "solvers/neural/tensor_soft_min.hpp"
 
 namespace kantor::neural {
 
 namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// [n] -> [length], zeros behind.
+at::Tensor padded(const at::Tensor& values, std::int64_t length) {
+  if (values.numel() == length) return values.contiguous();
+  return torch::constant_pad_nd(values, {0, length - values.numel()});
+}
 
 }  // namespace
 
@@ -60,13 +67,20 @@ typename SemiDual<T>::Draw SemiDual<T>::draw(random::Sampler& sampler,
 }
 
 template <class T>
+at::Tensor SemiDual<T>::weights_of(const Draw& draw, const at::Device& device) {
+  const auto size = static_cast<std::int64_t>(draw.weights.size());
+  return torch::from_blob(const_cast<double*>(draw.weights.data()), {size}, torch::kFloat64)
+      .to(device);
+}
+
+template <class T>
 at::Tensor SemiDual<T>::read(const data::Marginal& marginal,
                              std::span<const std::int64_t> rows) const {
   at::Tensor points =
       torch::empty({static_cast<std::int64_t>(rows.size()), problem_.d()},
                    torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
   marginal.read<T>(rows, problem_.centre, points.data_ptr<T>());
-  return points;
+  return points.to(potential_.device());
 }
 
 template <class T>
@@ -77,51 +91,40 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   if (!(x.mass > 0 && y.mass > 0)) {  // nothing to learn from; the same on the ranks of the group
     return {.loss = 0, .count = static_cast<double>(slots_.count())};
   }
-  const auto own = [&]<class V>(const std::vector<V>& all) {
-    return std::span<const V>(all).subspan(index(slots_.first), index(slots_.count()));
+  const auto own = [&](const at::Tensor& all) {
+    return all.narrow(0, slots_.first, slots_.count());
   };
+  const at::Tensor a = weights_of(x, potential_.device());       // [B]
+  const at::Tensor b = own(weights_of(y, potential_.device()));  // [B/P]
 
-  // Potentials of this rank's x, then of the whole batch.
+  // Potentials of this rank's x, then of the whole batch; the last ranks' slots are padded.
   const at::Tensor all_x = read(problem_.marginals[0], x.rows);  // [B, D]
-  const at::Tensor f = potential_.forward(all_x.narrow(0, slots_.first, slots_.count()));
-  std::vector<T> own_f(index(slots_.slots), T(0));  // [S], the last ranks padded
-  const at::Tensor f_values = f.detach();
-  std::copy_n(f_values.data_ptr<T>(), slots_.count(), own_f.begin());
-  std::vector<T> all_f(own_f.size() * index(group_.size()));
-  group_.all_gather<T>(own_f, all_f, "potentials");
-  const std::vector<double> potentials(all_f.begin(),
-                                       all_f.begin() + group_batch_);  // padding is at the end
+  const at::Tensor f = potential_.forward(own(all_x));           // [B/P]
+  const at::Tensor own_f = f.detach();
+  const at::Tensor all_f =
+      all_gather(group_, padded(own_f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
-  const at::Tensor own_y = read(problem_.marginals[1], own(y.rows));  // [B/P, D]
-  std::vector<double> log_weights(x.weights.size());
-  std::transform(x.weights.begin(), x.weights.end(), log_weights.begin(),
-                 [](double weight) { return std::log(weight); });
-  std::vector<double> soft(index(slots_.count()));
-  std::vector<double> weights(index(slots_.slots * group_.size()), 0.0);  // [P S]
-  if (slots_.count() > 0) {
-    const auto cost = kernels::streamed_cost<T>(
-        problem_.cost, {own_y.data_ptr<T>(), slots_.count(), problem_.d()},
-        {all_x.data_ptr<T>(), group_batch_, problem_.d()}, problem_.centre);
-    kernels::soft_min_weights<T>({*cost, log_weights, potentials, problem_.epsilon}, own(y.weights),
-                                 context_.pool, soft,
-                                 std::span(weights).first(index(group_batch_)));
-  }
-  std::vector<double> own_weights(index(slots_.slots));
-  group_.reduce_scatter<double>(weights, own_weights, "column weights");
+  const std::span<const std::int64_t> own_rows =
+      std::span(y.rows).subspan(index(slots_.first), index(slots_.count()));
+  const SoftWeights soft = soft_min_weights({.cost = problem_.cost,
+                                             .centre = problem_.centre,
+                                             .y = read(problem_.marginals[1], own_rows),
+                                             .x = all_x,
+                                             .log_a = a.log(),
+                                             .f = all_f.to(torch::kFloat64),
+                                             .epsilon = problem_.epsilon},
+                                            b, context_.pool);
+  const at::Tensor own_weights =
+      reduce_scatter(group_, padded(soft.weights, slots_.slots * group_.size()), "column weights")
+          .narrow(0, 0, slots_.count());  // [B/P]
 
   // d(-J)/df_i = column weight - a_i: no graph over B x B.
   const double share = static_cast<double>(group_batch_) / static_cast<double>(global_batch_);
-  at::Tensor cotangent = torch::empty_like(f_values);
-  T* const slope = cotangent.data_ptr<T>();
-  double value = 0;
-  for (std::int64_t i = 0; i < slots_.count(); ++i) {
-    const double a = own(x.weights)[index(i)];
-    slope[i] = static_cast<T>(share * (own_weights[index(i)] - a));
-    value += a * static_cast<double>(own_f[index(i)]) + own(y.weights)[index(i)] * soft[index(i)];
-  }
-  if (slots_.count() > 0) f.backward(cotangent);
-  return {.loss = -share * value, .count = static_cast<double>(slots_.count())};
+  const at::Tensor own_a = own(a);
+  if (slots_.count() > 0) f.backward((share * (own_weights - own_a)).to(f.scalar_type()));
+  const at::Tensor value = own_a.dot(own_f.to(torch::kFloat64)) + b.dot(soft.values);
+  return {.loss = -share * value.item<double>(), .count = static_cast<double>(slots_.count())};
 }
 
 template class SemiDual<float>;

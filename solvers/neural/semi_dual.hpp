@@ -39,6 +39,8 @@ class SemiDual final : public Objective {
     double mass = 0;                 ///< of these rows in the marginal; 0: no batch at all
   };
   Draw draw(random::Sampler& sampler, const data::Marginal& marginal, std::int64_t step) const;
+  static at::Tensor weights_of(const Draw& draw, const at::Device& device);  ///< [B], float64
+  /// On the potential's device.
   at::Tensor read(const data::Marginal& marginal, std::span<const std::int64_t> rows) const;
 
   const Problem& problem_;

@@ -196,6 +196,15 @@ TEST_F(BadInput, is_refused_when_verb_or_flag_is_unknown) {
 
 // Output.
 
+TEST_F(BadInput, is_refused_when_there_is_no_gpu_for_the_device) {
+  // Either LibTorch's CUDA libraries are not all installed, or they find no GPU.
+  const ProcessOutcome outcome =
+      kantor({"run", "problem.toml", "--out", "out", "--set", "run.device=cuda", "--quiet"});
+  expect_refused(outcome, kConfig, {"run.device", "cuda", "cpu"});
+  expect_run_refused(kConfig, {"run.device", "thread"},
+                     {"--set", "run.device=cuda", "--set", "run.backend=thread"});
+}
+
 TEST_F(BadInput, leaves_an_existing_output_directory_alone) {
   ASSERT_EQ(kantor({"run", "problem.toml", "--out", "out", "--quiet"}).exit_code % 4, 0);
   const std::string result = read("out/result.json");
