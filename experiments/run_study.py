@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """Runs one study and compares its figures: run_study.py STUDY [--out DIR] [--only TEXT] [--ranks N]
 
-STUDY is a folder here with study.json (the recipe) and problem.toml. Builds first, then starts
+STUDY is a folder here with expected.json (the runs and their figures) and problem.toml. Builds first, then starts
 `mpirun -np RANKS kantor run problem.toml --set ...` for each run of the recipe, and prints a table.
 A run directory that is finished already is not run again, so a broken study goes on where it was.
 Exits with 1 if a figure is missed, with kantor's own code if a run fails.
 
-study.json: {"ranks": 2, "columns": {"gap": "certificate.relative_gap"}, "runs": [
+expected.json: {"ranks": 2, "columns": {"gap": "certificate.relative_gap"}, "runs": [
     {"name": "d{d}", "over": {"d": [2, 8]}, "set": {"problem.marginals.0.generator.d": "{d}"},
      "expect": {"certificate.relative_gap": {"at_most": 1e-3}}}]}
 A run is made for every combination of the values in "over"; {placeholders} are filled in. A key is a
@@ -88,13 +88,13 @@ def text(value):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("study", type=Path)
+    parser.add_argument("study", help="gaussian, fashion_mnist, ..")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="", help="runs whose name holds this text")
     parser.add_argument("--ranks", type=int)
     arguments = parser.parse_args()
-    study = arguments.study.resolve()
-    recipe = json.loads((study / "study.json").read_text())
+    study = ROOT / "experiments" / arguments.study
+    recipe = json.loads((study / "expected.json").read_text())
     out = arguments.out or ROOT / "runs" / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
     ranks = arguments.ranks or recipe.get("ranks", 2)
     subprocess.run([ROOT / "launch/build.sh"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

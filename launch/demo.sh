@@ -25,7 +25,9 @@ solve() {  # NAME PROBLEM [--set ...]
 }
 
 solve images-neural fashion_mnist/problem.toml --set solver.neural.steps=600
-solve gaussian-neural gaussian/problem.toml --set solver.neural.steps=400
+solve gaussian-neural gaussian/problem.toml --set solver.neural.steps=400 \
+  --set problem.marginals.0.generator.n=10000 --set problem.marginals.0.generator.exact_moments=true \
+  --set problem.marginals.1.generator.n=10000 --set problem.marginals.1.generator.exact_moments=true
 solve images-sinkhorn fashion_mnist/problem.toml --set solver.name=sinkhorn
 
 printf '\n'
