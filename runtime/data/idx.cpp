@@ -125,6 +125,11 @@ std::shared_ptr<const RowSource> open_idx(const std::string& path) {
   return memory_rows<std::uint8_t>(std::move(array.values), n, d);
 }
 
+std::vector<std::int64_t> read_idx_shape(const std::string& path) {
+  IdxReader reader(path);
+  return read_shape(reader);
+}
+
 std::vector<std::uint8_t> read_idx_labels(const std::string& path) {
   IdxArray array = read_idx(path);
   if (array.shape.size() != 1) {

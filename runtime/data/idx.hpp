@@ -15,6 +15,10 @@ class RowSource;
 /// bytes are kept in memory as they are. @throws DataError: missing, damaged, truncated, not ubyte.
 std::shared_ptr<const RowSource> open_idx(const std::string& path);
 
+/// What the header says: {number of images, height, width} or {number of labels}. The elements are
+/// not looked at. @throws DataError.
+std::vector<std::int64_t> read_idx_shape(const std::string& path);
+
 /// One-dimensional labels.
 std::vector<std::uint8_t> read_idx_labels(const std::string& path);
 

@@ -1,14 +1,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <filesystem>
 #include <numeric>
-#include <string_view>
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/data/data_format.hpp"
 #include "runtime/data/fingerprint.hpp"
-#include "runtime/data/gzip.hpp"
 #include "runtime/data/idx.hpp"
 #include "runtime/data/mapped_file.hpp"
 #include "runtime/data/marginal.hpp"
@@ -23,36 +21,14 @@ constexpr double kSumTolerance = 1e-4;  // design: weights sum to 1 within it
 
 std::size_t as_size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-enum class Format { npy, idx, safetensors };
-
-/// By extension where it says what is meant, so that a damaged file is told as such; else by the
-/// first bytes.
-Format format_of(const std::string& path) {
-  const std::string extension = std::filesystem::path(path).extension().string();
-  if (extension == ".npy") return Format::npy;
-  if (extension == ".safetensors") return Format::safetensors;
-  const MappedFile file(path);
-  const auto bytes = file.bytes();
-  const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.starts_with("\x93NUMPY")) return Format::npy;
-  if (is_gzip(bytes)) return Format::idx;
-  if (bytes.size() >= 3 && bytes[0] == std::byte{0} && bytes[1] == std::byte{0}) return Format::idx;
-  if (text.size() > 8 && text[8] == '{') return Format::safetensors;
-  const char* remedy = text.starts_with("PK")
-                           ? "; it looks like an .npz archive, save the array alone by numpy.save"
-                           : "; convert it with numpy.save";
-  throw DataError(concat("cannot read ", path,
-                         ": neither .npy nor idx-ubyte (plain or gzip) nor .safetensors", remedy));
-}
-
 std::shared_ptr<const RowSource> open_points(const MarginalConfig& config) {
-  const Format format = format_of(config.path);
-  if (format == Format::safetensors) return open_safetensors(config.path, config.key);
+  const DataFormat format = format_of(config.path);
+  if (format == DataFormat::safetensors) return open_safetensors(config.path, config.key);
   if (!config.key.empty()) {
     throw ConfigError(concat("key = \"", config.key, "\" of marginal ", config.path,
                              ": only .safetensors files have keys"));
   }
-  return format == Format::npy ? open_npy(config.path) : open_idx(config.path);
+  return format == DataFormat::npy ? open_npy(config.path) : open_idx(config.path);
 }
 
 /// Rows whose label is in config.select. @return ascending.

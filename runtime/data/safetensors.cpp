@@ -142,7 +142,7 @@ void check_layout(const std::string& path, std::vector<Entry> entries, std::int6
   }
 }
 
-/// A mapped file and what its header says. Entries in the order of their data.
+/// A mapped file and what its header says. Entries by name.
 struct Opened {
   std::shared_ptr<const MappedFile> file;
   std::vector<Entry> entries;
@@ -264,6 +264,18 @@ std::vector<NamedTensor> read_safetensors(const std::string& path) {
          .is_float64 = is_float64});
   }
   return tensors;
+}
+
+std::vector<TensorOutline> outline_safetensors(const std::string& path) {
+  std::vector<TensorOutline> outlines;
+  Opened opened = open_file(path);
+  for (Entry& entry : opened.entries) {
+    outlines.push_back({.name = std::move(entry.name),
+                        .dtype = std::move(entry.dtype),
+                        .shape = std::move(entry.shape),
+                        .bytes = entry.end - entry.begin});
+  }
+  return outlines;
 }
 
 std::shared_ptr<const RowSource> open_safetensors(const std::string& path, const std::string& key) {

@@ -28,6 +28,16 @@ void write_safetensors(const std::string& path, const std::vector<NamedTensor>& 
 /// duplicates; products checked for overflow. @throws DataError.
 std::vector<NamedTensor> read_safetensors(const std::string& path);
 
+/// What the header says of a tensor of any type.
+struct TensorOutline {
+  std::string name;
+  std::string dtype;  ///< "F32", "BF16", ..
+  std::vector<std::int64_t> shape;
+  std::int64_t bytes = 0;
+};
+/// All tensors by name, checked as by read_safetensors(). @throws DataError.
+std::vector<TensorOutline> outline_safetensors(const std::string& path);
+
 /// One F32 or F64 tensor of two dimensions (or one: D = 1) as rows, mapped; key may be empty if the
 /// file holds just one. @throws DataError; ConfigError: no such key, or none where it is needed.
 std::shared_ptr<const RowSource> open_safetensors(const std::string& path, const std::string& key);

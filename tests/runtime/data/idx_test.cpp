@@ -74,6 +74,15 @@ TEST_F(Idx, reads_labels) {
   EXPECT_THAT(labels(gzip(idx_file({3}, "abc"))), ElementsAre('a', 'b', 'c'));
 }
 
+TEST_F(Idx, tells_the_shape_alone) {
+  test::write_bytes(path_, gzip(idx_file({2, 2, 2}, kPixels)));
+  EXPECT_THAT(read_idx_shape(path_), ElementsAre(2, 2, 2));
+  test::write_bytes(path_, idx_file({3}, "abc"));
+  EXPECT_THAT(read_idx_shape(path_), ElementsAre(3));
+  test::write_bytes(path_, "something");
+  EXPECT_THROW(read_idx_shape(path_), DataError);
+}
+
 TEST_F(Idx, reads_a_large_compressed_file) {
   std::string pixels(300 * 28 * 28, '\0');
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<char>(i * i % 251);

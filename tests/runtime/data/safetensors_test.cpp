@@ -89,6 +89,22 @@ TEST_F(Safetensors, needs_no_key_where_there_is_one_tensor) {
   EXPECT_EQ(open_safetensors(path_, "")->num_dims(), 3);
 }
 
+TEST_F(Safetensors, tells_of_every_tensor_whatever_its_type) {
+  test::write_bytes(path_, file_of(R"({"__metadata__":{"a":"b"},)"
+                                   R"("h":{"dtype":"BF16","shape":[2,1],"data_offsets":[8,12]},)"
+                                   R"("x":{"dtype":"F64","shape":[],"data_offsets":[0,8]}})",
+                                   raw(std::vector<double>{3}) + "hhhh"));
+  const auto outlines = outline_safetensors(path_);
+  ASSERT_EQ(outlines.size(), 2u);
+  EXPECT_EQ(outlines[0].name, "h");
+  EXPECT_EQ(outlines[0].dtype, "BF16");
+  EXPECT_THAT(outlines[0].shape, ElementsAre(2, 1));
+  EXPECT_EQ(outlines[0].bytes, 4);
+  EXPECT_EQ(outlines[1].name, "x");
+  test::write_bytes(path_, "short");
+  EXPECT_THROW(outline_safetensors(path_), DataError);
+}
+
 // Bad input.
 
 TEST_F(Safetensors, asks_for_a_key_where_there_are_several_tensors) {
@@ -136,6 +152,8 @@ TEST_F(Safetensors, survives_any_single_wrong_header_byte) {
 TEST_F(Safetensors, refuses_a_header_longer_than_the_file_or_the_limit) {
   EXPECT_THAT(refusal(raw(std::vector<std::uint64_t>{~std::uint64_t{0}}) + "{}"),
               HasSubstr("18446744073709551615"));
+  EXPECT_THAT(refusal(raw(std::vector<std::uint64_t>{std::uint64_t{1} << 63}) + "{}"),
+              HasSubstr("9223372036854775808"));
   EXPECT_THAT(refusal(raw(std::vector<std::uint64_t>{100'000'001}) + "{}"), HasSubstr("100000001"));
   EXPECT_THAT(refusal(raw(std::vector<std::uint64_t>{3}) + "{}"), HasSubstr("truncated"));
 }
@@ -166,11 +184,28 @@ TEST_F(Safetensors, refuses_headers_that_are_not_the_expected_json) {
   }
 }
 
+TEST_F(Safetensors, refuses_a_type_that_lies_about_the_bytes) {
+  for (const char* dtype : {"F64", "F16", "BOOL", "I64", "f32", "F32 "}) {
+    EXPECT_THROW(
+        read(file_of(concat(R"({"a":{"dtype":")", dtype, R"(","shape":[1],"data_offsets":[0,4]}})"),
+                     "1234")),
+        DataError)
+        << dtype;
+  }
+}
+
 TEST_F(Safetensors, refuses_holes_and_overlaps) {
   const std::string a = R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},)";
   EXPECT_THAT(
       refusal(file_of(a + R"("b":{"dtype":"F32","shape":[1],"data_offsets":[5,9]}})", "123456789")),
       HasSubstr("expected 4"));
+  EXPECT_THAT(
+      refusal(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", "12345678")),
+      HasSubstr("expected 0"));
+  EXPECT_THAT(refusal(file_of(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":)"
+                              R"([9223372036854775803,9223372036854775807]}})",
+                              "1234")),
+              HasSubstr("expected 0"));
   EXPECT_THROW(
       read(file_of(a + R"("b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", "1234")),
       DataError);
@@ -182,6 +217,10 @@ TEST_F(Safetensors, refuses_holes_and_overlaps) {
 TEST_F(Safetensors, refuses_a_name_given_twice) {
   const std::string entry = R"("a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]})";
   EXPECT_THAT(refusal(file_of("{" + entry + "," + entry + "}", "1234")), HasSubstr("twice"));
+  EXPECT_THAT(refusal(file_of(R"({"a":{"dtype":"F64","dtype":"F32","shape":[1],)"
+                              R"("data_offsets":[0,4]}})",
+                              "1234")),
+              HasSubstr("twice"));
 }
 
 TEST_F(Safetensors, refuses_products_that_overflow) {
