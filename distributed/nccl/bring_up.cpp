@@ -1,7 +1,5 @@
 #include "distributed/nccl/bring_up.hpp"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -9,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/device_calls.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/process.hpp"
@@ -27,15 +26,6 @@ struct Identity {
   int nccl_version = 0;
   int cuda_version = 0;
 };
-
-std::string nccl_version_text(int code) {
-  return concat(code / 10000, ".", code / 100 % 100, ".", code % 100);
-}
-
-std::string path_of(const void* symbol) {
-  Dl_info info{};
-  return dladdr(symbol, &info) == 0 || info.dli_fname == nullptr ? "?" : info.dli_fname;
-}
 
 void read_versions(Identity& mine) {
   check(ncclGetVersion(&mine.nccl_version), "ncclGetVersion", nullptr);

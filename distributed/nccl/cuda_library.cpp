@@ -4,12 +4,17 @@
 
 #include "distributed/nccl/nccl_communicator.hpp"
 
+namespace kantor::nccl {
+void describe(CudaFacts& facts);  // cuda_facts.cpp
+}
+
 extern "C" __attribute__((visibility("default"))) const kantor::CudaLibrary* kantor_cuda_library() {
   static const std::string abi = kantor::cuda_library_abi();
   static const kantor::CudaLibrary table = {
       abi.c_str(),
       [](kantor::Communicator& host, const kantor::NcclOptions& options) -> kantor::Communicator* {
         return new kantor::nccl::NcclCommunicator(host, options);
-      }};
+      },
+      &kantor::nccl::describe};
   return &table;
 }

@@ -1,10 +1,11 @@
 #pragma once
 
 // Between the program and libkantor_cuda.so, the part of kantor that needs the CUDA runtime and
-// NCCL. It is loaded when a run first asks for it, so that other runs stay small.
+// NCCL. It is loaded when a run first asks for it (or the doctor), so that other runs stay small.
 
 #include <string>
 
+#include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/nccl.hpp"
 #include "runtime/core/error.hpp"
 
@@ -14,6 +15,7 @@ namespace kantor {
 struct CudaLibrary {
   const char* abi;  ///< cuda_library_abi() as the library was built
   Communicator* (*make_nccl)(Communicator& host, const NcclOptions& options);  ///< for the caller
+  void (*describe)(CudaFacts& facts);
 };
 
 /// Both sides must be of one build: C++ objects pass between them. KANTOR_CUDA_ABI is the hash of

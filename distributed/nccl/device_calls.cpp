@@ -1,5 +1,7 @@
 #include "distributed/nccl/device_calls.hpp"
 
+#include <dlfcn.h>
+
 #include <algorithm>
 
 #include "distributed/polling.hpp"
@@ -33,6 +35,11 @@ std::string too_late(double timeout_s) {
 }
 
 }  // namespace
+
+std::string path_of(const void* function) {
+  Dl_info info{};
+  return dladdr(function, &info) == 0 || info.dli_fname == nullptr ? "?" : info.dli_fname;
+}
 
 void check(cudaError_t code, const char* function) {
   if (code == cudaSuccess) return;

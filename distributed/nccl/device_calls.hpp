@@ -43,6 +43,9 @@ void as(std::string_view attempt, Body&& body) {
   }
 }
 
+/// The file of the library that a function came from; "?" if the dynamic linker does not know.
+std::string path_of(const void* function);
+
 using IsDone = std::function<bool()>;
 
 /// Polls until it is done. @throws Overdue past the deadline, and whatever is_done throws.

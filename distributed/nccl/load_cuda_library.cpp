@@ -32,7 +32,7 @@ const CudaLibrary& load() {
   void* handle =
       dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);  // never closed: its code stays in use
   if (handle == nullptr) {
-    throw ConfigError(concat("run.backend = \"nccl\" cannot load ", kName, ": ", last_dl_error(),
+    throw ConfigError(concat("cannot load ", kName, ": ", last_dl_error(),
                              "; run launch/build.sh, or use run.backend = \"mpi\""));
   }
   const auto entry =
@@ -47,6 +47,12 @@ const CudaLibrary& load() {
 }
 
 }  // namespace
+
+CudaFacts describe_cuda() {
+  CudaFacts facts;
+  load().describe(facts);
+  return facts;
+}
 
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                      const NcclOptions& options) {

@@ -111,6 +111,12 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   return cudaSuccess;
 }
 
+cudaError_t cudaDriverGetVersion(int* version) {
+  FAKE_CUDA_ENTRY();
+  *version = CUDART_VERSION;
+  return cudaSuccess;
+}
+
 cudaError_t cudaGetDeviceCount(int* count) {
   FAKE_CUDA_ENTRY();
   *count = setting("KANTOR_FAKE_DEVICES", 8);
@@ -136,6 +142,8 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   std::snprintf(properties->name, sizeof properties->name, "Look-alike");
   properties->uuid.bytes[15] = static_cast<char>(device + 1);
   properties->pciBusID = device + 1;
+  properties->major = 9;
+  properties->totalGlobalMem = std::size_t{80} << 30;
   return cudaSuccess;
 }
 
