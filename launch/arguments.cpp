@@ -19,6 +19,8 @@ constexpr const char* kExamples = R"(Examples:
   mpirun -np 4 kantor run problem.toml        the same problem, shared by 4 processes
   kantor run problem.toml --set solver.name=sinkhorn --out runs/baseline
   kantor eval runs/problem --points new.npy --out mapped
+  kantor inspect runs/problem                 what a run, checkpoint or data file holds
+  mpirun -np 4 kantor doctor                  whether this machine is in order
 
 `kantor VERB --help` has more. Exit codes: 0 done, 2 usage, 3 input data, 4 not
 converged (results written), 70 numerical failure, 74 I/O, 75 a rank was lost,
@@ -46,6 +48,26 @@ marginal, map.npy [n, d].
 
 Example:
   kantor eval runs/problem --points new.npy --marginal 0 --out runs/problem-new)";
+
+constexpr const char* kInspectExamples =
+    R"(PATH is a run directory (also of a run that is running or was killed), a checkpoint, a data
+file (.npy, idx-ubyte(.gz), .safetensors) or a problem file. Nothing is written.
+
+Examples:
+  kantor inspect runs/problem
+  kantor inspect train-images-idx3-ubyte.gz
+
+Exit codes: 0, also for a run that failed; 2 no such path; 3 it is damaged.)";
+
+constexpr const char* kDoctorExamples =
+    R"(One line a check: ok, warn or FAIL, and then what to do. Under mpirun all ranks take part, and
+what only some of them met is said with their numbers. Leaves nothing behind.
+
+Examples:
+  kantor doctor
+  mpirun -np 4 kantor doctor --out /scratch/runs
+
+Exit codes: 0 nothing failed; 78 at least one FAIL.)";
 
 /// Flags of an app with their dashes, for suggestions.
 std::vector<std::string> flags_of(const CLI::App& app) {
@@ -92,8 +114,12 @@ struct Parser {
   CLI::App app{kAbout, "kantor"};
   CLI::App* run_verb = nullptr;
   CLI::App* eval_verb = nullptr;
+  CLI::App* inspect_verb = nullptr;
+  CLI::App* doctor_verb = nullptr;
   RunArguments run;
   EvalArguments eval;
+  InspectArguments inspect;
+  DoctorArguments doctor{.out = "runs"};
 
   Parser() {
     // Extras and missing arguments are refused below, by name; CLI11 would stop at the first rule
@@ -106,6 +132,8 @@ struct Parser {
     app.get_formatter()->column_width(26);
     add_run();
     add_eval();
+    add_inspect();
+    add_doctor();
   }
   Parser(const Parser&) = delete;
   Parser& operator=(const Parser&) = delete;
@@ -137,6 +165,22 @@ struct Parser {
         ->type_name("INT");
     eval_verb->add_option("--out", eval.out, "Folder to write; must be new")->type_name("DIR");
     eval_verb->footer(kEvalExamples);
+  }
+
+  void add_inspect() {
+    inspect_verb =
+        app.add_subcommand("inspect", "What a run directory, checkpoint or data file holds");
+    inspect_verb->allow_extras();
+    inspect_verb->add_option("PATH", inspect.path, "A file or run directory")->type_name("PATH");
+    inspect_verb->footer(kInspectExamples);
+  }
+
+  void add_doctor() {
+    doctor_verb = app.add_subcommand("doctor", "Check processor, libraries, ranks, GPUs and disk");
+    doctor_verb->allow_extras();
+    doctor_verb->add_option("--out", doctor.out, "Where runs will be written [runs]")
+        ->type_name("DIR");
+    doctor_verb->footer(kDoctorExamples);
   }
 };
 
@@ -170,6 +214,22 @@ void check_words(const Parser& parser) {
   }
 }
 
+RunArguments checked(RunArguments run) {
+  require(run.problem, "a problem file", "kantor run");
+  if (run.out.empty()) run.out = "runs/" + std::filesystem::path(run.problem).stem().string();
+  return run;
+}
+
+EvalArguments checked(EvalArguments eval) {
+  require(eval.run_directory, "a run directory", "kantor eval");
+  require(eval.points, "--points FILE", "kantor eval");
+  require(eval.out, "--out DIR", "kantor eval");
+  if (eval.marginal < 0 || eval.marginal > 1) {
+    throw UsageError(concat("--marginal ", eval.marginal, ": a run has the marginals 0 and 1"));
+  }
+  return eval;
+}
+
 }  // namespace
 
 Arguments parse_arguments(const std::vector<std::string>& words) {
@@ -185,21 +245,14 @@ Arguments parse_arguments(const std::vector<std::string>& words) {
     throw UsageError(concat(one_line(error.what()), "; see kantor --help"));
   }
   check_words(parser);
-  if (parser.run_verb->parsed()) {
-    require(parser.run.problem, "a problem file", "kantor run");
-    if (parser.run.out.empty()) {
-      parser.run.out = "runs/" + std::filesystem::path(parser.run.problem).stem().string();
-    }
-    return parser.run;
+  if (parser.run_verb->parsed()) return checked(parser.run);
+  if (parser.eval_verb->parsed()) return checked(parser.eval);
+  if (parser.inspect_verb->parsed()) {
+    require(parser.inspect.path, "a path", "kantor inspect");
+    return parser.inspect;
   }
-  require(parser.eval.run_directory, "a run directory", "kantor eval");
-  require(parser.eval.points, "--points FILE", "kantor eval");
-  require(parser.eval.out, "--out DIR", "kantor eval");
-  if (parser.eval.marginal < 0 || parser.eval.marginal > 1) {
-    throw UsageError(
-        concat("--marginal ", parser.eval.marginal, ": a run has the marginals 0 and 1"));
-  }
-  return parser.eval;
+  require(parser.doctor.out, "a folder behind --out", "kantor doctor");
+  return parser.doctor;
 }
 
 }  // namespace kantor::launch

@@ -27,12 +27,23 @@ struct EvalArguments {
   std::string out;
 };
 
+/// kantor inspect PATH
+struct InspectArguments {
+  std::string path;
+};
+
+/// kantor doctor ...
+struct DoctorArguments {
+  std::string out;  ///< --out, "runs" by default: where runs would be written
+};
+
 /// --help, --version: a text to print, and nothing else to do.
 struct Answer {
   std::string text;
 };
 
-using Arguments = std::variant<Answer, RunArguments, EvalArguments>;
+using Arguments =
+    std::variant<Answer, RunArguments, EvalArguments, InspectArguments, DoctorArguments>;
 
 /// @param words the command line without the program's name.
 /// @throws UsageError, one line that names the nearest verb or flag.

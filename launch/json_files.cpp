@@ -2,11 +2,12 @@
 
 #include <unistd.h>
 
-#include <fstream>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "launch/build_info.hpp"
 #include "launch/torch_setup.hpp"
+#include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor::launch {
@@ -24,6 +25,16 @@ void put(Json& json, const char* key, const std::optional<T>& value) {
   if (value) json[key] = *value;
 }
 
+/// NaN and infinities are written as null.
+double number(const Json& json) {
+  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
+}
+
+void take(const Json& json, const char* key, std::optional<double>& value) {
+  const auto found = json.find(key);
+  if (found != json.end()) value = number(*found);
+}
+
 Json certificate_of(const Certificate& certificate) {
   return {{"dual_value", certificate.dual_value},
           {"solved_value", certificate.solved_value},
@@ -32,17 +43,6 @@ Json certificate_of(const Certificate& certificate) {
           {"gap_nats", certificate.gap_nats},
           {"iterations", certificate.iterations},
           {"marginal_error", certificate.marginal_error}};
-}
-
-std::string cpu_model() {
-  std::ifstream file("/proc/cpuinfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("model name")) {
-      const auto colon = line.find(": ");
-      if (colon != std::string::npos) return line.substr(colon + 2);
-    }
-  }
-  return "unknown";
 }
 
 }  // namespace
@@ -124,7 +124,80 @@ Status parse_status(const std::string& text) {
   if (reason != json.end() && reason->is_string()) status.reason = reason->get<std::string>();
   const auto step = json.find("step");
   if (step != json.end() && step->is_number_integer()) status.step = step->get<std::int64_t>();
+  const auto pid = json.find("pid");
+  if (pid != json.end() && pid->is_number_integer()) status.pid = pid->get<std::int64_t>();
+  const auto host = json.find("host");
+  if (host != json.end() && host->is_string()) status.host = host->get<std::string>();
   return status;
+}
+
+std::optional<StoredResult> parse_result(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    StoredResult stored;
+    Result& result = stored.result;
+    json.at("kind").get_to(result.kind);
+    json.at("solver").get_to(result.solver);
+    json.at("cost").get_to(result.cost);
+    result.epsilon = number(json.at("epsilon"));
+    result.epsilon_relative = number(json.at("epsilon_relative"));
+    json.at("n").get_to(result.n);
+    json.at("d").get_to(result.d);
+    json.at("iterations").get_to(result.iterations);
+    result.dual_value = number(json.at("dual_value"));
+    result.seconds.total = number(json.at("seconds").at("total"));
+    take(json, "objective", result.objective);
+    take(json, "transport_cost", result.transport_cost);
+    take(json, "kl", result.kl);
+    take(json, "samples_per_second", result.samples_per_second);
+    if (json.contains("steps")) result.steps = json["steps"].get<std::int64_t>();
+    if (json.contains("reference")) {
+      const Json& reference = json["reference"];
+      result.reference = {number(reference.at("value")), reference.at("source")};
+    }
+    json.at("world_size").get_to(stored.facts.world_size);
+    json.at("backend").get_to(stored.facts.backend);
+    json.at("device").get_to(stored.facts.device);
+    json.at("precision").get_to(stored.facts.precision);
+    return stored;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::optional<StoredEnvironment> parse_environment(const std::string& text) {
+  try {
+    const Json json = Json::parse(text);
+    StoredEnvironment stored;
+    json.at("world_size").get_to(stored.world_size);
+    json.at("threads_per_rank").get_to(stored.threads);
+    json.at("backend").get_to(stored.backend);
+    json.at("hosts").get_to(stored.hosts);
+    json.at("command_line").get_to(stored.command_line);
+    return stored;
+  } catch (const nlohmann::json::exception&) {
+    return std::nullopt;
+  }
+}
+
+std::string last_metrics(const std::string& text) {
+  const auto end = text.rfind('\n');  // behind it a killed run may have left half a line
+  if (end == std::string::npos || end == 0) return "";
+  const auto before = text.rfind('\n', end - 1);
+  const auto first = before == std::string::npos ? 0 : before + 1;
+  try {
+    const Json json = Json::parse(text.substr(first, end - first));
+    std::string line =
+        concat(json.at("phase").get<std::string>(), ", step ", json.at("step").get<std::int64_t>());
+    for (const auto& [name, value] : json.items()) {
+      if (name == "phase" || name == "step") continue;
+      line += concat(line.find(':') == std::string::npos ? ": " : ", ", name, " ");
+      line += value.is_number() ? concat(value.get<double>()) : value.dump();
+    }
+    return line;
+  } catch (const nlohmann::json::exception&) {
+    return "";
+  }
 }
 
 }  // namespace kantor::launch

@@ -4,6 +4,7 @@
 // written as null; numbers read back as the same double.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,14 +26,37 @@ struct RunFacts {
 /// result.json, schema 1; keys that do not apply are absent.
 std::string result_json(const Result& result, const RunFacts& facts);
 
+/// What a result.json holds; fields that are not numbers of a summary stay empty. Nothing if the
+/// text is not a result.json.
+struct StoredResult {
+  Result result;
+  RunFacts facts;
+};
+std::optional<StoredResult> parse_result(const std::string& text);
+
 /// environment.json: what the numbers were made with. @param command_line program and arguments.
 std::string environment_json(const RunFacts& facts, const std::vector<std::string>& command_line);
+
+/// What tells of a run without a result; nothing if the text is not an environment.json.
+struct StoredEnvironment {
+  int world_size = 1;
+  int threads = 1;
+  std::string backend;
+  std::vector<std::string> hosts;
+  std::vector<std::string> command_line;
+};
+std::optional<StoredEnvironment> parse_environment(const std::string& text);
+
+/// "train, step 60: loss 0.25, ..": the last whole line of a metrics.jsonl; "" without one.
+std::string last_metrics(const std::string& text);
 
 /// STATUS.
 struct Status {
   std::string state;   ///< "running", "done", "not converged", "stopped", "failed"
   std::string reason;  ///< of a failure
   std::int64_t step = 0;
+  std::int64_t pid = 0;   ///< of the writer; known when read
+  std::string host = {};  ///< of the writer; known when read
 };
 std::string status_json(const Status& status);
 /// State "unknown" if the text is not a STATUS.

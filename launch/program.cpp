@@ -34,6 +34,8 @@ Request read_request(const std::vector<std::string>& command_line) {
       request.loaded = load_configuration(run->problem, run->settings);
     } else if (const auto* eval = std::get_if<EvalArguments>(&request.arguments)) {
       request.loaded = load_finished_run(eval->run_directory);
+    } else {
+      request.loaded.resolved.data = config::Table{};
     }
   } catch (...) {
     request.failure = std::current_exception();
@@ -71,13 +73,20 @@ int dispatch(const Request& request, Session& session) {
   if (const auto* arguments = std::get_if<RunArguments>(&request.arguments)) {
     return run(*arguments, request.loaded, session);
   }
+  if (const auto* arguments = std::get_if<DoctorArguments>(&request.arguments)) {
+    return doctor(*arguments, session);
+  }
   return eval(std::get<EvalArguments>(request.arguments), request.loaded, session);
+}
+
+bool is_doctor(const Request& request) {
+  return std::holds_alternative<DoctorArguments>(request.arguments);
 }
 
 /// Collective. Ranks that solve different problems would wait for each other for ever.
 void check_agreement(const Request& request, Communicator& world) {
   const auto* run = std::get_if<RunArguments>(&request.arguments);
-  const std::int64_t verb = run == nullptr ? 0 : run->dry_run ? 1 : 2;
+  const std::int64_t verb = is_doctor(request) ? 3 : run == nullptr ? 0 : run->dry_run ? 1 : 2;
   const std::int64_t mine = configuration_hash(request.loaded.resolved) / 4 + verb;
   const std::int64_t largest = world.agree(mine, "the configuration");
   const std::int64_t smallest = -world.agree(-mine, "the configuration");
@@ -150,6 +159,16 @@ int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>>
   return exit_code;
 }
 
+int inspect_alone(const InspectArguments& arguments) {
+  if (announced_rank() != 0) return 0;  // one answer, should mpirun have been used
+  try {
+    return inspect(arguments);
+  } catch (const std::exception& error) {
+    print_error(error.what(), 0, 1);
+    return exit_code_of(error);
+  }
+}
+
 }  // namespace
 
 int run_program(const std::vector<std::string>& command_line) {
@@ -158,10 +177,13 @@ int run_program(const std::vector<std::string>& command_line) {
     if (announced_rank() == 0) std::cout << answer->text << std::flush;
     return 0;
   }
+  if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
+    return inspect_alone(*arguments);
+  }
   set_up_torch();
   try {
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
-    return run_ranks(request, make_ranks(run), command_line);
+    return run_ranks(request, make_ranks(run, is_doctor(request)), command_line);
   } catch (const ConfigError& error) {  // launcher and MPI do not fit: every process sees it
     if (announced_rank() == 0) print_error(error.what(), 0, 1);
     return exit_code_of(error);

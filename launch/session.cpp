@@ -49,7 +49,15 @@ int announced_rank() {
   return 0;
 }
 
-std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run) {
+std::string launcher_fault(const LaunchEnvironment& launched, const Communicator& world) {
+  if (launched.num_ranks <= world.size()) return "";
+  return concat(launched.source, " announces ", launched.num_ranks, " ranks, but MPI has ",
+                world.size(),
+                ": the launcher does not belong to the MPI library that kantor was built with (",
+                "use its mpirun, or srun --mpi=pmix)");
+}
+
+std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run, bool any_launcher) {
   const LaunchEnvironment launched = launch_environment();
   if (run.backend == "thread" && launched.num_ranks == 1) {
     const int num_ranks = run.ranks > 0 ? static_cast<int>(run.ranks) : num_available_cores();
@@ -60,12 +68,8 @@ std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run) {
   const bool use_mpi = launched.under_launcher || run.backend == "mpi";
   auto world =
       use_mpi ? make_mpi_communicator({.timeout_s = run.timeout_s}) : make_self_communicator();
-  if (launched.num_ranks > world->size()) {
-    throw ConfigError(concat(
-        launched.source, " announces ", launched.num_ranks, " ranks, but MPI has ", world->size(),
-        ": the launcher does not belong to the MPI library that kantor was built with (",
-        "use its mpirun, or srun --mpi=pmix)"));
-  }
+  const std::string fault = launcher_fault(launched, *world);
+  if (!fault.empty() && !any_launcher) throw ConfigError(fault);
   if (run.deterministic == "strict") {
     return make_strict_communicators(std::move(world), run.timeout_s);
   }

@@ -16,8 +16,13 @@ int announced_rank();
 
 /// The ranks of this run that are in this process: one, or with backend "thread" all
 /// of them, or with deterministic = "strict" its share of the eight.
-/// @throws ConfigError if the launcher announced more than there are.
-std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run);
+/// @param any_launcher whether more ranks may have been announced than there are: for the doctor,
+///                     who has a line for it. @throws ConfigError otherwise.
+std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run,
+                                                      bool any_launcher = false);
+
+/// Why launcher and MPI do not fit, or "".
+std::string launcher_fault(const LaunchEnvironment& launched, const Communicator& world);
 
 /// The back end that works on top of those ranks, if the run asks for one (nccl); else nothing.
 /// Collective; all ranks fail alike.

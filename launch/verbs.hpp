@@ -1,6 +1,7 @@
 #pragma once
 
-// The verbs. Each is collective, returns the exit code (the same on every rank) and throws Error.
+// The verbs. Each but inspect is collective, returns the exit code (the same on every rank) and
+// throws Error.
 
 #include "launch/arguments.hpp"
 #include "launch/configuration.hpp"
@@ -13,6 +14,12 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
 
 /// kantor eval: eval.cpp. @param loaded the run's resolved.toml.
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session);
+
+/// kantor inspect: inspect/. One process; nothing of MPI, LibTorch or CUDA is started.
+int inspect(const InspectArguments& arguments);
+
+/// kantor doctor: doctor/.
+int doctor(const DoctorArguments& arguments, Session& session);
 
 /// The configuration a run directory has kept. @throws UsageError if the directory is no run,
 /// ConfigError if the run has not finished.

@@ -15,6 +15,9 @@ std::int64_t available_memory_bytes();
 /// Cores this process may run on (its affinity mask).
 int num_available_cores();
 
+/// The processor's name as /proc/cpuinfo has it; "unknown" where it has none.
+std::string cpu_model();
+
 std::string host_name();
 
 /// Seconds on a clock that never goes back.

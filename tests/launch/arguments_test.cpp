@@ -56,9 +56,18 @@ TEST(Arguments, reads_every_flag_of_eval) {
   EXPECT_EQ(eval.out, "o");
 }
 
+TEST(Arguments, reads_what_inspect_and_doctor_take) {
+  EXPECT_EQ(std::get<InspectArguments>(parse_arguments({"inspect", "r/x.npy"})).path, "r/x.npy");
+  EXPECT_EQ(std::get<DoctorArguments>(parse_arguments({"doctor"})).out, "runs");
+  EXPECT_EQ(std::get<DoctorArguments>(parse_arguments({"doctor", "--out", "o"})).out, "o");
+}
+
 TEST(Arguments, shows_help_that_fits_a_screen) {
-  for (const std::vector<std::string>& words :
-       {std::vector<std::string>{"--help"}, {"run", "--help"}, {"eval", "-h"}}) {
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--help"},
+                                                {"run", "--help"},
+                                                {"eval", "-h"},
+                                                {"inspect", "--help"},
+                                                {"doctor", "-h"}}) {
     EXPECT_LE(num_lines(answer(words)), 40u);
     EXPECT_THAT(answer(words), HasSubstr("kantor"));
   }
@@ -67,8 +76,8 @@ TEST(Arguments, shows_help_that_fits_a_screen) {
 
 TEST(Arguments, names_the_nearest_verb_when_a_verb_is_unknown) {
   EXPECT_THAT(refusal({"rnu", "p.toml"}), HasSubstr("unknown verb 'rnu'; did you mean run?"));
-  EXPECT_THAT(refusal({"transmogrify"}), HasSubstr("known are run, eval"));
-  EXPECT_THAT(refusal({}), HasSubstr("verbs are run, eval"));
+  EXPECT_THAT(refusal({"transmogrify"}), HasSubstr("known are run, eval, inspect, doctor"));
+  EXPECT_THAT(refusal({}), HasSubstr("verbs are run, eval, inspect, doctor"));
 }
 
 TEST(Arguments, names_the_nearest_flag_when_a_flag_is_unknown) {
@@ -76,6 +85,8 @@ TEST(Arguments, names_the_nearest_flag_when_a_flag_is_unknown) {
   EXPECT_THAT(refusal({"run", "--qiet"}), HasSubstr("--qiet"));
   EXPECT_THAT(refusal({"run", "p.toml", "--learning-rate=1"}), HasSubstr("--set key=value"));
   EXPECT_THAT(refusal({"eval", "r", "--point", "p.npy"}), HasSubstr("did you mean --points?"));
+  EXPECT_THAT(refusal({"inspekt", "x"}), HasSubstr("did you mean inspect?"));
+  EXPECT_THAT(refusal({"doctor", "--output", "o"}), HasSubstr("unknown flag --output"));
   EXPECT_THAT(refusal({"--verson"}), HasSubstr("did you mean --version?"));
 }
 
@@ -84,6 +95,13 @@ TEST(Arguments, names_what_is_missing_or_too_much) {
   EXPECT_THAT(refusal({"run", "a.toml", "b.toml"}), HasSubstr("'b.toml'"));
   EXPECT_THAT(refusal({"run", "a.toml", "--out"}), HasSubstr("--out"));
   EXPECT_THAT(refusal({"run", "a.toml", "--set"}), HasSubstr("--set"));
+  EXPECT_THAT(refusal({"inspect"}), HasSubstr("needs a path"));
+  EXPECT_THAT(refusal({"inspect", ""}), HasSubstr("needs a path"));
+  EXPECT_THAT(refusal({"inspect", "a", "b"}), HasSubstr("'b'"));
+  EXPECT_THAT(refusal({"inspect", "a", "--out", "b"}), HasSubstr("--out"));
+  EXPECT_THAT(refusal({"doctor", "a"}), HasSubstr("'a'"));
+  EXPECT_THAT(refusal({"doctor", "--out"}), HasSubstr("--out"));
+  EXPECT_THAT(refusal({"doctor", "--out", ""}), HasSubstr("--out"));
   EXPECT_THAT(refusal({"eval"}), HasSubstr("needs a run directory"));
   EXPECT_THAT(refusal({"eval", "r", "--out", "o"}), HasSubstr("--points"));
   EXPECT_THAT(refusal({"eval", "r", "--points", "p"}), HasSubstr("--out"));

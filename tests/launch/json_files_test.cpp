@@ -1,7 +1,9 @@
 #include "launch/json_files.hpp"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <cmath>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -95,6 +97,72 @@ TEST(Summary, leaves_out_what_was_not_proven) {
   const std::string text = joined(closing_lines(small_result()));
   EXPECT_EQ(text.find("gap"), std::string::npos) << text;
   EXPECT_EQ(text.find("objective"), std::string::npos) << text;
+}
+
+TEST(StoredResult, is_what_was_written) {
+  Result result = small_result();
+  result.objective = 0.5;
+  result.transport_cost = std::numeric_limits<double>::quiet_NaN();  // null in the file
+  result.kl = 2;
+  result.steps = 7;
+  result.reference = {0.25, "a formula"};
+  RunFacts facts;
+  facts.world_size = 3;
+  facts.precision = "float64";
+  const auto stored = parse_result(result_json(result, facts));
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(stored->result.n, result.n);
+  EXPECT_EQ(stored->result.objective, 0.5);
+  EXPECT_TRUE(std::isnan(*stored->result.transport_cost));
+  EXPECT_EQ(stored->result.dual_value, 1.0 / 3);
+  EXPECT_EQ(stored->result.steps, 7);
+  EXPECT_EQ(stored->result.reference->source, "a formula");
+  EXPECT_FALSE(stored->result.samples_per_second.has_value());
+  EXPECT_EQ(stored->facts.world_size, 3);
+  EXPECT_EQ(stored->facts.precision, "float64");
+}
+
+TEST(StoredResult, is_none_when_the_text_is_something_else) {
+  const std::string whole = result_json(small_result(), {});
+  for (const std::string& text :
+       {std::string(), std::string("{}"), std::string("[1]"), std::string("nonsense"),
+        whole.substr(0, whole.size() / 2), std::string("{\"kind\": 3}")}) {
+    EXPECT_FALSE(parse_result(text).has_value()) << text;
+  }
+}
+
+TEST(StoredEnvironment, is_what_was_written_or_none) {
+  RunFacts facts;
+  facts.world_size = 2;
+  facts.threads = 4;
+  facts.hosts = {"a", "b"};
+  const auto stored = parse_environment(environment_json(facts, {"kantor", "run", "p.toml"}));
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_EQ(stored->world_size, 2);
+  EXPECT_EQ(stored->threads, 4);
+  EXPECT_EQ(stored->hosts, facts.hosts);
+  EXPECT_EQ(stored->command_line.back(), "p.toml");
+  EXPECT_FALSE(parse_environment("").has_value());
+  EXPECT_FALSE(parse_environment("{\"world_size\": \"many\"}").has_value());
+}
+
+TEST(LastMetrics, are_those_of_the_last_whole_line) {
+  const std::string lines =
+      "{\"phase\":\"train\",\"step\":1,\"loss\":3}\n"
+      "{\"phase\":\"train\",\"step\":2,\"loss\":0.5,\"rate\":null}\n";
+  EXPECT_EQ(last_metrics(lines), "train, step 2: loss 0.5, rate null");
+  EXPECT_EQ(last_metrics(lines + "{\"phase\":\"tr"), "train, step 2: loss 0.5, rate null");
+  for (const char* text : {"", "\n", "{\"phase\"", "[1, 2]\n", "{\"phase\": 1\n"}) {
+    EXPECT_EQ(last_metrics(text), "") << text;
+  }
+  EXPECT_EQ(last_metrics("{\"phase\":1,\"step\":\"x\"}\n"), "");
+}
+
+TEST(StatusJson, says_who_wrote_it) {
+  const Status status = parse_status(status_json({.state = "running", .reason = "", .step = 5}));
+  EXPECT_EQ(status.pid, getpid());
+  EXPECT_FALSE(status.host.empty());
+  EXPECT_EQ(parse_status("{\"pid\": \"x\", \"host\": 3}").pid, 0);
 }
 
 }  // namespace

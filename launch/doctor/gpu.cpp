@@ -1,0 +1,92 @@
+#include "launch/doctor/gpu.hpp"
+
+#include <filesystem>
+#include <map>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+
+namespace kantor::launch {
+namespace {
+
+/// "2 x NVIDIA H100 (compute 9.0, 85 GB)".
+std::string device_text(const std::vector<CudaFacts::Device>& devices) {
+  std::map<std::string, int> counts;
+  for (const CudaFacts::Device& device : devices) {
+    ++counts[concat(device.name, " (compute ", device.capability, ", ",
+                    format_bytes(static_cast<double>(device.memory_bytes)), ")")];
+  }
+  std::vector<std::string> kinds;
+  for (const auto& [kind, count] : counts) kinds.push_back(concat(count, " x ", kind));
+  return join(kinds);
+}
+
+Check judge_cuda(const CudaFacts& facts) {
+  Check check{.name = "CUDA runtime",
+              .text = concat(cuda_version_text(facts.cuda_runtime), ", ", facts.cuda_path)};
+  if (facts.cuda_runtime < facts.cuda_compiled) {
+    check.verdict = Verdict::warn;
+    check.remedy = concat("kantor was built with ", cuda_version_text(facts.cuda_compiled),
+                          ": look at LD_LIBRARY_PATH");
+  }
+  return check;
+}
+
+Check judge_nccl(const CudaFacts& facts) {
+  Check check{.name = "NCCL", .text = concat(nccl_version_text(facts.nccl), ", ", facts.nccl_path)};
+  if (facts.nccl < facts.nccl_compiled) {
+    check.verdict = Verdict::warn;
+    check.remedy = concat("run.backend = \"nccl\" wants ", nccl_version_text(facts.nccl_compiled),
+                          " or later: look at LD_LIBRARY_PATH and LD_PRELOAD");
+  }
+  return check;
+}
+
+Check judge_devices(const CudaFacts& facts, bool has_gpu_files, int num_ranks) {
+  Check check{.name = "GPUs"};
+  const auto num_devices = static_cast<int>(facts.devices.size());
+  if (num_devices > 0) {
+    check.text = device_text(facts.devices);
+    if (num_ranks > num_devices) {
+      check.verdict = Verdict::warn;
+      check.text += concat(" for ", num_ranks, " ranks on this host");
+      check.remedy =
+          "run.backend = \"nccl\" wants a GPU for each rank: start fewer ranks, or show "
+          "them more GPUs (CUDA_VISIBLE_DEVICES)";
+    }
+    return check;
+  }
+  const std::string driver = concat("a driver for CUDA ", cuda_version_text(facts.cuda_compiled),
+                                    " (580 or later), then launch/bootstrap.sh --gpu");
+  if (!has_gpu_files && facts.cuda_driver == 0) {
+    check.text = concat("none, CPU only; to use one: ", driver);
+    return check;
+  }
+  check.verdict = Verdict::warn;
+  check.text = concat("there is an NVIDIA driver, but no GPU can be used: ",
+                      facts.problem.empty() ? "none is visible" : facts.problem);
+  check.remedy = concat("look at nvidia-smi and CUDA_VISIBLE_DEVICES; it takes ", driver);
+  return check;
+}
+
+}  // namespace
+
+std::vector<Check> judge_gpus(const CudaFacts& facts, bool has_gpu_files, int num_ranks) {
+  return {judge_cuda(facts), judge_nccl(facts), judge_devices(facts, has_gpu_files, num_ranks)};
+}
+
+std::vector<Check> check_gpus(int num_ranks) {
+  std::error_code ignored;
+  const bool has_gpu_files = std::filesystem::exists("/dev/nvidiactl", ignored) ||
+                             std::filesystem::exists("/dev/nvidia0", ignored);
+  try {
+    return judge_gpus(describe_cuda(), has_gpu_files, num_ranks);
+  } catch (const ConfigError& error) {
+    return {{.verdict = Verdict::warn,
+             .name = "CUDA library",
+             .text = error.what(),
+             .remedy = "runs on CPUs do without it"}};
+  }
+}
+
+}  // namespace kantor::launch
