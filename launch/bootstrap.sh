@@ -14,7 +14,7 @@ set -euo pipefail
 readonly torch_version=2.11.0
 readonly cuda_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
   nvidia-nccl-cu13==2.28.9 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
-packages=(g++ make cmake ninja-build ccache git python3 python3-venv
+packages=(g++ make cmake ninja-build ccache git python3 python3-venv python3-numpy
   openmpi-bin libopenmpi-dev libboost-serialization-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev
   nlohmann-json3-dev libxsimd-dev libxxhash-dev dataset-fashion-mnist)
