@@ -13,7 +13,8 @@ set -euo pipefail
 
 readonly torch_version=2.11.0
 readonly cuda_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
-  nvidia-nccl-cu13==2.28.9 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88)
+  nvidia-nccl-cu13==2.28.9 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
+  nvidia-cuda-cccl==13.0.85)  # the last: headers that nccl.h asks for
 packages=(g++ make cmake ninja-build ccache git python3 python3-venv python3-numpy
   openmpi-bin libopenmpi-dev libboost-serialization-dev zlib1g-dev
   libgtest-dev libgmock-dev libbenchmark-dev libcli11-dev libtomlplusplus-dev libspdlog-dev libfmt-dev
@@ -28,6 +29,9 @@ fail() {
 cache=${KANTOR_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/kantor}
 venv=$cache/torch-$torch_version
 torch_dir() { echo "$venv"/lib/python3*/site-packages/torch; }
+# Names the set of wheels, so that a cache made for another list is completed.
+wheels=$(printf '%s\n' "${cuda_wheels[@]}" | cksum | cut -d' ' -f1)
+readonly cpu_marker=$venv/.complete-$wheels gpu_marker=$venv/.complete-gpu-$wheels
 
 want_gpu=auto
 case "${1:-}" in
@@ -35,7 +39,7 @@ case "${1:-}" in
   --gpu) want_gpu=yes ;;
   --style) packages+=(clang-format-14) ;;
   --print)
-    [ -e "$venv/.complete" ] || exit 1
+    [ -e "$cpu_marker" ] || exit 1
     torch_dir
     exit 0
     ;;
@@ -85,8 +89,8 @@ install_packages() {
 }
 
 install_torch() {
-  local marker=$venv/.complete
-  [ "$want_gpu" = no ] || marker=$venv/.complete-gpu
+  local marker=$cpu_marker
+  [ "$want_gpu" = no ] || marker=$gpu_marker
   [ ! -e "$marker" ] || return 0
   mkdir -p "$cache" 2>/dev/null || fail "cannot create $cache; set KANTOR_CACHE to a writable folder"
   # Two checkouts may bootstrap at once: the second waits, then finds the work done.
@@ -103,13 +107,13 @@ install_torch() {
   if [ "$want_gpu" = yes ]; then
     say "installing torch $torch_version with its GPU libraries (4.6 GB)"
     "${pip[@]}" "torch==$torch_version" "${cuda_wheels[@]}" || fail "pip could not install torch $torch_version"
-    touch "$venv/.complete-gpu"
+    touch "$gpu_marker"
   else
     say "installing torch $torch_version (1.7 GB)"
     "${pip[@]}" --no-deps "torch==$torch_version" "${cuda_wheels[@]}" ||
       fail "pip could not install torch $torch_version"
   fi
-  touch "$venv/.complete"
+  touch "$cpu_marker"
 }
 
 install_packages
