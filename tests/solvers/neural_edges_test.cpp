@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "solvers/neural/neural_eot.hpp"
+#include "solvers/neural/semi_dual.hpp"
+#include "solvers/problem/sharded_eot.hpp"
 #include "tests/solvers/small_solve.hpp"
 #include "tests/support/world.hpp"
 
@@ -47,6 +51,50 @@ TEST(NeuralEdges, rescaling_never_ends_below_the_training_or_its_start) {
       }
     }
   }
+}
+
+/// All the mass of the first marginal is on one of 60 points.
+Problem point_mass(std::size_t row, double holdout) {
+  std::vector<double> weights(60, 0.0);
+  weights[row] = 1;
+  return make_problem({}, .3,
+                      make_marginal(kernels::test::uniform(120, 0, 2, 11), 2, weights, holdout),
+                      make_marginal(kernels::test::uniform(100, -.5, 1.5, 13), 2, {}, holdout));
+}
+
+TEST(NeuralEdges, an_evaluation_subset_is_of_points_that_have_weight) {
+  const Problem problem = point_mass(17, 0);
+  neural::NeuralConfig config = small_network();
+  config.evaluation_points = 5;
+  const Result result = solve_neural(config, problem, world());
+  EXPECT_EQ(result.evaluation_points, (std::vector<std::int64_t>{1, 5}));
+  EXPECT_NEAR(*result.objective, result.dual_value, 1e-12);  // there is one coupling
+}
+
+TEST(NeuralEdges, a_held_out_or_a_trained_part_without_mass_is_left_out) {
+  const auto is_held_out = [](const Problem& problem, std::size_t row) {
+    const auto rows = neural::training_sampler(problem, 0, 4).heldout_rows();
+    return std::find(rows.begin(), rows.end(), static_cast<std::int64_t>(row)) != rows.end();
+  };
+  for (const std::size_t row : {3u, 8u, 21u, 34u}) {
+    const Problem problem = point_mass(row, .5);
+    SCOPED_TRACE(concat("row ", row, is_held_out(problem, row) ? ", held out" : ""));
+    const Result result = solve_neural(small_network(), problem, world());
+    EXPECT_EQ(result.held_out_dual.has_value(), is_held_out(problem, row));
+    EXPECT_NEAR(*result.objective, result.dual_value, 1e-12);
+  }
+}
+
+TEST(NeuralEdges, rescaling_does_not_look_at_held_out_points) {
+  const Problem problem = random_problem({}, .1, {.n = 60, .m = 50, .d = 2, .holdout = .95});
+  neural::NeuralConfig config = small_network();
+  config.evaluation_points = 1;
+  const Subset evaluated = evaluation_subset(problem, 1, 4);
+  const auto heldout = neural::training_sampler(problem, 0, 4).heldout_rows();
+  ASSERT_TRUE(std::binary_search(heldout.begin(), heldout.end(), evaluated.x.front()));
+  const Result rescaled = solve_neural(config, problem, world());
+  config.rescale = false;
+  EXPECT_EQ(rescaled.potentials, solve_neural(config, problem, world()).potentials);
 }
 
 }  // namespace
