@@ -103,7 +103,7 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
                       training_sampler(problem, 1, context.run.seed).heldout_rows()};
   if (subset.x.empty() && subset.y.empty()) return std::nullopt;
   if (!has_mass(problem, subset)) {
-    context.log.warn("the held-out points have no weight: there is no held_out_dual");
+    context.log.warn_once("the held-out points have no weight: there is no held_out_dual");
     return std::nullopt;
   }
   const ShardedEot<double> points(problem, subset, Storage::streamed, context);
