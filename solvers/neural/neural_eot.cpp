@@ -162,7 +162,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
   result.certificate = {.dual_value = result.dual_value,
                         .solved_value = value.dual_value,
                         .upper_value = value.objective,
-                        .relative_gap = gap / std::abs(value.objective),
+                        .relative_gap = relative_gap(result.dual_value, value.objective),
                         .gap_nats = gap / problem.epsilon,
                         .iterations = report.iterations,
                         .marginal_error = value.marginal_error};

@@ -97,5 +97,14 @@ TEST(NeuralEdges, rescaling_does_not_look_at_held_out_points) {
   EXPECT_EQ(rescaled.potentials, solve_neural(config, problem, world()).potentials);
 }
 
+TEST(NeuralEdges, nothing_to_prove_is_proven) {
+  const Problem problem =
+      make_problem({}, .5, make_marginal({.1, .2}, 2), make_marginal({.1, .2}, 2));
+  const Result result = solve_neural(small_network(), problem, world());
+  EXPECT_EQ(*result.objective, 0);
+  EXPECT_EQ(result.certificate->relative_gap, 0);  // not 0 / 0
+  EXPECT_TRUE(*result.converged);
+}
+
 }  // namespace
 }  // namespace kantor::test
