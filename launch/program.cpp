@@ -86,13 +86,19 @@ bool is_doctor(const Request& request) {
 /// Collective. Ranks that solve different problems would wait for each other for ever.
 void check_agreement(const Request& request, Communicator& world) {
   const auto* run = std::get_if<RunArguments>(&request.arguments);
-  const std::int64_t verb = is_doctor(request) ? 3 : run == nullptr ? 0 : run->dry_run ? 1 : 2;
-  const std::int64_t mine = configuration_hash(request.loaded.resolved) / 4 + verb;
+  const std::int64_t work = is_doctor(request) ? 4
+                            : run == nullptr   ? 0
+                            : run->dry_run     ? 1
+                            : run->resume      ? 2
+                                               : 3;
+  const std::int64_t mine = configuration_hash(request.loaded.resolved) / 8 + work;
   const std::int64_t largest = world.agree(mine, "the configuration");
   const std::int64_t smallest = -world.agree(-mine, "the configuration");
   if (largest != smallest) {
-    fail_alike(world, ConfigError("the configurations of the ranks differ (problem file, --set or "
-                                  "verb); give all ranks the same command line and file"));
+    fail_alike(
+        world,
+        ConfigError("the configurations of the ranks differ (problem file, --set, "
+                    "verb, --resume or --dry-run); give all ranks the same command line and file"));
   }
   const std::string& backend = request.loaded.typed.run.backend;
   const bool is_one_process = backend == "self" || backend == "thread";

@@ -29,7 +29,7 @@ std::string percent_off(double value, double truth) {
 }
 
 std::string gap_line(double upper, double lower, double epsilon) {
-  return concat("  proven gap     ", small((upper - lower) / std::abs(upper)), " relative, ",
+  return concat("  proven gap     ", small(relative_gap(lower, upper)), " relative, ",
                 small((upper - lower) / epsilon), " nats");
 }
 

@@ -3,6 +3,7 @@
 // What a solver gives back; launch/ writes it as result.json (schema 1) and arrays.
 // The scalars are the same on every rank.
 
+#include <cmath>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -16,11 +17,16 @@ struct Certificate {
   double dual_value = 0;    ///< of the learned potentials
   double solved_value = 0;  ///< dual value after the iterations
   double upper_value = 0;   ///< objective of the rounded plan
-  double relative_gap = 0;  ///< (upper_value - dual_value) / |upper_value|
+  double relative_gap = 0;  ///< of dual_value to upper_value
   double gap_nats = 0;      ///< (upper_value - dual_value) / epsilon
   std::int64_t iterations = 0;
   std::vector<double> marginal_error;  ///< L1, one per marginal, of the plan before rounding
 };
+
+/// (upper - lower) / |upper|; 0 where nothing lies between the two, not even a unit to tell it in.
+inline double relative_gap(double lower, double upper) {
+  return upper == lower ? 0 : (upper - lower) / std::abs(upper);
+}
 
 struct Reference {
   double value = 0;

@@ -72,6 +72,10 @@ void Log::warn(const std::string& message) {
   state_->to_file(spdlog::level::warn, message);
 }
 
+void Log::warn_once(const std::string& message) {
+  if (state_->options.rank == 0) warn(message);
+}
+
 void Log::detail(const std::string& message) { state_->to_file(spdlog::level::debug, message); }
 
 }  // namespace kantor

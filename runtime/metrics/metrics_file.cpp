@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "runtime/core/error.hpp"
 
@@ -45,6 +47,28 @@ void cut_unfinished_line(const std::string& path) {
 struct MetricsFile::State {
   std::string path;
   std::ofstream out;
+  bool has_warned = false;
+
+  /// @throws IoError.
+  void open() {
+    try {
+      cut_unfinished_line(path);
+    } catch (const std::filesystem::filesystem_error& error) {
+      throw IoError(concat("cannot prepare ", path, " for appending: ", error.code().message()));
+    }
+    out = std::ofstream();
+    out.rdbuf()->pubsetbuf(nullptr, 0);  // nothing of a line that failed may come later
+    errno = 0;
+    out.open(path, std::ios::app | std::ios::binary);
+    if (!out) throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
+  }
+
+  void append(const std::string& text) {
+    if (!out) open();  // after a line that failed, what there is of it goes first
+    errno = 0;
+    out << text << std::flush;
+    if (!out) throw IoError(concat("cannot write ", path, ": ", std::strerror(errno)));
+  }
 };
 
 MetricsFile::MetricsFile() = default;
@@ -53,15 +77,8 @@ MetricsFile::MetricsFile(MetricsFile&&) noexcept = default;
 MetricsFile& MetricsFile::operator=(MetricsFile&&) noexcept = default;
 
 MetricsFile::MetricsFile(const std::string& path) : state_(std::make_unique<State>()) {
-  try {
-    cut_unfinished_line(path);
-  } catch (const std::filesystem::filesystem_error& error) {
-    throw IoError(concat("cannot prepare ", path, " for appending: ", error.code().message()));
-  }
   state_->path = path;
-  errno = 0;
-  state_->out.open(path, std::ios::app | std::ios::binary);
-  if (!state_->out) throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
+  state_->open();
 }
 
 void MetricsFile::write(const std::string& phase, std::int64_t step,
@@ -71,10 +88,11 @@ void MetricsFile::write(const std::string& phase, std::int64_t step,
   for (const auto& [name, value] : values) line[name] = value;  // dump() writes NaN, inf as null
   using Json = nlohmann::ordered_json;
   const std::string text = line.dump(-1, ' ', false, Json::error_handler_t::replace) + '\n';
-  errno = 0;
-  state_->out << text << std::flush;
-  if (!state_->out) {
-    throw IoError(concat("cannot write ", state_->path, ": ", std::strerror(errno)));
+  try {
+    state_->append(text);
+  } catch (const IoError& error) {
+    if (std::exchange(state_->has_warned, true)) return;
+    std::fputs(concat("warning: ", error.what(), "; lines are missing there\n").c_str(), stderr);
   }
 }
 

@@ -20,7 +20,8 @@ class MetricsFile {
   MetricsFile(MetricsFile&&) noexcept;
   MetricsFile& operator=(MetricsFile&&) noexcept;
 
-  /// {"phase": phase, "step": step, name: value, ...}. @throws IoError.
+  /// {"phase": phase, "step": step, name: value, ...}. A line that cannot be written (a full disk)
+  /// is lost, which is said once on stderr: it must not stop a run that still computes.
   void write(const std::string& phase, std::int64_t step,
              std::initializer_list<std::pair<const char*, double>> values);
 

@@ -60,8 +60,10 @@ Potential make_potential(const NeuralConfig& config, const Problem& problem, Con
           static_cast<std::uint64_t>(context.run.seed)};
 }
 
-/// Without the rows that were kept out of training.
-Subset trained_subset(const Problem& problem, const Subset& subset, Context& context) {
+/// Without the rows that were kept out of training; nothing if no mass remains.
+std::optional<Subset> trained_subset(const Problem& problem, const Subset& subset,
+                                     Context& context) {
+  bool is_empty = false;  // an empty list in a Subset means all rows
   const auto without_heldout = [&](std::size_t marginal, const std::vector<std::int64_t>& rows) {
     const std::vector<std::int64_t> heldout =
         training_sampler(problem, marginal, context.run.seed).heldout_rows();
@@ -71,15 +73,22 @@ Subset trained_subset(const Problem& problem, const Subset& subset, Context& con
          rows_of(shard_of(rows.empty() ? problem.n(marginal) : std::ssize(rows), 0, 1), rows)) {
       if (!std::binary_search(heldout.begin(), heldout.end(), row)) kept.push_back(row);
     }
+    is_empty = is_empty || kept.empty();
     return kept;
   };
-  return {without_heldout(0, subset.x), without_heldout(1, subset.y)};
+  Subset kept{without_heldout(0, subset.x), without_heldout(1, subset.y)};
+  if (is_empty || !has_mass(problem, kept)) return std::nullopt;
+  return kept;
 }
 
 template <class T>
 void rescale(Potential& potential, const Problem& problem, const Subset& subset, Context& context) {
-  const double scale = best_correction_scale<T>(potential, problem,
-                                                trained_subset(problem, subset, context), context);
+  const std::optional<Subset> trained = trained_subset(problem, subset, context);
+  if (!trained) {
+    context.log.detail("none of the points evaluated was trained on: the network is not rescaled");
+    return;
+  }
+  const double scale = best_correction_scale<T>(potential, problem, *trained, context);
   potential.scale_correction(scale);
   context.log.detail(concat("the dual value over the data is largest at ", scale,
                             " times the trained network, which is what is kept"));
@@ -93,6 +102,10 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
   const Subset subset{training_sampler(problem, 0, context.run.seed).heldout_rows(),
                       training_sampler(problem, 1, context.run.seed).heldout_rows()};
   if (subset.x.empty() && subset.y.empty()) return std::nullopt;
+  if (!has_mass(problem, subset)) {
+    context.log.warn_once("the held-out points have no weight: there is no held_out_dual");
+    return std::nullopt;
+  }
   const ShardedEot<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
@@ -149,7 +162,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
   result.certificate = {.dual_value = result.dual_value,
                         .solved_value = value.dual_value,
                         .upper_value = value.objective,
-                        .relative_gap = gap / std::abs(value.objective),
+                        .relative_gap = relative_gap(result.dual_value, value.objective),
                         .gap_nats = gap / problem.epsilon,
                         .iterations = report.iterations,
                         .marginal_error = value.marginal_error};

@@ -16,14 +16,17 @@ namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-std::vector<std::int64_t> seeded_rows(std::int64_t n, std::int64_t limit, std::int64_t seed,
-                                      std::uint32_t marginal) {
-  if (limit == 0 || n <= limit) return {};
-  const random::Permutation order(static_cast<std::uint64_t>(n), static_cast<std::uint64_t>(seed),
-                                  random::Purpose::evaluation, marginal, 0);
-  std::vector<std::int64_t> rows(index(limit));
-  for (std::int64_t i = 0; i < limit; ++i) {
-    rows[index(i)] = static_cast<std::int64_t>(order(static_cast<std::uint64_t>(i)));
+std::vector<std::int64_t> seeded_rows(const Problem& problem, std::uint32_t k, std::int64_t limit,
+                                      std::int64_t seed) {
+  const data::Marginal& marginal = problem.marginals[k];
+  if (limit == 0 || marginal.n() <= limit) return {};
+  const random::Permutation order(static_cast<std::uint64_t>(marginal.n()),
+                                  static_cast<std::uint64_t>(seed), random::Purpose::evaluation, k,
+                                  0);
+  std::vector<std::int64_t> rows;
+  for (std::uint64_t i = 0; i < order.size() && std::ssize(rows) < limit; ++i) {
+    const auto row = static_cast<std::int64_t>(order(i));
+    if (marginal.weight(row) > 0) rows.push_back(row);
   }
   std::sort(rows.begin(), rows.end());
   return rows;
@@ -64,7 +67,15 @@ std::vector<double> logarithms(std::span<const double> weights) {
 }  // namespace
 
 Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed) {
-  return {seeded_rows(problem.n(0), limit, seed, 0), seeded_rows(problem.n(1), limit, seed, 1)};
+  return {seeded_rows(problem, 0, limit, seed), seeded_rows(problem, 1, limit, seed)};
+}
+
+bool has_mass(const Problem& problem, const Subset& subset) {
+  const auto has_weight = [&](const data::Marginal& marginal, const auto& rows) {
+    return rows.empty() || std::any_of(rows.begin(), rows.end(),
+                                       [&](std::int64_t row) { return marginal.weight(row) > 0; });
+  };
+  return has_weight(problem.marginals[0], subset.x) && has_weight(problem.marginals[1], subset.y);
 }
 
 Storage storage_named(const std::string& name) {

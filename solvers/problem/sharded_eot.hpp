@@ -23,8 +23,12 @@ struct Subset {
   std::vector<std::int64_t> y;
 };
 
-/// A seeded subset of at most `limit` rows per marginal (0 = all), the same on every rank.
+/// A seeded subset of at most `limit` rows per marginal (0 = all), the same on every rank; rows of
+/// weight 0 stay out of it.
 Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed);
+
+/// Whether both marginals have a row of positive weight in it, without which it is no problem.
+bool has_mass(const Problem& problem, const Subset& subset);
 
 /// Where the costs of this rank's rows live: auto stores them if they fit a quarter of the free
 /// memory.
@@ -34,8 +38,8 @@ Storage storage_named(const std::string& name);
 template <class T>
 class ShardedEot {
  public:
-  /// Reads this rank's rows of X and all of Y. @throws ConfigError if materialised costs cannot
-  /// fit.
+  /// Reads this rank's rows of X and all of Y.
+  /// @param subset has mass. @throws ConfigError if materialised costs cannot fit.
   ShardedEot(const Problem& problem, const Subset& subset, Storage storage, Context& context);
   ShardedEot(const ShardedEot&) = delete;
   ShardedEot& operator=(const ShardedEot&) = delete;

@@ -62,8 +62,9 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
     const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
     result.converged = solved.report.converged && error <= 2 * config.tolerance;
     if (solved.report.converged && !*result.converged) {
-      context.log.warn(concat("the marginal error is ", error, " in double, above the tolerance ",
-                              config.tolerance, "; use run.precision = \"float64\""));
+      context.log.warn_once(concat("the marginal error is ", error,
+                                   " in double, above the tolerance ", config.tolerance,
+                                   "; use run.precision = \"float64\""));
     }
   }
   std::vector<double> f = points.gather_x(solved.f);

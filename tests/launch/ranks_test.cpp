@@ -70,6 +70,14 @@ TEST_F(Ranks, refuse_to_work_on_different_configurations) {
   EXPECT_FALSE(exists("out"));
 }
 
+TEST_F(Ranks, refuse_to_work_with_different_flags) {
+  const std::string run = "exec \"$KANTOR\" run problem.toml --out out --set run.timeout_s=5";
+  const std::string one_resumes =
+      "[ \"$OMPI_COMM_WORLD_RANK\" = 0 ] && " + run + " --resume\n" + run;
+  expect_refused(script_on_ranks(2, one_resumes), 78, {"differ"});
+  EXPECT_FALSE(exists("out"));
+}
+
 TEST_F(Ranks, report_an_output_that_cannot_be_written) {
   expect_refused(kantor_on_ranks(2, {"run", "problem.toml", "--out", "/proc/kantor"}), 74,
                  {"/proc/kantor", "[rank 0]"});

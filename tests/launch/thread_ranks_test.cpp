@@ -71,6 +71,19 @@ TEST_F(ThreadRanks, repeat_to_the_bit) {
   EXPECT_EQ(result_of("first").at("objective"), result_of("second").at("objective"));
 }
 
+TEST_F(ThreadRanks, warn_once) {
+  std::vector<double> weights(40, 0.0);
+  weights[7] = 1;
+  data::write_npy(folder().file("a.npy"), weights, std::vector<std::int64_t>{40});
+  write_problem("problem.toml", "0.5", "path = \"x.npy\"\nweights = \"a.npy\"\nholdout = 0.1",
+                "path = \"y.npy\"");
+  const ProcessOutcome outcome =
+      kantor_on_threads(3, {"run", "problem.toml", "--quiet", "--out", "out"});
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.err,
+            "warning: the held-out points have no weight: there is no held_out_dual\n");
+}
+
 TEST_F(ThreadRanks, are_one_per_core_by_default_and_their_run_can_be_evaluated) {
   const ProcessOutcome outcome = kantor({"run", "problem.toml", "--quiet", "--out", "out", "--set",
                                          "run.backend=thread", "--set", "solver.name=sinkhorn"});

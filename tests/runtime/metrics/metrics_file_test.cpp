@@ -2,13 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <cmath>
+#include <csignal>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
+#include "tests/support/captured_stderr.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/thrown.hpp"
 
@@ -17,6 +20,21 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+
+/// Writes beyond this size fail in this process, as on a full disk. [bytes]
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit lowered{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &lowered);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
+};
 
 class MetricsFileTest : public ::testing::Test {
  protected:
@@ -93,10 +111,27 @@ TEST_F(MetricsFileTest, throws_when_it_cannot_be_opened) {
   }
 }
 
-TEST_F(MetricsFileTest, throws_when_the_disk_is_full) {
+TEST_F(MetricsFileTest, says_once_that_the_disk_is_full_and_lets_the_run_go_on) {
+  const test::CapturedStderr captured;
   MetricsFile file("/dev/full");
-  const auto message = test::message_of<IoError>([&] { file.write("train", 1, {}); });
-  EXPECT_THAT(message, MatchesRegex("cannot write /dev/full: No space left.*"));
+  for (int step = 0; step < 3; ++step) file.write("train", step, {});
+  EXPECT_THAT(captured.text(),
+              MatchesRegex("warning: cannot write /dev/full: No space left[^\n]*\n"));
+}
+
+TEST_F(MetricsFileTest, goes_on_with_whole_lines_when_there_is_room_again) {
+  const test::CapturedStderr captured;
+  MetricsFile file(path());
+  file.write("train", 1, {});
+  {
+    const FileSizeLimit limit(40);  // within the second line
+    file.write("train", 2, {});
+    file.write("train", 3, {});
+  }
+  file.write("train", 4, {});
+  EXPECT_EQ(content(),
+            "{\"phase\":\"train\",\"step\":1}\n"
+            "{\"phase\":\"train\",\"step\":4}\n");
 }
 
 }  // namespace
