@@ -27,7 +27,8 @@ const char* Communicator::name(Verb verb) {
 
 std::string Communicator::Call::text() const {
   return concat(name(verb), " #", number, " (", what, ", ",
-                format_bytes(static_cast<double>(bytes)), ")");
+                format_bytes(static_cast<double>(bytes)), ")",
+                step > 0 ? concat(" at step ", step) : "");
 }
 
 void Communicator::check_reducible(ElementType type, Verb verb, std::string_view what) {

@@ -71,6 +71,9 @@ class Communicator {
 
   const CommCounts& counts() const { return counts_; }
 
+  /// Names the step in the errors of the calls from here on; 0: outside of any.
+  virtual void at_step(std::int64_t step) { step_ = step; }
+
   /// Collective, the last call of a run that went well: waits until all is delivered and closes.
   /// @throws CommError.
   virtual void finish() {}
@@ -81,6 +84,9 @@ class Communicator {
   virtual std::string who_is_late(std::int64_t /*number*/, int /*verb*/) const {
     return "which rank is late cannot be seen from here";
   }
+
+  /// For ranks that report the same failure: true for the first of this host to ask.
+  virtual bool take_the_word() { return true; }
 
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;
@@ -94,7 +100,8 @@ class Communicator {
     std::string_view what;
     std::int64_t number;  ///< 1, 2, .. over all verbs of this communicator
     std::int64_t bytes;
-    /// "all_reduce #418 (gradients, 8.0 MB)"
+    std::int64_t step = 0;  ///< 0: outside of any
+    /// "all_reduce #418 (gradients, 8.0 MB) at step 139"
     std::string text() const;
   };
   /// The verbs proper, for checked arguments. A back end may be asked for 0 elements.
@@ -120,6 +127,7 @@ class Communicator {
 
   CommCounts counts_;
   std::int64_t num_calls_ = 0;
+  std::int64_t step_ = 0;
 };
 
 /// One process.
@@ -171,6 +179,9 @@ struct LaunchEnvironment {
 LaunchEnvironment launch_environment();
 /// The same for any environment: `lookup` answers like getenv.
 LaunchEnvironment launch_environment(const std::function<const char*(const char*)>& lookup);
+
+/// This process's number as its launcher says, before MPI is up; 0 without a launcher.
+int announced_rank();
 
 }  // namespace kantor
 

@@ -43,7 +43,7 @@ class Communicator::Counted {
   Counted(Communicator& owner, std::int64_t CommCounts::*counter, Verb verb, std::string_view what,
           std::size_t bytes)
       : owner_(owner),
-        call_{verb, what, ++owner.num_calls_, static_cast<std::int64_t>(bytes)},
+        call_{verb, what, ++owner.num_calls_, static_cast<std::int64_t>(bytes), owner.step_},
         start_s_(monotonic_seconds()) {
     ++(owner_.counts_.*counter);
     owner_.counts_.bytes += call_.bytes;

@@ -64,4 +64,16 @@ LaunchEnvironment launch_environment() {
   return launch_environment([](const char* variable) { return std::getenv(variable); });
 }
 
+int announced_rank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
+    const char* text = std::getenv(name);
+    if (text == nullptr) continue;
+    const auto rank = parse_integer(text);
+    if (rank && *rank >= 0 && *rank <= std::numeric_limits<int>::max()) {
+      return static_cast<int>(*rank);
+    }
+  }
+  return 0;
+}
+
 }  // namespace kantor

@@ -37,6 +37,7 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParamete
 }
 
 StepReport Trainer::step() {
+  context_.world.at_step(step_ + 1);
   parameters_.zero_gradients();
   const Objective::Share share = objective_.evaluate(step_);  // forward, exchange, backward
   parameters_.check_views();  // gradients elsewhere would train nothing, silently
@@ -94,6 +95,7 @@ TrainingReport Trainer::run() {
     if (done.stop && !is_last) throw Stopped(step_);
   }
   progress.finish();
+  context_.world.at_step(0);
   const torch::NoGradGuard no_grad;
   if (report_.skipped < step_) average_.copy_to(parameters_.values());
   return report_;

@@ -1,9 +1,7 @@
 #include "launch/session.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <cstddef>
-#include <cstdlib>
 #include <cstring>
 #include <span>
 
@@ -37,17 +35,6 @@ std::vector<std::string> gather_hosts(Communicator& world) {
 }
 
 }  // namespace
-
-int announced_rank() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    const char* text = std::getenv(name);
-    if (text == nullptr) continue;
-    int rank = 0;
-    const auto [end, failure] = std::from_chars(text, text + std::strlen(text), rank);
-    if (failure == std::errc() && *end == '\0') return rank;
-  }
-  return 0;
-}
 
 std::string launcher_fault(const LaunchEnvironment& launched, const Communicator& world) {
   if (launched.num_ranks <= world.size()) return "";

@@ -11,9 +11,6 @@
 
 namespace kantor::launch {
 
-/// This process's number as its launcher says, before MPI is up; 0 without a launcher.
-int announced_rank();
-
 /// The ranks of this run that are in this process: one, or with backend "thread" all
 /// of them, or with deterministic = "strict" its share of the eight.
 /// @param any_launcher whether more ranks may have been announced than there are: for the doctor,

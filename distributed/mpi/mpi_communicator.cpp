@@ -36,6 +36,9 @@ const MpiOptions& checked(const MpiOptions& options) {
 MpiCommunicator::MpiCommunicator(const MpiOptions& options)
     : timeout_s_(checked(options).timeout_s),
       max_count_(options.max_count == 0 ? kMaxCount : options.max_count),
+      last_resort_(announced_rank()),
+      bounds_(std::in_place, last_resort_, LastResort::limit_of_start(timeout_s_),
+              [] { return "starting MPI"; }),
       data_(OwnedComm::duplicate_of_world(session_)),
       control_(OwnedComm::duplicate_of_world(session_)),
       host_(OwnedComm::ranks_of_this_host(session_)),
@@ -43,15 +46,21 @@ MpiCommunicator::MpiCommunicator(const MpiOptions& options)
       size_(data_.size()),
       local_rank_(host_.rank()),
       local_size_(host_.size()),
-      board_(session_, host_, rank_) {}
+      board_(session_, host_, rank_) {
+  bounds_.reset();
+}
 
 MpiCommunicator::~MpiCommunicator() {
+  bounds_.emplace(last_resort_, LastResort::limit_of(timeout_s_), [] { return "closing MPI"; });
   if (say_farewell()) return;
   session_.abandon();
   static_cast<void>(staging_.release());
 }
 
 void MpiCommunicator::abort(int exit_code) {
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(timeout_s_), [this] {
+    return concat("ending all ranks", failed_call_.empty() ? "" : " after ", failed_call_);
+  });
   session_.abandon();
   std::fflush(nullptr);  // what is still buffered would be lost
   int is_finalized = 0;
@@ -74,7 +83,11 @@ bool MpiCommunicator::say_farewell() noexcept {
 }
 
 MpiCommunicator::InFlight::InFlight(MpiCommunicator& owner, const Call& call)
-    : owner_(owner), call_(call), clock_(monotonic_seconds()) {
+    : owner_(owner),
+      call_(call),
+      clock_(monotonic_seconds()),
+      watch_(owner.last_resort_, LastResort::limit_of(owner.timeout_s_),
+             [&call] { return call.text(); }) {
   if (!owner_.first_failure_.empty()) {
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                            owner_.first_failure_, "; leave and start again"));
@@ -124,6 +137,7 @@ void MpiCommunicator::InFlight::expire() {
 
 void MpiCommunicator::fail(const Call& call, const std::string& reason) {
   first_failure_ = concat(name(call.verb), " #", call.number, " failed");
+  failed_call_ = call.text();
   session_.abandon();
   throw CommError(concat(call.text(), " ", reason));
 }

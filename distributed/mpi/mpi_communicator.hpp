@@ -2,10 +2,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "distributed/communicator.hpp"
+#include "distributed/last_resort.hpp"
 #include "distributed/mpi/mpi_session.hpp"
 #include "distributed/mpi/progress_board.hpp"
 #include "distributed/wait_clock.hpp"
@@ -27,6 +29,7 @@ class MpiCommunicator final : public Communicator {
 
   void show_place(std::int64_t number, int verb) override;
   std::string who_is_late(std::int64_t number, int verb) const override;
+  bool take_the_word() override { return board_.take_the_word(); }
   void abort(int exit_code) override;
 
  protected:
@@ -62,6 +65,7 @@ class MpiCommunicator final : public Communicator {
     MpiCommunicator& owner_;
     const Call& call_;
     WaitClock clock_;
+    LastResort::Watch watch_;
   };
   /// Memory of ours that MPI reads and writes. After a failure it is left to MPI for good: the
   /// request is still open, and a late peer's message may come in.
@@ -81,9 +85,12 @@ class MpiCommunicator final : public Communicator {
   std::int64_t max_count_;
   std::int64_t last_number_ = 0;
   std::string first_failure_;  // not empty: unusable
+  std::string failed_call_;
   std::unique_ptr<Staging> staging_ = std::make_unique<Staging>();
 
-  Session session_;  // before, thus destroyed after, every handle
+  LastResort last_resort_;
+  std::optional<LastResort::Watch> bounds_;  // while MPI starts and ends, which cannot be polled
+  Session session_;                          // before, thus destroyed after, every handle
   OwnedComm data_;
   OwnedComm control_;  // barriers and agreements, apart from the data's messages
   OwnedComm host_;

@@ -6,6 +6,7 @@ namespace kantor::mpi {
 namespace {
 
 constexpr MPI_Aint kSlotBytes = 64;  // a cache line each: writers must not slow each other down
+constexpr std::size_t kWord = 2;     // behind the lanes of the first slot: whether one has spoken
 constexpr int kNumberShift = 8;      // word = number << 8 | verb << 1 | is_inside
 
 std::atomic_ref<std::int64_t> word(std::int64_t* slot, Lane lane) {
@@ -31,6 +32,7 @@ ProgressBoard::ProgressBoard(const Session& session, const OwnedComm& host, int 
   if (is_good == 0) return;
   map_slots(host);
   for (const Lane lane : {Lane::own, Lane::guest}) word(own, lane).store(0);
+  std::atomic_ref<std::int64_t>(own[kWord]).store(0);
   check(MPI_Barrier(host.get()), "MPI_Barrier");  // nobody reads a slot before it is 0
 }
 
@@ -59,6 +61,10 @@ void ProgressBoard::enter(std::int64_t number, int verb, Lane lane) {
   post(number, verb, true, lane);
 }
 void ProgressBoard::leave(std::int64_t number, int verb) { post(number, verb, false, Lane::own); }
+
+bool ProgressBoard::take_the_word() {
+  return slots_.empty() || std::atomic_ref<std::int64_t>(slots_.front()[kWord]).exchange(1) == 0;
+}
 
 std::vector<Progress> ProgressBoard::others(Lane lane) const {
   std::vector<Progress> result;

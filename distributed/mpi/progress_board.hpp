@@ -32,6 +32,8 @@ class ProgressBoard {
 
   void enter(std::int64_t number, int verb, Lane lane = Lane::own);
   void leave(std::int64_t number, int verb);
+  /// True for the first rank of this host to ask; for all of them if the board is empty.
+  bool take_the_word();
   /// The other ranks of this host, in rank order; empty if the board is.
   std::vector<Progress> others(Lane lane) const;
 

@@ -14,9 +14,6 @@
 namespace kantor::nccl {
 namespace {
 
-/// Beyond every deadline that is polled, so that those have the first word.
-double limit_of(double timeout_s) { return 2 * timeout_s + 5; }
-
 const NcclOptions& checked(const NcclOptions& options) {
   for (const double timeout_s : {options.timeout_s, options.init_timeout_s}) {
     if (timeout_s > 0 && std::isfinite(timeout_s)) continue;
@@ -42,8 +39,8 @@ NcclCommunicator::NcclCommunicator(Communicator& host, const NcclOptions& option
 }
 
 void NcclCommunicator::bring_up() {
-  const LastResort::Watch watch(last_resort_, limit_of(options_.init_timeout_s),
-                                "bringing NCCL up");
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.init_timeout_s),
+                                [] { return "bringing NCCL up"; });
   set_nccl_environment();
   device_ = choose_device(host_, options_.allow_gpu_sharing);
   together(host_, "preparing the GPU", [&] {
@@ -96,7 +93,8 @@ void NcclCommunicator::finish() {
   if (!first_failure_.empty()) {
     throw CommError(concat("closing NCCL refused: unusable since ", first_failure_));
   }
-  const LastResort::Watch watch(last_resort_, limit_of(options_.timeout_s), "closing NCCL");
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
+                                [] { return "closing NCCL"; });
   is_finished_ = true;
   first_failure_ = "it was closed";
   bool is_started = false;
@@ -126,7 +124,8 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                            first_failure_, "; leave and start again"));
   }
-  const LastResort::Watch watch(last_resort_, limit_of(options_.timeout_s), call.text());
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
+                                [&call] { return call.text(); });
   const int verb = static_cast<int>(call.verb);
   host_.show_place(call.number, verb);
   try {

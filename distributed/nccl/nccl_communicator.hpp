@@ -4,8 +4,8 @@
 #include <functional>
 #include <string>
 
+#include "distributed/last_resort.hpp"
 #include "distributed/nccl/device_resources.hpp"
-#include "distributed/nccl/last_resort.hpp"
 #include "distributed/nccl/nccl.hpp"
 #include "distributed/nccl/nccl_handle.hpp"
 
@@ -25,7 +25,12 @@ class NcclCommunicator final : public Communicator {
   std::string backend_name() const override { return "nccl"; }
   bool takes_device_memory() const override { return true; }
 
+  void at_step(std::int64_t step) override {
+    Communicator::at_step(step);
+    host_.at_step(step);
+  }
   void finish() override;
+  bool take_the_word() override { return host_.take_the_word(); }
   void abort(int exit_code) override { host_.abort(exit_code); }
 
  protected:

@@ -27,6 +27,12 @@ StrictCommunicator::StrictCommunicator(std::unique_ptr<Communicator> inside,
       num_processes_(num_processes),
       process_(process) {}
 
+void StrictCommunicator::at_step(std::int64_t step) {
+  Communicator::at_step(step);
+  inside_->at_step(step);
+  if (is_first()) between_->at_step(step);
+}
+
 void StrictCommunicator::finish() {
   inside_->barrier("end of the run");
   if (is_first()) between_->finish();

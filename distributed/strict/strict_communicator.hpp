@@ -25,6 +25,9 @@ class StrictCommunicator final : public Communicator {
   int local_size() const override { return size(); }
   std::string backend_name() const override { return "strict"; }
 
+  void at_step(std::int64_t step) override;
+  /// Only the first rank of a process waits for others; its neighbours fail with it.
+  bool take_the_word() override { return !is_first() || between_->take_the_word(); }
   void finish() override;
   void abort(int exit_code) override;
 

@@ -110,6 +110,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
   }
 
   for (;;) {
+    context.world.at_step(report.iterations + 1);
     Pass pass = sweep(problem, f, g, context);
     if (is_measured) {
       report.marginal_error = pass.previous_error;
@@ -133,6 +134,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
     is_measured = true;
     ++report.iterations;
   }
+  context.world.at_step(0);
   complete_zero_weights(problem, f, g);
   progress.finish();
   return report;

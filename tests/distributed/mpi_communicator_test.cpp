@@ -124,6 +124,7 @@ TEST(MpiCommunicator, names_verb_number_payload_and_the_late_rank_when_the_deadl
                   std::vector<double>(1000)};
     auto hasty = make_world({.timeout_s = is_late ? 60.0 : 0.05});
     hasty->all_reduce(std::span<double>(), ReduceOp::sum, "nothing");  // #1 waits for nobody
+    hasty->at_step(139);
     std::string message;
     if (!is_late) {
       try {
@@ -131,10 +132,10 @@ TEST(MpiCommunicator, names_verb_number_payload_and_the_late_rank_when_the_deadl
       } catch (const CommError& error) {
         message = error.what();
       }
-      EXPECT_EQ(message,
-                concat(call.verb, " #2 (", call.payload, ") not finished after 0.05 s; rank ", last,
-                       " last seen at #1. See rank ", last,
-                       "'s log; raise run.timeout_s if steps are slow"));
+      EXPECT_EQ(message, concat(call.verb, " #2 (", call.payload,
+                                ") at step 139 not finished after 0.05 s; rank ", last,
+                                " last seen at #1. See rank ", last,
+                                "'s log; raise run.timeout_s if steps are slow"));
       // Unusable from now on, at once and for every verb.
       for (const WaitingCall& other : waiting_calls()) {
         try {

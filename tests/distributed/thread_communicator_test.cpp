@@ -140,6 +140,7 @@ TEST_F(ThreadRanks, allocate_nothing_in_a_call) {
 TEST_F(ThreadRanks, name_all_ranks_that_are_late_when_the_deadline_passes) {
   for (const NamedCall& call : all_calls()) {
     const auto hasty = make_world({.timeout_s = 0.05});
+    hasty->at_step(139);
     Buffers data(1000);
     if (world().rank() == 0 && world().size() > 1) {
       std::string late = "rank 1 last seen at #0";
@@ -150,7 +151,7 @@ TEST_F(ThreadRanks, name_all_ranks_that_are_late_when_the_deadline_passes) {
       const std::string message = failure_of([&] { call.enter(*hasty, data); });
       EXPECT_THAT(message, StartsWith(concat(call.verb, " #1 (x, ")));
       EXPECT_THAT(message,
-                  HasSubstr(concat(") not finished after 0.05 s; ", late,
+                  HasSubstr(concat(") at step 139 not finished after 0.05 s; ", late,
                                    ". See rank 1's log; raise run.timeout_s if steps are slow")));
       EXPECT_THAT(failure_of([&] { hasty->barrier("again"); }),
                   HasSubstr(concat("unusable since ", call.verb, " #1 failed")));

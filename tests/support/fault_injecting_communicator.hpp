@@ -21,6 +21,10 @@ class FaultInjectingCommunicator final : public Communicator {
   int local_rank() const override { return inner_.local_rank(); }
   int local_size() const override { return inner_.local_size(); }
   std::string backend_name() const override { return inner_.backend_name(); }
+  void at_step(std::int64_t step) override {
+    Communicator::at_step(step);
+    inner_.at_step(step);
+  }
   void abort(int exit_code) override { inner_.abort(exit_code); }
 
  protected:

@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <chrono>
 #include <stdexcept>
+#include <thread>
+#include <utility>
 
 namespace kantor::test {
 namespace {
@@ -59,8 +61,7 @@ void drain(int& end, std::string& text) {
 
 }  // namespace
 
-ProcessOutcome run_process(const std::vector<std::string>& command,
-                           const std::string& working_directory, double deadline_s) {
+Process::Process(const std::vector<std::string>& command, const std::string& working_directory) {
   std::vector<std::string> copies = command;
   std::vector<char*> words;
   for (std::string& word : copies) words.push_back(word.data());
@@ -68,32 +69,74 @@ ProcessOutcome run_process(const std::vector<std::string>& command,
 
   Pipe out;
   Pipe err;
-  const pid_t child = fork();
-  if (child < 0) throw std::runtime_error("fork failed");
-  if (child == 0) become(words, working_directory, out.write_end, err.write_end);
-  setpgid(child, child);  // whichever of the two comes first
-  Pipe::close_end(out.write_end);
-  Pipe::close_end(err.write_end);
+  pid_ = fork();
+  if (pid_ < 0) throw std::runtime_error("fork failed");
+  if (pid_ == 0) become(words, working_directory, out.write_end, err.write_end);
+  setpgid(pid_, pid_);  // whichever of the two comes first
+  out_ = std::exchange(out.read_end, -1);
+  err_ = std::exchange(err.read_end, -1);
+}
 
-  ProcessOutcome outcome;
+Process::~Process() {
+  if (pid_ > 0) wait(0);
+  Pipe::close_end(out_);
+  Pipe::close_end(err_);
+}
+
+void Process::send(int signal_number) const {
+  if (pid_ <= 0 || kill(pid_, signal_number) != 0) throw std::runtime_error("kill failed");
+}
+
+bool Process::says(const std::string& text, double deadline_s) {
   const auto deadline = Clock::now() + std::chrono::duration<double>(deadline_s);
-  while (out.read_end >= 0 || err.read_end >= 0) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now()).count();
-    if (left <= 0 && !outcome.timed_out) {
-      outcome.timed_out = true;
-      kill(-child, SIGKILL);
+  while (outcome_.err.find(text) == std::string::npos) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0 || !read_some(left)) break;
+  }
+  return outcome_.err.find(text) != std::string::npos;
+}
+
+bool Process::read_some(std::chrono::milliseconds patience) {
+  if (out_ < 0 && err_ < 0) return false;
+  pollfd ends[] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
+  if (poll(ends, 2, static_cast<int>(patience.count())) == 0) return false;
+  if (ends[0].revents != 0) drain(out_, outcome_.out);
+  if (ends[1].revents != 0) drain(err_, outcome_.err);
+  return true;
+}
+
+ProcessOutcome Process::wait(double deadline_s) {
+  const auto deadline = Clock::now() + std::chrono::duration<double>(deadline_s);
+  constexpr std::chrono::seconds kGrace{10};  // for what was not of its group and holds the output
+  while (out_ >= 0 || err_ >= 0) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - Clock::now());
+    if (left.count() <= 0 && !outcome_.timed_out) {
+      outcome_.timed_out = true;
+      kill(-pid_, SIGKILL);
     }
-    pollfd ends[] = {{out.read_end, POLLIN, 0}, {err.read_end, POLLIN, 0}};
-    poll(ends, 2, outcome.timed_out ? 1000 : static_cast<int>(left) + 1);
-    if (ends[0].revents != 0) drain(out.read_end, outcome.out);
-    if (ends[1].revents != 0) drain(err.read_end, outcome.err);
+    if (outcome_.timed_out && left < -kGrace) break;
+    read_some(outcome_.timed_out ? std::chrono::milliseconds(1000) : left);
   }
   int status = 0;
-  while (waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
-  outcome.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-  return outcome;
+  pid_ = -1;
+  outcome_.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  return outcome_;
+}
+
+ProcessOutcome run_process(const std::vector<std::string>& command,
+                           const std::string& working_directory, double deadline_s) {
+  return Process(command, working_directory).wait(deadline_s);
+}
+
+bool becomes_true(const std::function<bool()>& condition, double deadline_s) {
+  const auto deadline = Clock::now() + std::chrono::duration<double>(deadline_s);
+  while (!condition()) {
+    if (Clock::now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+  return true;
 }
 
 }  // namespace kantor::test

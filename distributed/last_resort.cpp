@@ -1,4 +1,4 @@
-#include "distributed/nccl/last_resort.hpp"
+#include "distributed/last_resort.hpp"
 
 #include <unistd.h>
 
@@ -9,7 +9,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 
-namespace kantor::nccl {
+namespace kantor {
 namespace {
 
 constexpr double kTick_s = 0.25;    // a stopped process counts as one tick, however long it was
@@ -28,16 +28,19 @@ LastResort::~LastResort() {
   thread_.join();
 }
 
-LastResort::Watch::Watch(LastResort& owner, double limit_s, std::string what) : owner_(owner) {
+LastResort::Watch::Watch(LastResort& owner, double limit_s, Describe what) : owner_(owner) {
   const std::lock_guard lock(owner_.mutex_);
-  owner_.limit_s_ = limit_s + kStagger_s * std::min(owner_.rank_, 10);
+  outer_limit_s_ =
+      std::exchange(owner_.limit_s_, limit_s + kStagger_s * std::min(owner_.rank_, 10));
+  outer_what_ = std::exchange(owner_.what_, std::move(what));
   owner_.waited_s_ = 0;
-  owner_.what_ = std::move(what);
 }
 
 LastResort::Watch::~Watch() {
   const std::lock_guard lock(owner_.mutex_);
-  owner_.limit_s_ = 0;
+  owner_.limit_s_ = outer_limit_s_;
+  owner_.what_ = std::move(outer_what_);
+  owner_.waited_s_ = 0;
 }
 
 void LastResort::run() {
@@ -48,11 +51,12 @@ void LastResort::run() {
     waited_s_ += kTick_s;
     if (waited_s_ <= limit_s_) continue;
     const std::string line =
-        concat("kantor: error: [rank ", rank_, "] ", what_, " does not come back after ",
-               format_number(limit_s_), " s: the GPU driver or NCCL hangs; start again\n");
+        concat("kantor: error: [rank ", rank_, "] ", what_(), " does not come back after ",
+               format_number(limit_s_),
+               " s: a peer is lost, or MPI, NCCL or a driver hangs; start again\n");
     [[maybe_unused]] const auto written = write(STDERR_FILENO, line.data(), line.size());
     _exit(static_cast<int>(ExitCode::resume));
   }
 }
 
-}  // namespace kantor::nccl
+}  // namespace kantor
