@@ -85,6 +85,11 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   return text_of(json);
 }
 
+bool parse_converged(const std::string& text) {
+  const Json json = Json::parse(text, nullptr, false);
+  return !json.is_object() || json.value("converged", Json(true)) != Json(false);
+}
+
 std::string environment_json(const RunFacts& facts, const std::vector<std::string>& command_line) {
   const BuildInfo build = build_info();
   Json json;

@@ -25,6 +25,8 @@ struct RunFacts {
 
 /// result.json, schema 1; keys that do not apply are absent.
 std::string result_json(const Result& result, const RunFacts& facts);
+/// What such a text says of convergence; true where it does not say.
+bool parse_converged(const std::string& text);
 
 /// What a result.json holds; fields that are not numbers of a summary stay empty. Nothing if the
 /// text is not a result.json.

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "distributed/together.hpp"
+#include "launch/stop_requests.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -60,11 +61,11 @@ int exit_code_of(const std::exception& error) {
 }
 
 /// Ends all ranks from one that failed where the others may not have. Often all of them did (a lost
-/// peer, a diverged training), so the lower ranks get the first word: when one of them speaks and
-/// aborts, the rest are gone before they repeat it.
+/// peer, a diverged training), so the lower ranks get the first word, and the rest do not repeat
+/// it: on other hosts they are gone before.
 [[noreturn]] void leave_alone(Communicator& world, const std::exception& error) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300) * std::min(world.rank(), 10));
-  print_error(error.what(), world.rank(), world.size());
+  if (world.take_the_word()) print_error(error.what(), world.rank(), world.size());
   world.abort(exit_code_of(error));
   std::abort();  // not reached; GCC 12 does not see it through the virtual call
 }
@@ -107,6 +108,11 @@ void check_agreement(const Request& request, Communicator& world) {
                           "run.backend = \"", backend, "\" is one process, but ", world.size(),
                           " ranks were launched; use \"auto\", or start ", "without mpirun")));
   }
+}
+
+bool is_stoppable(const Request& request) {
+  const auto* run = std::get_if<RunArguments>(&request.arguments);
+  return run != nullptr && !run->dry_run;
 }
 
 bool is_quiet(const Request& request) {
@@ -186,6 +192,7 @@ int run_program(const std::vector<std::string>& command_line) {
   if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
     return inspect_alone(*arguments);
   }
+  if (is_stoppable(request)) catch_stop_signals();
   set_up_torch();
   try {
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "launch/summary.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
+#include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
@@ -30,37 +32,77 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
 /// What `--resume` finds.
 enum class Found { nothing, unfinished, finished, not_converged };
 
+/// Nothing, or the lock of a run that was killed before it could write anything.
+bool is_untouched(const std::string& out) {
+  std::error_code ignored;  // whoever cannot read it will not be able to lock it either
+  for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
+    if (entry.path().filename() != "LOCK") return false;
+  }
+  return true;
+}
+
 Found look_at(const std::string& out) {
   std::error_code ignored;
   if (std::filesystem::exists(out + "/result.json", ignored)) {
-    const Status status = parse_status(read_text_file(out + "/STATUS"));
-    return status.state == "not converged" ? Found::not_converged : Found::finished;
+    return parse_converged(read_text_file(out + "/result.json")) ? Found::finished
+                                                                 : Found::not_converged;
   }
-  if (!std::filesystem::exists(out, ignored)) return Found::nothing;
+  if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
-  if (!std::filesystem::exists(out + "/STATUS", ignored)) {
+  if (!std::filesystem::exists(out + "/STATUS", ignored) && !is_untouched(out)) {
     throw ConfigError(concat("cannot resume in ", out, ": it holds no run (no STATUS in it); name ",
                              "the run directory with --out"));
+  }
+  // Left alone, it stops automatic restarts too.
+  if (std::filesystem::exists(out + "/STOP", ignored)) {
+    throw ConfigError(concat("cannot resume in ", out, ": the file ", out, "/STOP asks its runs ",
+                             "to stop; remove it to go on"));
   }
   return Found::unfinished;
 }
 
+/// A directory that is there is refused; if a run is at work in it, saying which.
+void check_is_new(const std::string& out) {
+  std::error_code ignored;
+  if (std::filesystem::exists(out + "/LOCK", ignored) && checkpoint::RunLock::is_held(out)) {
+    const checkpoint::RunLock refused(out);
+  }
+  check_output_directory(out);
+}
+
+/// Locks the run directory and goes on with its log; whatever else is in it stays for now.
+void claim_directory(std::optional<RunDirectory>& opened, const RunArguments& arguments,
+                     Found found, Session& session) {
+  if (found == Found::nothing) {
+    opened.emplace(arguments.out);
+  } else {
+    // The other ranks wait meanwhile, until their deadline.
+    opened.emplace(arguments.out, std::min(10.0, session.run.timeout_s / 2));
+    if (look_at(arguments.out) != found) {
+      throw ConfigError(concat(arguments.out, " was finished by another run just now"));
+    }
+  }
+  session.log.open_file(opened->file("log.txt"));
+}
+
 /// Everything that is known before the first step; from here on the run is on record.
-RunDirectory open_directory(const RunArguments& arguments, const LoadedConfiguration& loaded,
-                            const Problem& problem, const RunFacts& facts, Session& session) {
-  RunDirectory directory(arguments.out, arguments.resume);
-  directory.set_status({.state = "running", .reason = "", .step = 0});
+void start_record(RunDirectory& directory, const RunArguments& arguments,
+                  const LoadedConfiguration& loaded, const Problem& problem, const RunFacts& facts,
+                  std::int64_t step, Session& session) {
+  directory.remove_leftovers();
+  directory.set_status({.state = "running", .reason = "", .step = std::max<std::int64_t>(step, 0)});
   directory.copy_in(arguments.problem, "problem.toml");
   directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem));
   directory.write_text("environment.json", environment_json(facts, session.command_line));
-  session.log.open_file(directory.file("log.txt"));
   session.metrics = metrics::MetricsFile(directory.file("metrics.jsonl"));
   session.log.info(version_line());
   for (const std::string& line : opening_lines(loaded.typed, problem, facts)) {
     session.log.info(line);
   }
   session.log.info("run directory " + directory.path());
-  return directory;
+  if (!arguments.resume) return;
+  session.log.info(step >= 0 ? concat("resumed from step ", step)
+                             : "no checkpoint to resume from: starting at step 0");
 }
 
 RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& problem,
@@ -88,7 +130,7 @@ Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem,
   return result;
 }
 
-void close_directory(const RunDirectory& directory, const Result& result, const RunFacts& facts) {
+void close_directory(RunDirectory& directory, const Result& result, const RunFacts& facts) {
   directory.write_result(result, facts);
   directory.set_status({.state = result.converged.value_or(true) ? "done" : "not converged",
                         .reason = "",
@@ -106,23 +148,7 @@ void print_summary(const Result& result, const RunDirectory& directory, Session&
   std::cout << std::flush;
 }
 
-/// From the newest checkpoint, or from step 0, saying so.
-void start_checkpoints(RunCheckpoints& checkpoints, const RunArguments& arguments,
-                       const RunIdentity& identity, const RunDirectory* directory,
-                       StopRequests& stop, Session& session) {
-  if (arguments.resume) {
-    const std::optional<std::int64_t> step = checkpoints.load(identity);
-    session.log.info(step ? concat("resumed from step ", *step)
-                          : "no checkpoint to resume from: starting at step 0");
-  }
-  together(session.world, "preparing the checkpoints", [&] {
-    checkpoints.start(identity, stop, [directory](std::int64_t step) {
-      directory->set_status({.state = "running", .reason = "", .step = step});
-    });
-  });
-}
-
-int finish(const Result& result, const RunDirectory* directory, const RunFacts& facts,
+int finish(const Result& result, RunDirectory* directory, const RunFacts& facts,
            const LoadedConfiguration& loaded, Session& session) {
   together(session.world, "writing the results", [&] {
     if (directory != nullptr) close_directory(*directory, result, facts);
@@ -137,14 +163,22 @@ int finish(const Result& result, const RunDirectory* directory, const RunFacts& 
                                                           : ExitCode::not_converged);
 }
 
-int leave_stopped(const Stopped& stopped, const RunDirectory* directory, const StopRequests& stop,
-                  Session& session) {
-  if (directory != nullptr) {
-    const std::string reason = stop.reason().empty() ? "a request to another rank" : stop.reason();
-    session.log.info(concat("stopped at step ", stopped.step, " by ", reason,
-                            "; the state is saved, --resume goes on"));
+/// Collective: whoever was asked, rank 0 says why.
+int leave_stopped(const Stopped& stopped, RunDirectory* directory, const StopRequests& stop,
+                  const RunCheckpoints& checkpoints, Session& session) {
+  const std::string reason = reason_of(session.world.agree(stop.cause(), "why to stop"));
+  together(session.world, "writing STATUS", [&] {
+    if (directory == nullptr) return;
+    const std::int64_t saved = checkpoints.newest_step();
+    session.log.info(concat(
+        "stopped at step ", stopped.step, " by ", reason, "; ",
+        saved == stopped.step ? "the state is saved, --resume goes on" : "--resume goes on"));
+    if (saved != stopped.step) {
+      session.log.warn(saved < 0 ? "no checkpoint could be written"
+                                 : concat("the newest checkpoint is of step ", saved));
+    }
     directory->set_status({.state = "stopped", .reason = reason, .step = stopped.step});
-  }
+  });
   return static_cast<int>(ExitCode::resume);
 }
 
@@ -155,7 +189,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   together(session.world, "checking the run directory", [&] {
     if (!session.is_first() || arguments.dry_run) return;
     if (arguments.resume) found = look_at(arguments.out);
-    if (found == Found::nothing) check_output_directory(arguments.out);
+    if (found == Found::nothing) check_is_new(arguments.out);
   });
   found =
       static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
@@ -164,7 +198,6 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);
   }
   if (!arguments.dry_run) {
-    catch_stop_signals();
     together(session.world, "finding the device",
              [&] { static_cast<void>(device_stream(session.run, session.world)); });
   }
@@ -177,26 +210,31 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
 
   RunFacts facts = gather_facts(session);
+  const RunIdentity identity = identity_of(loaded, problem, facts);
   std::optional<RunDirectory> opened;  // rank 0's
-  const RunDirectory* directory = nullptr;
+  RunDirectory* directory = nullptr;   // the same, once the run is on record
   try {
     together(session.world, "creating the run directory", [&] {
-      if (!session.is_first()) return;
-      opened = open_directory(arguments, loaded, problem, facts, session);
-      directory = &*opened;
+      if (session.is_first()) claim_directory(opened, arguments, found, session);
     });
-    start_checkpoints(checkpoints, arguments, identity_of(loaded, problem, facts), directory, stop,
-                      session);
+    if (arguments.resume) checkpoints.load(identity);
+    together(session.world, "writing the run directory", [&] {
+      if (!opened) return;
+      directory = &*opened;
+      start_record(*directory, arguments, loaded, problem, facts, checkpoints.newest_step(),
+                   session);
+      checkpoints.start(identity, stop, [directory](std::int64_t step) {
+        directory->set_status({.state = "running", .reason = "", .step = step});
+      });
+    });
     const Result result = solve_and_time(loaded, problem, session, context);
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
     return finish(result, directory, facts, loaded, session);
   } catch (const Stopped& stopped) {
-    return leave_stopped(stopped, directory, stop, session);
+    return leave_stopped(stopped, directory, stop, checkpoints, session);
   } catch (const std::exception& error) {
-    if (directory != nullptr) {
-      session.log.detail(concat("failed: ", error.what()));
-      directory->set_failed(error.what());
-    }
+    session.log.detail(concat("failed: ", error.what()));
+    if (directory != nullptr) directory->set_failed(error.what());
     throw;
   }
 }

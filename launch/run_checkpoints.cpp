@@ -45,7 +45,8 @@ std::optional<std::int64_t> RunCheckpoints::load(const RunIdentity& identity) {
   });
   share_restored();
   if (!restored_) return std::nullopt;
-  return restored_->metadata.step;
+  newest_step_ = restored_->metadata.step;
+  return newest_step_;
 }
 
 void RunCheckpoints::read_newest(const RunIdentity& identity) {
@@ -103,7 +104,8 @@ void RunCheckpoints::save(checkpoint::Snapshot state) {
                      format_bytes(static_cast<double>(report.file_bytes)), " in ",
                      format_seconds(report.seconds)));
   if (!report.reason.empty()) log_.warn(concat(report.path, ": ", report.reason));
-  after_saving_(state.metadata.step);
+  newest_step_ = state.metadata.step;
+  after_saving_(newest_step_);
 }
 
 void RunCheckpoints::complete(checkpoint::Metadata& metadata) const {

@@ -42,6 +42,8 @@ class RunCheckpoints final : public Checkpoints {
   const checkpoint::Snapshot* restored() const override {
     return restored_ ? &*restored_ : nullptr;
   }
+  /// The newest step that this run has saved or started from; -1 if none.
+  std::int64_t newest_step() const { return newest_step_; }
   bool due(std::int64_t step) override;
   void save(checkpoint::Snapshot state) override;
 
@@ -62,6 +64,7 @@ class RunCheckpoints final : public Checkpoints {
   std::function<void(std::int64_t)> after_saving_;
   std::optional<checkpoint::Snapshot> restored_;
   double last_save_s_ = 0;
+  std::int64_t newest_step_ = -1;
 };
 
 }  // namespace kantor::launch

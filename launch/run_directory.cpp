@@ -13,6 +13,7 @@
 #include "launch/build_info.hpp"
 #include "launch/output_directory.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/data/atomic_file.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/safetensors.hpp"
 
@@ -23,6 +24,11 @@ void create_folder(const std::string& path) {
   if (mkdir(path.c_str(), 0777) != 0 && errno != EEXIST) {
     throw IoError(concat("cannot create ", path, ": ", std::generic_category().message(errno)));
   }
+}
+
+std::string without_slash(std::string path) {
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  return path;
 }
 
 void write_arrays(const std::string& folder, const std::vector<std::vector<double>>& arrays) {
@@ -36,14 +42,10 @@ void write_arrays(const std::string& folder, const std::vector<std::vector<doubl
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& path, bool resume) : path_(path) {
-  constexpr double kPatience_s = 10;  // a run that is being killed lets go of the lock when it ends
-  while (path_.size() > 1 && path_.ends_with('/')) path_.pop_back();
-  std::error_code ignored;
-  if (resume && std::filesystem::is_directory(path_, ignored)) {
-    lock_ = std::make_unique<checkpoint::RunLock>(path_, kPatience_s);
-    return;
-  }
+RunDirectory::RunDirectory(const std::string& path, double patience_s)
+    : path_(without_slash(path)), lock_(std::make_unique<checkpoint::RunLock>(path_, patience_s)) {}
+
+RunDirectory::RunDirectory(const std::string& path) : path_(without_slash(path)) {
   create_output_directory(path_);
   lock_ = std::make_unique<checkpoint::RunLock>(path_);
   const int claim = open(file("STATUS").c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
@@ -68,8 +70,19 @@ void RunDirectory::copy_in(const std::string& source, const std::string& name) c
   write_text(name, text);
 }
 
-void RunDirectory::set_status(const Status& status) const {
+void RunDirectory::set_status(const Status& status) {
+  step_ = status.step;
   write_text("STATUS", status_json(status));
+}
+
+void RunDirectory::remove_leftovers() const {
+  data::FileSystem files;
+  for (const char* ending : {"STATUS", ".toml", ".json", ".safetensors"}) {
+    data::remove_asides(path_, ending, files);
+  }
+  for (const std::string& folder : {file("potentials"), file("certificate")}) {
+    if (std::filesystem::is_directory(folder)) data::remove_asides(folder, ".npy", files);
+  }
 }
 
 void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
@@ -90,9 +103,9 @@ void RunDirectory::write_result(const Result& result, const RunFacts& facts) con
   write_text("result.json", result_json(result, facts));
 }
 
-void RunDirectory::set_failed(const std::string& reason) const noexcept {
+void RunDirectory::set_failed(const std::string& reason) noexcept {
   try {
-    set_status({.state = "failed", .reason = reason, .step = 0});
+    set_status({.state = "failed", .reason = reason, .step = step_});
   } catch (...) {
   }
 }

@@ -13,9 +13,13 @@ namespace kantor::launch {
 
 class RunDirectory {
  public:
-  /// Creates the folder and locks it, so that of two runs started at once one is refused; with
-  /// `resume` the folder may be there already. @throws ConfigError (in use), IoError.
-  explicit RunDirectory(const std::string& path, bool resume = false);
+  /// Creates the folder and locks it, so that of two runs started at once one is refused.
+  /// @throws ConfigError (in use), IoError.
+  explicit RunDirectory(const std::string& path);
+  /// Locks one that is there and changes nothing else.
+  /// @param patience_s for a run that is being killed and lets go of the lock when it ends.
+  /// @throws ConfigError (in use), IoError.
+  RunDirectory(const std::string& path, double patience_s);
 
   const std::string& path() const { return path_; }
   /// The path of a file in it.
@@ -24,15 +28,18 @@ class RunDirectory {
   /// @throws IoError (all of them).
   void write_text(const std::string& name, const std::string& text) const;
   void copy_in(const std::string& source, const std::string& name) const;
-  void set_status(const Status& status) const;
+  void set_status(const Status& status);
+  /// What runs that were killed have left half-written.
+  void remove_leftovers() const;
   /// Potentials, certificate potentials and model, then result.json last of all: a folder that has
   /// it is complete.
   void write_result(const Result& result, const RunFacts& facts) const;
   /// STATUS "failed"; a second failure on the way is left aside, the first one is being reported.
-  void set_failed(const std::string& reason) const noexcept;
+  void set_failed(const std::string& reason) noexcept;
 
  private:
   std::string path_;
+  std::int64_t step_ = 0;  ///< last one in STATUS
   std::unique_ptr<checkpoint::RunLock> lock_;
 };
 

@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <string_view>
 
 #include "runtime/core/process.hpp"
 
@@ -18,15 +20,20 @@ namespace {
 volatile std::sig_atomic_t caught_signal = 0;
 
 extern "C" void on_stop_signal(int number) {
-  if (number == SIGINT && caught_signal == SIGINT) _exit(128 + SIGINT);
+  // Before anything else: the next one may come at once, on another thread.
+  const int before = caught_signal;
   caught_signal = number;
+  if (number != SIGINT) return;
+  if (before == SIGINT) _exit(128 + SIGINT);
+  constexpr std::string_view kAnswer = "\nsaving, then stopping; Ctrl-C once more ends at once\n";
+  const int error_number = errno;
+  [[maybe_unused]] const auto written = write(STDERR_FILENO, kAnswer.data(), kAnswer.size());
+  errno = error_number;
 }
 
-const char* name_of(int number) {
-  if (number == SIGUSR1) return "SIGUSR1";
-  if (number == SIGTERM) return "SIGTERM";
-  return "Ctrl-C";
-}
+// Causes that are no signals; a larger one wins when ranks have different ones.
+constexpr std::int64_t kEndOfTime = 1000;
+constexpr std::int64_t kStopFile = 1001;
 
 }  // namespace
 
@@ -39,17 +46,17 @@ void catch_stop_signals() {
 }
 
 bool StopRequests::requested() {
-  if (!reason_.empty()) return true;
+  if (cause_ != 0) return true;
   const double now_s = monotonic_seconds();
   if (caught_signal != 0) {
-    reason_ = name_of(caught_signal);
+    cause_ = caught_signal;
   } else if (!options_.stop_file.empty() && now_s - last_look_s_ > 0.5) {
     last_look_s_ = now_s;
-    if (access(options_.stop_file.c_str(), F_OK) == 0) reason_ = "a file " + options_.stop_file;
+    if (access(options_.stop_file.c_str(), F_OK) == 0) cause_ = kStopFile;
   }
-  if (reason_.empty() && is_due(now_s)) reason_ = "the end of its time";
+  if (cause_ == 0 && is_due(now_s)) cause_ = kEndOfTime;
   last_call_s_ = now_s;
-  return !reason_.empty();
+  return cause_ != 0;
 }
 
 void StopRequests::note_save(double seconds) {
@@ -60,6 +67,13 @@ bool StopRequests::is_due(double now_s) {
   if (last_call_s_ > 0) longest_step_s_ = std::max(longest_step_s_, now_s - last_call_s_);
   return options_.deadline_s > 0 &&
          options_.deadline_s - now_s < 2 * (longest_step_s_ + longest_save_s_);
+}
+
+std::string reason_of(std::int64_t cause) {
+  if (cause == kStopFile) return "the file STOP in the run directory";
+  if (cause == kEndOfTime) return "the end of its time";
+  if (cause == SIGINT) return "Ctrl-C";
+  return cause == SIGUSR1 ? "SIGUSR1" : "SIGTERM";
 }
 
 double deadline_of(double start_s, double max_wall_s) {

@@ -3,16 +3,16 @@
 // Who may ask a run to end early, with a checkpoint: a signal, a STOP file in the run directory,
 // the end of the time it was given.
 
-#include <atomic>
-#include <optional>
+#include <cstdint>
 #include <string>
 
 #include "distributed/interruption.hpp"
 
 namespace kantor::launch {
 
-/// From now on SIGUSR1, SIGTERM and the first SIGINT (Ctrl-C) ask every run of this process to
-/// stop; a second SIGINT ends it at once. Once per process, before threads start.
+/// From now on SIGUSR1, SIGTERM and the first SIGINT (Ctrl-C, which is answered by a line) ask
+/// every run of this process to stop; a second SIGINT ends it at once. Once per process, before
+/// threads start.
 void catch_stop_signals();
 
 class StopRequests final : public StopSource {
@@ -26,20 +26,23 @@ class StopRequests final : public StopSource {
   /// Remembers a yes. Near the deadline it says yes while there is time for two more of the longest
   /// steps and saves so far.
   bool requested() override;
-  /// "signal 10", "a file STOP in the run directory", ..; empty if nobody asked.
-  const std::string& reason() const { return reason_; }
+  /// What the first yes was for, as a number that ranks can agree on; 0 = nobody asked.
+  std::int64_t cause() const { return cause_; }
   void note_save(double seconds);
 
  private:
   bool is_due(double now_s);
 
   Options options_;
-  std::string reason_;
+  std::int64_t cause_ = 0;
   double last_call_s_ = 0;
   double last_look_s_ = 0;
   double longest_step_s_ = 0;
   double longest_save_s_ = 0;
 };
+
+/// Of a cause, for people: "SIGUSR1", "the file STOP in the run directory", ..
+std::string reason_of(std::int64_t cause);
 
 /// The monotonic deadline of a run that may take max_wall_s seconds (0 = no limit) and whose batch
 /// job, if Slurm told (SLURM_JOB_END_TIME), ends at some time of the clock. 0 = none.

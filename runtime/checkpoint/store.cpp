@@ -1,8 +1,5 @@
 #include "runtime/checkpoint/store.hpp"
 
-#include <signal.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -25,7 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr std::string_view kPrefix = "step-";
 constexpr std::string_view kEnding = ".kantor";
-constexpr std::string_view kAside = ".tmp.";
 constexpr std::size_t kLongestStep = 18;  // digits that fit into 63 bits
 
 /// Names in the folder; none if it does not exist. @throws IoError.
@@ -69,25 +65,6 @@ Snapshot read_stored(const StoredFile& file, data::FileSystem& files, bool with_
   return snapshot;
 }
 
-/// The process that writes an aside, from its name; nothing for any other file.
-std::optional<pid_t> writer_of(std::string_view name) {
-  const auto at = name.rfind(kAside);
-  if (at == std::string_view::npos || !name.substr(0, at).ends_with(kEnding)) return std::nullopt;
-  const std::string_view digits = name.substr(at + kAside.size());
-  pid_t pid = 0;
-  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  if (failure != std::errc() || end != digits.data() + digits.size() || pid <= 0) {
-    return std::nullopt;
-  }
-  return pid;
-}
-
-/// Another living process of this host. In containers a restarted run often has the same number
-/// as the one before: that one is dead.
-bool is_other_process(pid_t pid) {
-  return pid != ::getpid() && (::kill(pid, 0) == 0 || errno == EPERM);
-}
-
 }  // namespace
 
 std::string file_name_of(std::int64_t step) {
@@ -124,15 +101,7 @@ void Store::prepare() {
   if (failure) {
     throw IoError(concat("cannot create the folder ", config_.folder, ": ", failure.message()));
   }
-  for (const std::string& name : names_in(config_.folder)) {
-    const auto writer = writer_of(name);
-    if (!writer || is_other_process(*writer)) continue;
-    const std::string path = config_.folder + "/" + name;
-    if (files_->unlink(path.c_str()) != 0 && errno != ENOENT) {
-      throw IoError(concat("cannot remove ", path,
-                           ", left by a run that was killed: ", std::strerror(errno)));
-    }
-  }
+  data::remove_asides(config_.folder, kEnding, *files_);
   // Never committed: it only shows that a save can begin, before hours of work rely on it.
   data::AtomicFile probe(config_.folder + "/probe.kantor", *files_);
   probe.write(std::as_bytes(std::span("kantor")));

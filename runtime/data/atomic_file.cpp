@@ -1,12 +1,16 @@
 #include "runtime/data/atomic_file.hpp"
 
 #include <fcntl.h>
+#include <signal.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <filesystem>
+#include <optional>
 #include <utility>
 
 #include "runtime/core/error.hpp"
@@ -16,6 +20,27 @@ namespace {
 
 constexpr std::size_t kLargestWrite = std::size_t{1} << 30;
 constexpr mode_t kMode = 0666;  // less the umask
+
+constexpr std::string_view kAside = ".tmp.";
+
+/// The process that writes an aside, from its name; nothing for any other file.
+std::optional<pid_t> writer_of(std::string_view name, std::string_view ending) {
+  const auto at = name.rfind(kAside);
+  if (at == std::string_view::npos || !name.substr(0, at).ends_with(ending)) return std::nullopt;
+  const std::string_view digits = name.substr(at + kAside.size());
+  pid_t pid = 0;
+  const auto [end, failure] = std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  if (failure != std::errc() || end != digits.data() + digits.size() || pid <= 0) {
+    return std::nullopt;
+  }
+  return pid;
+}
+
+/// Another living process of this host. In containers a restarted run often has the same number
+/// as the one before: that one is dead.
+bool is_other_process(pid_t pid) {
+  return pid != ::getpid() && (::kill(pid, 0) == 0 || errno == EPERM);
+}
 
 bool is_special(const std::string& path) {
   struct stat status {};
@@ -37,7 +62,7 @@ AtomicFile::AtomicFile(const std::string& path, FileSystem& files)
 void AtomicFile::open() {
   int flags = O_WRONLY | O_CLOEXEC;
   if (!is_special(path_)) {
-    written_path_ = concat(path_, ".tmp.", ::getpid());
+    written_path_ = concat(path_, kAside, ::getpid());
     flags |= O_CREAT | O_TRUNC;
   }
   do {
@@ -84,6 +109,20 @@ void AtomicFile::publish() {
 
 void AtomicFile::fail(const char* action, int error_number) const {
   throw IoError(concat("cannot ", action, " ", written_path_, ": ", std::strerror(error_number)));
+}
+
+void remove_asides(const std::string& folder, std::string_view ending, FileSystem& files) {
+  std::error_code failure;
+  for (std::filesystem::directory_iterator at(folder, failure), end; !failure && at != end;
+       at.increment(failure)) {
+    const auto writer = writer_of(at->path().filename().string(), ending);
+    if (!writer || is_other_process(*writer)) continue;
+    if (files.unlink(at->path().c_str()) != 0 && errno != ENOENT) {
+      throw IoError(concat("cannot remove ", at->path().string(),
+                           ", left by a run that was killed: ", std::strerror(errno)));
+    }
+  }
+  if (failure) throw IoError(concat("cannot read the folder ", folder, ": ", failure.message()));
 }
 
 }  // namespace kantor::data

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "runtime/data/file_system.hpp"
 
@@ -42,5 +43,9 @@ class AtomicFile {
   int fd_ = -1;
   bool is_aside_ = false;  ///< written_path_ is to be removed
 };
+
+/// Removes what processes that are dead now have left aside in a folder: `NAME.tmp.<pid>` of names
+/// with that ending. @throws IoError.
+void remove_asides(const std::string& folder, std::string_view ending, FileSystem& files);
 
 }  // namespace kantor::data

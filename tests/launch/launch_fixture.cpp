@@ -24,6 +24,12 @@ tolerance = 1e-9
 precision = "float64"
 )";
 
+std::string script_of(const std::vector<std::string>& words) {
+  std::string script = "exec \"$KANTOR\"";
+  for (const std::string& word : words) script += " '" + word + "'";
+  return script;
+}
+
 }  // namespace
 
 ProcessOutcome Launch::kantor(const std::vector<std::string>& words) const {
@@ -32,18 +38,26 @@ ProcessOutcome Launch::kantor(const std::vector<std::string>& words) const {
   return run_process(command, folder_.path().string(), kDeadlineS);
 }
 
-ProcessOutcome Launch::script_on_ranks(int num_ranks, const std::string& script) const {
+std::vector<std::string> Launch::mpirun(int num_ranks, const std::string& script) const {
   write("on_each_rank.sh", script);
-  const std::string launch =
-      concat("export KANTOR='", KANTOR_BINARY, "'; . '", KANTOR_SOURCE,
-             "/launch/environment.sh'; exec mpirun -np ", num_ranks, " bash on_each_rank.sh");
-  return run_process({"bash", "-c", launch}, folder_.path().string(), kDeadlineS);
+  return {"bash", "-c",
+          concat("export KANTOR='", KANTOR_BINARY, "'; . '", KANTOR_SOURCE,
+                 "/launch/environment.sh'; exec mpirun -np ", num_ranks, " bash on_each_rank.sh")};
+}
+
+ProcessOutcome Launch::script_on_ranks(int num_ranks, const std::string& script) const {
+  return run_process(mpirun(num_ranks, script), folder_.path().string(), kDeadlineS);
 }
 
 ProcessOutcome Launch::kantor_on_ranks(int num_ranks, const std::vector<std::string>& words) const {
-  std::string script = "exec \"$KANTOR\"";
-  for (const std::string& word : words) script += " '" + word + "'";
-  return script_on_ranks(num_ranks, script);
+  return script_on_ranks(num_ranks, script_of(words));
+}
+
+std::unique_ptr<Process> Launch::start(int num_ranks, const std::vector<std::string>& words) const {
+  std::vector<std::string> command = {KANTOR_BINARY};
+  command.insert(command.end(), words.begin(), words.end());
+  if (num_ranks > 1) command = mpirun(num_ranks, script_of(words));
+  return std::make_unique<Process>(command, folder_.path().string());
 }
 
 bool Launch::exists(const std::string& name) const {

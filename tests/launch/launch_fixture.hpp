@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ class Launch : public testing::Test {
   ProcessOutcome kantor(const std::vector<std::string>& words) const;
   /// mpirun -np RANKS kantor WORDS..., with the environment of launch/environment.sh.
   ProcessOutcome kantor_on_ranks(int num_ranks, const std::vector<std::string>& words) const;
+  /// The same, at work: kantor WORDS... itself, or, on several ranks, mpirun.
+  std::unique_ptr<Process> start(int num_ranks, const std::vector<std::string>& words) const;
   /// mpirun -np RANKS of a shell script in the test's folder, which calls "$KANTOR".
   ProcessOutcome script_on_ranks(int num_ranks, const std::string& script) const;
 
@@ -43,6 +46,8 @@ class Launch : public testing::Test {
                           const std::vector<std::string>& more = {}) const;
 
  private:
+  std::vector<std::string> mpirun(int num_ranks, const std::string& script) const;
+
   TemporaryDirectory folder_;
 };
 

@@ -71,7 +71,7 @@ TEST(RunDirectory, is_claimed_by_one_run_when_two_start_at_once) {
 
 TEST(RunDirectory, tells_its_state_and_the_reason_of_a_failure) {
   const TemporaryDirectory folder;
-  const RunDirectory directory(folder.file("run"));
+  RunDirectory directory(folder.file("run"));
   directory.set_failed("loss is NaN \"at\" step 3");
   std::ifstream stream(directory.file("STATUS"));
   const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
