@@ -1,7 +1,17 @@
 #!/usr/bin/env bash
-# Builds everything into build/release (binary: build/release/kantor), from any directory.
-# Installs what is missing first (bootstrap.sh).
+# Builds build/release/kantor, from any directory; installs what is missing first (bootstrap.sh).
+#   launch/build.sh          the program
+#   launch/build.sh --all    the tests too
 set -euo pipefail
+
+case "${*:-}" in
+  "") target=kantor ;;
+  --all) target=all ;;
+  *)
+    printf 'usage: launch/build.sh [--all]\n' >&2
+    exit 2
+    ;;
+esac
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -23,5 +33,5 @@ num_jobs() {
 "$root/launch/bootstrap.sh"
 cd -- "$root"
 cmake --preset release -DKANTOR_TORCH="$("$root/launch/bootstrap.sh" --print)" </dev/null
-cmake --build build/release --parallel "$(num_jobs)" </dev/null
+cmake --build build/release --target "$target" --parallel "$(num_jobs)" </dev/null
 echo "built $root/build/release/kantor"

@@ -108,7 +108,13 @@ std::string first_difference(const std::string& stored, const std::string& mine)
   std::string table;
   std::string was;
   std::string is;
-  while (std::getline(a, was) && std::getline(b, is)) {
+  const auto next = [](std::istringstream& text, std::string& line) {
+    while (std::getline(text, line)) {
+      if (!line.empty()) return true;
+    }
+    return false;
+  };
+  while (next(a, was) && next(b, is)) {
     if (was != is) return concat("in ", table, " it had '", was, "', now there is '", is, "'");
     if (was.starts_with("[")) table = was;
   }

@@ -61,6 +61,15 @@ Found look_at(const std::string& out) {
   return Found::unfinished;
 }
 
+/// A finished run can only be repeated as it was: other settings would not be those of its result.
+void check_same_settings(const std::string& out, const LoadedConfiguration& loaded) {
+  const std::string stored = identity_toml(load_configuration(out + "/resolved.toml", {}).resolved);
+  const std::string mine = identity_toml(loaded.resolved);
+  if (stored == mine) return;
+  throw ConfigError(concat("the run in ", out, " has finished with other settings: ",
+                           first_difference(stored, mine), "; choose another --out"));
+}
+
 /// A directory that is there is refused; if a run is at work in it, saying which.
 void check_is_new(const std::string& out) {
   std::error_code ignored;
@@ -194,6 +203,9 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   found =
       static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
   if (found == Found::finished || found == Found::not_converged) {
+    together(session.world, "comparing the settings", [&] {
+      if (session.is_first()) check_same_settings(arguments.out, loaded);
+    });
     session.log.info(concat("the run in ", arguments.out, " has finished; nothing to resume"));
     return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);
   }
@@ -223,8 +235,12 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
       directory = &*opened;
       start_record(*directory, arguments, loaded, problem, facts, checkpoints.newest_step(),
                    session);
-      checkpoints.start(identity, stop, [directory](std::int64_t step) {
-        directory->set_status({.state = "running", .reason = "", .step = step});
+      checkpoints.start(identity, stop, [directory, &session](std::int64_t step) {
+        try {
+          directory->set_status({.state = "running", .reason = "", .step = step});
+        } catch (const IoError& error) {  // the checkpoint is there; STATUS is only about it
+          session.log.warn(error.what());
+        }
       });
     });
     const Result result = solve_and_time(loaded, problem, session, context);

@@ -86,13 +86,15 @@ std::string not_converged_line(const Result& result, const Configuration& config
   if (configuration.solver == "neural" && result.certificate) {
     return concat("not converged: proven gap ", small(result.certificate->relative_gap),
                   " > solver.neural.gap_tolerance ", number(configuration.neural.gap_tolerance),
-                  "; raise solver.neural.steps or .batch (or .certificate_iterations)");
+                  "; in a new --out, raise solver.neural.steps or .batch (or "
+                  ".certificate_iterations)");
   }
   double error = 0;
   for (const double each : result.marginal_error) error = std::max(error, each);
-  return concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
-                number(configuration.sinkhorn.tolerance), " after ", result.iterations,
-                " iterations; raise solver.sinkhorn.max_iterations or problem.epsilon");
+  return concat(
+      "not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
+      number(configuration.sinkhorn.tolerance), " after ", result.iterations,
+      " iterations; in a new --out, raise solver.sinkhorn.max_iterations or problem.epsilon");
 }
 
 }  // namespace kantor::launch

@@ -6,7 +6,7 @@
 set -euo pipefail
 
 root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
-"$root/launch/build.sh"
+"$root/launch/build.sh" --all
 . "$root/launch/environment.sh"
 
 build=$root/build/release

@@ -150,6 +150,18 @@ TEST_F(Resume, of_a_finished_run_returns_its_code_and_changes_nothing) {
   }
 }
 
+TEST_F(Resume, of_a_finished_run_refuses_other_settings_by_name) {
+  const Words settings = {"solver.name=sinkhorn"};
+  ASSERT_EQ(run("out", kAlone, settings).exit_code, 0);
+  const auto before = contents("out");
+  for (const Placement& where : {kAlone, kTwoProcesses}) {
+    expect_refused(resume("out", where, with(settings, "problem.epsilon=0.25")), 78,
+                   {"has finished", "epsilon", "0.25", "--out"});
+  }
+  expect_refused(resume("out", kAlone, {"solver.name=neural"}), 78, {"has finished", "name"});
+  EXPECT_TRUE(contents("out") == before);
+}
+
 TEST_F(Resume, refuses_other_settings_by_name) {
   make_cut_run();
   for (const auto& [setting, key] : std::vector<std::pair<std::string, std::string>>{
