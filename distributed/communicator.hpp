@@ -79,7 +79,8 @@ class Communicator {
   virtual void finish() {}
 
   /// For a back end on top of this one, whose calls have numbers of their own: shows the peers
-  /// where this rank is, and tells which of them have not come there.
+  /// where this rank is (again while it waits there: who does not move is late too), and tells
+  /// which of them have not come there.
   virtual void show_place(std::int64_t /*number*/, int /*verb*/) {}
   virtual std::string who_is_late(std::int64_t /*number*/, int /*verb*/) const {
     return "which rank is late cannot be seen from here";

@@ -2,9 +2,11 @@
 
 #include "distributed/mpi/mpi_communicator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <iterator>
 #include <limits>
 #include <utility>
 
@@ -109,7 +111,9 @@ void MpiCommunicator::InFlight::finish(int code, const char* function, MPI_Reque
     if (is_done(request)) return;
   }
   while (!is_done(request)) {
-    const double waited_s = clock_.waited_s(monotonic_seconds());
+    const double now_s = monotonic_seconds();
+    owner_.board_.poll(Lane::own, now_s);
+    const double waited_s = clock_.waited_s(now_s);
     if (waited_s > owner_.timeout_s_) expire();
     pause_between_polls(waited_s);
   }
@@ -130,7 +134,6 @@ bool MpiCommunicator::InFlight::is_done(MPI_Request& request) {
 void MpiCommunicator::InFlight::expire() {
   owner_.fail(call_,
               concat("not finished after ", format_number(owner_.timeout_s_), " s; ",
-
                      owner_.who_is_late(Lane::own, call_.number, static_cast<int>(call_.verb)),
                      "; raise run.timeout_s if steps are slow"));
 }
@@ -152,22 +155,35 @@ std::string MpiCommunicator::who_is_late(std::int64_t number, int verb) const {
 
 std::string MpiCommunicator::who_is_late(Lane lane, std::int64_t number, int verb) const {
   const std::vector<Progress> others = board_.others(lane);
-  std::vector<std::string> late;
-  int first_late = -1;
-  for (const Progress& other : others) {
-    const bool is_elsewhere = other.number == number && other.verb != verb;
-    if (other.number >= number && !is_elsewhere) continue;
-    if (first_late < 0) first_late = other.rank;
-    late.push_back(is_elsewhere ? concat("rank ", other.rank, " is at ",
-                                         name(static_cast<Verb>(other.verb)), " #", other.number)
-                                : concat("rank ", other.rank, " last seen at #", other.number));
-  }
+  // Whoever waits, here or in an earlier call, polls all the time: it is not the one.
+  const auto is_waiting = [&](const Progress& other) {
+    return other.is_inside && other.unseen_s <= timeout_s_ / 2;
+  };
+  const auto has_come = [&](const Progress& other) {
+    return other.number > number || (other.number == number && other.verb == verb);
+  };
+  std::vector<Progress> late;
+  std::copy_if(others.begin(), others.end(), std::back_inserter(late), [&](const Progress& other) {
+    const bool has_stopped = other.number == number && other.is_inside && !is_waiting(other);
+    return !has_come(other) || has_stopped;
+  });
+  if (!std::all_of(late.begin(), late.end(), is_waiting)) std::erase_if(late, is_waiting);
   if (late.empty()) {
     if (others.empty()) return "which rank is late cannot be seen from here";
     return local_size_ == size_ ? "all ranks have come, so their counts may differ"
                                 : "all ranks of this host have come: look at the other hosts";
   }
-  return name_late_ranks(std::move(late), first_late);
+  std::vector<std::string> clauses;
+  for (const Progress& other : late) {
+    std::string clause = concat("rank ", other.rank, " last seen at #", other.number);
+    if (has_come(other)) clause += concat(" itself, ", format_seconds(other.unseen_s), " ago");
+    if (other.number == number && other.verb != verb) {
+      clause = concat("rank ", other.rank, " is at ", name(static_cast<Verb>(other.verb)), " #",
+                      other.number);
+    }
+    clauses.push_back(clause);
+  }
+  return name_late_ranks(std::move(clauses), late.front().rank);
 }
 
 }  // namespace mpi

@@ -2,16 +2,26 @@
 
 #include <atomic>
 
+#include "runtime/core/process.hpp"
+
 namespace kantor::mpi {
 namespace {
 
 constexpr MPI_Aint kSlotBytes = 64;  // a cache line each: writers must not slow each other down
-constexpr std::size_t kWord = 2;     // behind the lanes of the first slot: whether one has spoken
+constexpr std::size_t kTimes = 2;    // behind the two places, in the same order
+constexpr std::size_t kWord = 4;     // behind those, in the first slot: whether one has spoken
+constexpr double kTick_s = 1e-6;     // of times: the clock that all processes of a host share
 constexpr int kNumberShift = 8;      // word = number << 8 | verb << 1 | is_inside
 
 std::atomic_ref<std::int64_t> word(std::int64_t* slot, Lane lane) {
   return std::atomic_ref<std::int64_t>(slot[static_cast<std::size_t>(lane)]);
 }
+
+std::atomic_ref<std::int64_t> time_of(std::int64_t* slot, Lane lane) {
+  return std::atomic_ref<std::int64_t>(slot[kTimes + static_cast<std::size_t>(lane)]);
+}
+
+std::int64_t ticks(double seconds) { return static_cast<std::int64_t>(seconds / kTick_s); }
 
 }  // namespace
 
@@ -31,7 +41,10 @@ ProgressBoard::ProgressBoard(const Session& session, const OwnedComm& host, int 
   check(MPI_Allreduce(MPI_IN_PLACE, &is_good, 1, MPI_INT, MPI_MIN, host.get()), "MPI_Allreduce");
   if (is_good == 0) return;
   map_slots(host);
-  for (const Lane lane : {Lane::own, Lane::guest}) word(own, lane).store(0);
+  for (const Lane lane : {Lane::own, Lane::guest}) {
+    word(own, lane).store(0);
+    time_of(own, lane).store(ticks(monotonic_seconds()));
+  }
   std::atomic_ref<std::int64_t>(own[kWord]).store(0);
   check(MPI_Barrier(host.get()), "MPI_Barrier");  // nobody reads a slot before it is 0
 }
@@ -55,6 +68,13 @@ void ProgressBoard::post(std::int64_t number, int verb, bool is_inside, Lane lan
   if (slots_.empty()) return;
   const std::int64_t place = number << kNumberShift | verb << 1 | (is_inside ? 1 : 0);
   word(slots_[static_cast<std::size_t>(local_rank_)], lane).store(place, std::memory_order_relaxed);
+  poll(lane, monotonic_seconds());
+}
+
+void ProgressBoard::poll(Lane lane, double now_s) {
+  if (slots_.empty()) return;
+  std::int64_t* slot = slots_[static_cast<std::size_t>(local_rank_)];
+  time_of(slot, lane).store(ticks(now_s), std::memory_order_relaxed);
 }
 
 void ProgressBoard::enter(std::int64_t number, int verb, Lane lane) {
@@ -67,12 +87,14 @@ bool ProgressBoard::take_the_word() {
 }
 
 std::vector<Progress> ProgressBoard::others(Lane lane) const {
+  const std::int64_t now = ticks(monotonic_seconds());
   std::vector<Progress> result;
   for (std::size_t i = 0; i < slots_.size(); ++i) {
     if (static_cast<int>(i) == local_rank_) continue;
     const std::int64_t place = word(slots_[i], lane).load();
     const int verb = static_cast<int>(place >> 1 & ((1 << (kNumberShift - 1)) - 1));
-    result.push_back({world_ranks_[i], place >> kNumberShift, verb, (place & 1) != 0});
+    const double unseen_s = kTick_s * static_cast<double>(now - time_of(slots_[i], lane).load());
+    result.push_back({world_ranks_[i], place >> kNumberShift, verb, (place & 1) != 0, unseen_s});
   }
   return result;
 }

@@ -13,14 +13,16 @@ struct Progress {
   std::int64_t number;  ///< of the last call it entered, 0 = none yet
   int verb;             ///< of that call
   bool is_inside;       ///< still in it
+  double unseen_s;      ///< since it last posted or polled
 };
 
 /// Two sequences: the calls of this communicator, and those of a back end on top of it.
 enum class Lane { own, guest };
 
-/// One word per rank and lane of this host in shared memory. A rank writes its own before and after
-/// each collective (two plain stores, no message), so that one that waits in vain can read which
-/// ranks have not come, even if those are stopped or dead.
+/// Two words per rank and lane of this host in shared memory: its place and when it was there. A
+/// rank writes its own before, while it waits in, and after each collective (plain stores, no
+/// message), so that one that waits in vain can read which ranks have not come, or came and then
+/// stopped, even if those are stopped or dead.
 class ProgressBoard {
  public:
   /// Collective over `host`. Without shared memory the board stays empty: it only makes errors
@@ -31,6 +33,8 @@ class ProgressBoard {
   ProgressBoard& operator=(const ProgressBoard&) = delete;
 
   void enter(std::int64_t number, int verb, Lane lane = Lane::own);
+  /// Still waiting in the call entered last.
+  void poll(Lane lane, double now_s);
   void leave(std::int64_t number, int verb);
   /// True for the first rank of this host to ask; for all of them if the board is empty.
   bool take_the_word();

@@ -127,6 +127,7 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
   const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
                                 [&call] { return call.text(); });
   const int verb = static_cast<int>(call.verb);
+  place_ = {call.number, verb};
   host_.show_place(call.number, verb);
   try {
     body();

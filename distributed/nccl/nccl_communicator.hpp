@@ -61,6 +61,8 @@ class NcclCommunicator final : public Communicator {
   void warm_up();
   Operation sum_or_max(void* buffer, std::int64_t count, ElementType type, ReduceOp op) const;
   void carry_out(const Operation& operation);
+  /// Polls until it is done, the deadline of the call under way. @throws DeviceFault.
+  void wait_for(const std::function<bool()>& is_done) const;
   template <class Real, class Key>
   void max_of_reals(void* buffer, std::int64_t count, ElementType key_type);
 
@@ -76,6 +78,10 @@ class NcclCommunicator final : public Communicator {
   [[noreturn]] void fail(const Call& call, const std::string& reason);
 
   Communicator& host_;
+  struct {
+    std::int64_t number;
+    int verb;
+  } place_{};  // of the call under way
   const NcclOptions options_;
   LastResort last_resort_;
   int device_ = 0;

@@ -61,10 +61,19 @@ NcclCommunicator::Operation NcclCommunicator::sum_or_max(void* buffer, std::int6
           }};
 }
 
+void NcclCommunicator::wait_for(const IsDone& is_done) const {
+  poll(
+      [&] {
+        host_.show_place(place_.number, place_.verb);
+        return is_done();
+      },
+      options_.timeout_s);
+}
+
 void NcclCommunicator::carry_out(const Operation& operation) {
   if (operation.output_bytes == 0) return;  // on all ranks: counts are equal
   Transfer transfer(*this, operation);
-  poll([&] { return transfer.is_done(); }, options_.timeout_s);
+  wait_for([&] { return transfer.is_done(); });
 }
 
 void NcclCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementType type,
@@ -171,7 +180,7 @@ void NcclCommunicator::copy_device_to_host(void* to, const void* from, std::size
   resources_.in.reserve(bytes);
   resources_.in.download(from, bytes, stream);
   check(cudaEventRecord(resources_.event, stream), "cudaEventRecord");
-  poll([&] { return is_reached(); }, options_.timeout_s);
+  wait_for([&] { return is_reached(); });
   std::memcpy(to, resources_.in.host(), bytes);
 }
 
@@ -182,7 +191,7 @@ void NcclCommunicator::copy_host_to_device(void* to, const void* from, std::size
   check(cudaMemcpyAsync(to, resources_.out.host(), bytes, cudaMemcpyHostToDevice, stream),
         "cudaMemcpyAsync");
   check(cudaEventRecord(resources_.event, stream), "cudaEventRecord");
-  poll([&] { return is_reached(); }, options_.timeout_s);
+  wait_for([&] { return is_reached(); });
 }
 
 }  // namespace kantor::nccl
