@@ -1,9 +1,11 @@
 #include "launch/configuration.hpp"
 
 #include <algorithm>
+#include <span>
 #include <sstream>
 
 #include "runtime/core/error.hpp"
+#include "runtime/data/fingerprint.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -95,11 +97,7 @@ std::string identity_toml(const config::Value& resolved) {
 }
 
 std::uint64_t hash_of(const std::string& text) {
-  std::uint64_t hash = 14695981039346656037u;  // FNV-1a, 64 bits
-  for (const char letter : text) {
-    hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211u;
-  }
-  return hash;
+  return data::checksum(std::as_bytes(std::span(text)));
 }
 
 std::string first_difference(const std::string& stored, const std::string& mine) {

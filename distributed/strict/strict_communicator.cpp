@@ -51,15 +51,20 @@ void StrictCommunicator::gather(std::span<const std::byte> part, std::span<std::
   inside_->broadcast<std::byte>(all, 0, what);
 }
 
-void StrictCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementType type,
-                                       ReduceOp op, const Call& call) {
-  const std::span<std::byte> mine = bytes_of(buffer, count, type);
+void StrictCommunicator::reduce(std::span<const std::byte> mine, void* result, std::int64_t first,
+                                std::int64_t count, ElementType type, ReduceOp op,
+                                const Call& call) {
   all_parts_.resize(mine.size() * static_cast<std::size_t>(size()));
   gather(mine, all_parts_, call.what);
   const auto term = [&](int rank) -> const void* {
     return all_parts_.data() + mine.size() * static_cast<std::size_t>(rank);
   };
-  thread::reduce(buffer, term, size(), 0, count, type, op);
+  thread::reduce(result, term, size(), first, count, type, op);
+}
+
+void StrictCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementType type,
+                                       ReduceOp op, const Call& call) {
+  reduce(bytes_of(buffer, count, type), buffer, 0, count, type, op, call);
 }
 
 void StrictCommunicator::do_all_gather(const void* part, void* all, std::int64_t part_count,
@@ -69,13 +74,8 @@ void StrictCommunicator::do_all_gather(const void* part, void* all, std::int64_t
 
 void StrictCommunicator::do_reduce_scatter(const void* all, void* part, std::int64_t part_count,
                                            ElementType type, const Call& call) {
-  const std::span<const std::byte> mine = bytes_of(all, part_count * size(), type);
-  all_parts_.resize(mine.size() * static_cast<std::size_t>(size()));
-  gather(mine, all_parts_, call.what);
-  const auto term = [&](int rank) -> const void* {
-    return all_parts_.data() + mine.size() * static_cast<std::size_t>(rank);
-  };
-  thread::reduce(part, term, size(), part_count * rank(), part_count, type, ReduceOp::sum);
+  reduce(bytes_of(all, part_count * size(), type), part, part_count * rank(), part_count, type,
+         ReduceOp::sum, call);
 }
 
 void StrictCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,

@@ -47,6 +47,9 @@ class StrictCommunicator final : public Communicator {
   bool is_first() const { return between_ != nullptr; }
   /// [V, bytes] of all ranks, in rank order.
   void gather(std::span<const std::byte> part, std::span<std::byte> all, std::string_view what);
+  /// Elements [first, first + count) of all ranks' buffers, taken together in rank order.
+  void reduce(std::span<const std::byte> mine, void* result, std::int64_t first, std::int64_t count,
+              ElementType type, ReduceOp op, const Call& call);
 
   std::unique_ptr<Communicator> inside_;
   std::shared_ptr<Communicator> between_;
