@@ -28,13 +28,13 @@ Adam::Adam(const TrainerConfig& config, const at::Tensor& values)
       second_moment_(torch::zeros_like(values)),
       num_updates_(torch::zeros({}, values.options().dtype(at::kFloat))) {}
 
-void Adam::update(const at::Tensor& gradients, double learning_rate) {
+void Adam::update(const at::Tensor& gradients, double learning_rate, const at::Tensor& skip) {
   constexpr double kEpsilon = 1e-8;
-  num_updates_.add_(1);
+  num_updates_.add_(1).sub_(skip);
   at::_fused_adamw_({values_}, {gradients}, {first_moment_}, {second_moment_}, {}, {num_updates_},
                     learning_rate, config_.betas[0], config_.betas[1], config_.weight_decay,
                     kEpsilon,
-                    /*amsgrad=*/false, /*maximize=*/false);
+                    /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, skip);
 }
 
 void Adam::store(checkpoint::Snapshot& state) const {
@@ -50,15 +50,16 @@ void Adam::restore(const checkpoint::Snapshot& state) {
 }
 
 WeightAverage::WeightAverage(double decay, const at::Tensor& values) : decay_(decay) {
-  if (decay_ > 0) average_ = values.clone();
+  if (decay_ == 0) return;
+  average_ = values.clone();
+  num_updates_ = torch::zeros({}, values.options().dtype(at::kDouble));
 }
 
-void WeightAverage::update(const at::Tensor& values) {
+void WeightAverage::update(const at::Tensor& values, const at::Tensor& skip) {
   if (decay_ == 0) return;
-  ++num_updates_;
-  const auto age = static_cast<double>(num_updates_);
-  const double decay = std::min(decay_, (1 + age) / (10 + age));
-  average_.lerp_(values, 1 - decay);
+  num_updates_.add_(1).sub_(skip);
+  const at::Tensor decay = ((num_updates_ + 1) / (num_updates_ + 10)).clamp_max_(decay_);
+  average_.lerp_(values, ((1 - decay) * (1 - skip)).to(values.scalar_type()));
 }
 
 void WeightAverage::copy_to(const at::Tensor& values) const {
@@ -67,13 +68,13 @@ void WeightAverage::copy_to(const at::Tensor& values) const {
 
 void WeightAverage::store(checkpoint::Snapshot& state) const {
   if (decay_ == 0) return;
-  state.metadata.integers["average.updates"] = num_updates_;
+  state.metadata.integers["average.updates"] = num_updates_.item<std::int64_t>();
   state.tensors.push_back(to_snapshot("average", average_));
 }
 
 void WeightAverage::restore(const checkpoint::Snapshot& state) {
   if (decay_ == 0) return;
-  num_updates_ = state.metadata.integer("average.updates");
+  num_updates_.fill_(state.metadata.integer("average.updates"));
   from_snapshot(state, "average", average_);
 }
 

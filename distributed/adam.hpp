@@ -19,7 +19,8 @@ class Adam {
   /// @param values [P], updated in place by update().
   Adam(const TrainerConfig& config, const at::Tensor& values);
   /// @param gradients [P].
-  void update(const at::Tensor& gradients, double learning_rate);
+  /// @param skip one float32 beside them: 1 leaves everything as it is, 0 does not.
+  void update(const at::Tensor& gradients, double learning_rate, const at::Tensor& skip);
 
   void store(checkpoint::Snapshot& state) const;
   /// @throws DataError if the snapshot does not fit.
@@ -37,7 +38,8 @@ class Adam {
 class WeightAverage {
  public:
   WeightAverage(double decay, const at::Tensor& values);
-  void update(const at::Tensor& values);
+  /// @param skip as for Adam.
+  void update(const at::Tensor& values, const at::Tensor& skip);
   /// Puts the average in place of the values (no-op when decay is 0).
   void copy_to(const at::Tensor& values) const;
 
@@ -47,7 +49,7 @@ class WeightAverage {
 
  private:
   double decay_;
-  std::int64_t num_updates_ = 0;
+  at::Tensor num_updates_;  ///< one float64
   at::Tensor average_;
 };
 

@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <array>
 #include <cmath>
 
 #include "distributed/tensor_verbs.hpp"
@@ -16,48 +15,23 @@ namespace {
 constexpr std::int64_t kAlignmentBytes = 256;
 // The loss travels as digits to the base 2^12, from 2^72 down to 2^-72, each a whole number: sums
 // of them over up to 4096 ranks are exact in float32 too, whatever the sizes of the shares.
-constexpr std::size_t kLossDigits = 13;
+constexpr std::int64_t kLossDigits = 13;
 constexpr int kDigitBits = 12;
 constexpr int kFirstExponent = 72;
-constexpr std::int64_t kTailSize = kLossDigits + 3;  // and count, nonfinite, stop
+// Behind the digits.
+constexpr std::int64_t kCount = kLossDigits;
+constexpr std::int64_t kNonfinite = kLossDigits + 1;
+constexpr std::int64_t kStop = kLossDigits + 2;
+static_assert(FlatParameters::kTailSize == kStop + 1);
 
 std::int64_t padded(std::int64_t count, std::int64_t element_bytes) {
   const std::int64_t unit = kAlignmentBytes / element_bytes;
   return (count + unit - 1) / unit * unit;
 }
 
-template <class T>
-std::span<T> span_of(const at::Tensor& tensor) {
-  return {tensor.data_ptr<T>(), static_cast<std::size_t>(tensor.numel())};
-}
-
 /// What digit i of a loss counts.
-double digit_unit(std::size_t i) {
+double digit_unit(std::int64_t i) {
   return std::ldexp(1.0, kFirstExponent - kDigitBits * static_cast<int>(i));
-}
-
-template <class T>
-void pack(std::span<T> tail, const StepTail& share) {
-  double rest = share.loss;
-  for (std::size_t i = 0; i < kLossDigits; ++i) {
-    const double digit = std::trunc(rest / digit_unit(i));
-    tail[i] = static_cast<T>(digit);
-    rest -= digit * digit_unit(i);  // NaN after an infinite digit: the sum is not finite either
-  }
-  tail[kLossDigits] = static_cast<T>(share.count);
-  tail[kLossDigits + 1] = static_cast<T>(share.nonfinite);
-  tail[kLossDigits + 2] = static_cast<T>(share.stop);
-}
-
-template <class T>
-StepTail unpack(std::span<const T> tail) {
-  const auto at = [&](std::size_t i) { return static_cast<double>(tail[i]); };
-  double loss = 0;
-  for (std::size_t i = kLossDigits; i-- > 0;) loss += at(i) * digit_unit(i);  // small ones first
-  return {.loss = loss,
-          .count = at(kLossDigits),
-          .nonfinite = at(kLossDigits + 1),
-          .stop = at(kLossDigits + 2)};
 }
 
 }  // namespace
@@ -80,6 +54,10 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
   values_ = torch::zeros({total}, options);
   gradients_with_tail_ = torch::zeros({total + kTailSize}, options);
   gradients_ = gradients_with_tail_.narrow(0, 0, total);
+  tail_ = gradients_with_tail_.narrow(0, total, kTailSize);
+  std::vector<double> units;
+  for (std::int64_t i = 0; i < kLossDigits; ++i) units.push_back(digit_unit(i));
+  digit_units_ = torch::tensor(units, torch::kFloat64).to(options.device());
 
   const torch::NoGradGuard no_grad;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
@@ -95,18 +73,29 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
 
 void FlatParameters::zero_gradients() { gradients_with_tail_.zero_(); }
 
-StepTail FlatParameters::reduce(Communicator& world, const StepTail& mine) {
+void FlatParameters::reduce(Communicator& world, const StepShare& mine) {
   const torch::NoGradGuard no_grad;
-  const at::Tensor tail = gradients_with_tail_.narrow(0, gradients_.numel(), kTailSize);
-  const auto run = [&]<class T>(T) {
-    std::array<T, kTailSize> numbers;
-    pack<T>(numbers, mine);
-    tail.copy_(torch::from_blob(numbers.data(), {kTailSize}, tail.scalar_type()));
-    all_reduce(world, gradients_with_tail_, ReduceOp::sum, "gradients");
-    const at::Tensor sums = tail.to(torch::kCPU);
-    return unpack(std::span<const T>(span_of<T>(sums)));
-  };
-  return values_.scalar_type() == at::kFloat ? run(float{}) : run(double{});
+  const at::Tensor whole = (mine.loss / digit_units_).trunc_();  // in units of each digit
+  tail_.narrow(0, 0, 1).copy_(whole.narrow(0, 0, 1));
+  tail_.narrow(0, 1, kLossDigits - 1)
+      .copy_(at::sub(whole.narrow(0, 1, kLossDigits - 1), whole.narrow(0, 0, kLossDigits - 1),
+                     1 << kDigitBits));  // NaN of an infinite loss: the sum is not finite either
+  tail_.narrow(0, kCount, 1).fill_(mine.count);
+  tail_.narrow(0, kNonfinite, 1).copy_(mine.loss.isfinite().logical_not());
+  tail_.narrow(0, kStop, 1).fill_(mine.stop ? 1 : 0);
+  all_reduce(world, gradients_with_tail_, ReduceOp::sum, "gradients");
+}
+
+StepTail FlatParameters::unpack(std::span<const double> numbers) {
+  KANTOR_CHECK(numbers.size() == kTailSize, "a tail of ", numbers.size(), " numbers");
+  const auto at = [&](std::int64_t i) { return numbers[static_cast<std::size_t>(i)]; };
+  double loss = 0;
+  for (std::int64_t i = kLossDigits; i-- > 0;) loss += at(i) * digit_unit(i);  // small ones first
+  return {.loss = loss, .count = at(kCount), .nonfinite = at(kNonfinite), .stop = at(kStop)};
+}
+
+at::Tensor FlatParameters::is_finite(const at::Tensor& norm) const {
+  return (norm + tail_.sum()).isfinite().logical_and_(tail_.select(0, kNonfinite).eq(0));
 }
 
 void FlatParameters::check_views() const {

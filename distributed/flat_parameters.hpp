@@ -5,6 +5,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -17,13 +19,19 @@ struct NamedParameter {
   at::Tensor tensor;  ///< leaf that requires a gradient
 };
 
-/// What rides behind the gradients in the one all-reduce of a step. Each rank hands in its share;
-/// after the reduction all hold the sums.
+/// What a rank hands in with its gradients.
+struct StepShare {
+  at::Tensor loss;    ///< its share of the global loss: one float64 number beside the parameters
+  double count = 0;   ///< samples
+  bool stop = false;  ///< it was asked to stop
+};
+
+/// What rides behind the gradients in the one all-reduce of a step: sums over the ranks.
 struct StepTail {
-  double loss = 0;       ///< share of the global loss; summed in double, down to 2^-72
-  double count = 0;      ///< samples; the sum is exact up to 2^24
-  double nonfinite = 0;  ///< 1 if this rank met a NaN or an infinity
-  double stop = 0;       ///< 1 if this rank was asked to stop
+  double loss = 0;       ///< summed in double, down to 2^-72
+  double count = 0;      ///< samples, exact up to 2^24
+  double nonfinite = 0;  ///< ranks that met a NaN or an infinity
+  double stop = 0;       ///< ranks that were asked to stop
 };
 
 class FlatParameters {
@@ -39,8 +47,15 @@ class FlatParameters {
 
   /// Never through Optimizer::zero_grad, which cannot detach views.
   void zero_gradients();
-  /// ONE sum over ranks of gradients and tail.
-  StepTail reduce(Communicator& world, const StepTail& mine);
+  /// ONE sum over ranks of gradients and tail; nothing is read on the host.
+  void reduce(Communicator& world, const StepShare& mine);
+  const at::Tensor& tail() const { return tail_; }  ///< [kTailSize], as reduce() left it
+  static constexpr std::int64_t kTailSize = 16;
+  /// What a tail says. @param numbers [kTailSize], as double.
+  static StepTail unpack(std::span<const double> numbers);
+  /// Whether the tail and a norm of the gradients are finite and no rank says otherwise: one
+  /// boolean, beside the parameters.
+  at::Tensor is_finite(const at::Tensor& norm) const;
   /// Throws if a backward pass has replaced a gradient's storage (create_graph does), or someone a
   /// value's.
   void check_views() const;
@@ -55,6 +70,8 @@ class FlatParameters {
   at::Tensor values_;
   at::Tensor gradients_with_tail_;
   at::Tensor gradients_;
+  at::Tensor tail_;
+  at::Tensor digit_units_;  ///< of the loss in the tail, float64
 };
 
 }  // namespace kantor

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,7 +19,7 @@ class Objective {
  public:
   virtual ~Objective() = default;
   struct Share {
-    double loss = 0;   ///< additive: the sum over ranks is the loss
+    at::Tensor loss;   ///< additive, the sum over ranks is the loss: one float64, beside parameters
     double count = 0;  ///< samples of this rank
   };
   /// Forward, exchange, backward: adds this rank's part of the gradient of the global loss.
@@ -27,6 +28,7 @@ class Objective {
 };
 
 struct StepReport {
+  std::int64_t step = 0;  ///< 1 after the first
   double loss = 0;
   double count = 0;
   double gradient_norm = 0;
@@ -51,6 +53,7 @@ class Trainer {
   Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
           Context& context);
 
+  /// One step, and what became of it.
   StepReport step();
   /// All the steps that remain; metrics, progress and checkpoints on the way, one of step 0 and one
   /// of the last step among them. Leaves the averaged weights in place if the configuration asks
@@ -59,8 +62,11 @@ class Trainer {
   TrainingReport run();
 
  private:
-  StepReport update(const StepTail& totals);
-  StepReport finish(const StepTail& totals, double gradient_norm, bool skipped);
+  void advance();
+  void update();
+  std::vector<StepReport> settle();
+  StepReport finish(std::int64_t step, std::span<const double> row);
+  bool settles_at(std::int64_t step) const;
   void record(const StepReport& done);
   checkpoint::Snapshot snapshot() const;
   void restore(const checkpoint::Snapshot& state);
@@ -71,7 +77,9 @@ class Trainer {
   Context& context_;
   Adam adam_;
   WeightAverage average_;
-  std::int64_t step_ = 0;
+  at::Tensor ledger_;  ///< [capacity, kRowSize] float64: what the steps since the last look gave
+  std::int64_t num_open_ = 0;  ///< rows in it
+  std::int64_t step_ = 0;      ///< done, open ones included
   std::int64_t skipped_in_a_row_ = 0;
   TrainingReport report_;
   double start_s_;  ///< of step 0, as if all had been done in one go

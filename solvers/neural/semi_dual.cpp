@@ -79,8 +79,13 @@ SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
       y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count()) {}
 
 template <class T>
+at::Tensor SemiDual<T>::no_loss() const {
+  return torch::zeros({}, at::TensorOptions(torch::kFloat64).device(potential_.device()));
+}
+
+template <class T>
 Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
-  if (group_batch_ == 0) return {};
+  if (group_batch_ == 0) return {.loss = no_loss(), .count = 0};
   Profile& profile = context_.profile;
   const double num_slots = static_cast<double>(slots_.count());
   profile.timed(Phase::data, [&] {
@@ -88,7 +93,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
     y_.draw(step * global_batch_ + first_draw_, problem_.centre);
   });
   // Without mass there is nothing to learn from; the same on the ranks of the group.
-  if (!(x_.has_mass && y_.has_mass)) return {.loss = 0, .count = num_slots};
+  if (!(x_.has_mass && y_.has_mass)) return {.loss = no_loss(), .count = num_slots};
   const at::Tensor x = on_device(x_.points);          // [B, D]
   const at::Tensor y = on_device(y_.points);          // [B/P, D]
   const at::Tensor a = on_device(x_.weights);         // [B]
@@ -130,7 +135,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
     });
   }
   const at::Tensor value = own_a.dot(f.to(torch::kFloat64)) + b.dot(soft.values);
-  return {.loss = -share * value.item<double>(), .count = num_slots};
+  return {.loss = -share * value, .count = num_slots};
 }
 
 template class SemiDual<float>;

@@ -52,6 +52,7 @@ class SemiDual final : public Objective {
     bool has_mass = true;            ///< false: no batch at all
   };
 
+  at::Tensor no_loss() const;
   at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(potential_.device()); }
 
   const Problem& problem_;

@@ -88,7 +88,7 @@ TYPED_TEST(AdamOf, agrees_with_the_printed_algorithm) {
     for (int step = 0; step < kSteps; ++step) {
       const at::Tensor gradients = gradients_of<TypeParam>(step, kSize);
       const double rate = learning_rate_at(config, step);
-      adam.update(gradients, rate);
+      adam.update(gradients, rate, no_skip());
       truth.update(numbers(gradients), rate);
       // Values up to 2 + 0.5 t take one rounded update a step.
       const double size = 2 + 0.5 * (step + 1);
@@ -103,7 +103,8 @@ TYPED_TEST(AdamOf, first_step_is_the_rate_times_the_sign) {
   // m_hat / sqrt(v_hat) = g / |g| once both biases are corrected; epsilon shortens it by 1e-8.
   const TrainerConfig config = schedule(10, 0);
   const at::Tensor values = torch::zeros({3}, scalar_type<TypeParam>());
-  Adam(config, values).update(torch::tensor({4.0, -3.0, 1.0}, scalar_type<TypeParam>()), 0.25);
+  Adam(config, values)
+      .update(torch::tensor({4.0, -3.0, 1.0}, scalar_type<TypeParam>()), 0.25, no_skip());
   const std::vector<double> expected = {0.25, -0.25, 0.25};
   EXPECT_LE(largest_difference(numbers(-values), expected), 0.25 * (1e-8 + tol<TypeParam>(1)));
 }
@@ -113,7 +114,7 @@ TYPED_TEST(AdamOf, leaves_padding_at_zero) {
   config.weight_decay = 0.1;
   const at::Tensor values = torch::zeros({100}, scalar_type<TypeParam>());
   Adam adam(config, values);
-  for (int step = 0; step < 5; ++step) adam.update(torch::zeros_like(values), 0.5);
+  for (int step = 0; step < 5; ++step) adam.update(torch::zeros_like(values), 0.5, no_skip());
   EXPECT_TRUE(values.equal(torch::zeros_like(values)));
 }
 
@@ -126,7 +127,7 @@ TYPED_TEST(AdamOf, average_has_the_shorter_memory_first) {
   for (int age = 1; age <= kSteps; ++age) {
     const double value = std::sin(age);
     values.fill_(value);
-    average.update(values);
+    average.update(values, no_skip());
     const double memory = age <= 12 ? (1.0 + age) / (10.0 + age) : kDecay;
     truth = memory * truth + (1 - memory) * static_cast<double>(static_cast<TypeParam>(value));
     average.copy_to(values);
@@ -135,11 +136,39 @@ TYPED_TEST(AdamOf, average_has_the_shorter_memory_first) {
   }
 }
 
+TYPED_TEST(AdamOf, leaves_all_as_it_was_in_a_step_that_does_not_count) {
+  const TrainerConfig config = schedule(10, 0);
+  const auto run = [&](bool with_skipped) {
+    const at::Tensor values = torch::ones({100}, scalar_type<TypeParam>());
+    Adam adam(config, values);
+    WeightAverage average(0.5, values);
+    for (int step = 0; step < 5; ++step) {
+      if (with_skipped) {
+        const at::Tensor before = values.clone();
+        adam.update(torch::full_like(values, HUGE_VAL), 0.5, torch::ones({}, at::kFloat));
+        average.update(values, torch::ones({}, at::kFloat));
+        EXPECT_TRUE(values.equal(before));
+      }
+      adam.update(gradients_of<TypeParam>(step, 100), 0.5, no_skip());
+      average.update(values, no_skip());
+    }
+    checkpoint::Snapshot state;
+    adam.store(state);
+    average.store(state);
+    EXPECT_EQ(state.metadata.integer("adam.updates"), 5);
+    EXPECT_EQ(state.metadata.integer("average.updates"), 5);
+    const at::Tensor averaged = values.clone();
+    average.copy_to(averaged);
+    return torch::cat({values, averaged});
+  };
+  EXPECT_TRUE(run(true).equal(run(false)));
+}
+
 TYPED_TEST(AdamOf, average_of_decay_0_changes_nothing) {
   const at::Tensor values = torch::ones({5}, scalar_type<TypeParam>());
   WeightAverage average(0, values);
   values.fill_(2);
-  average.update(values);
+  average.update(values, no_skip());
   average.copy_to(values);
   EXPECT_TRUE(values.equal(torch::full_like(values, 2)));
 }

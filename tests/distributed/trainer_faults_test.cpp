@@ -43,8 +43,8 @@ class FaultyRun {
  private:
   void commit(Fault fault, Objective::Share& share) {
     const at::Tensor& gradients = problem_.parameters().gradients();
-    if (fault == Fault::nan_loss) share.loss = std::nan("");
-    if (fault == Fault::infinite_loss) share.loss = -HUGE_VAL;
+    if (fault == Fault::nan_loss) share.loss = one(std::nan(""));
+    if (fault == Fault::infinite_loss) share.loss = one(-HUGE_VAL);
     if (fault == Fault::nan_gradient) gradients[2].fill_(std::nan(""));
     if (fault == Fault::infinite_gradient) gradients[2].fill_(HUGE_VAL);
   }

@@ -31,6 +31,11 @@ std::span<const T> span_of(const at::Tensor& flat) {
   return {flat.const_data_ptr<T>(), static_cast<std::size_t>(flat.numel())};
 }
 
+/// A loss of its own.
+inline at::Tensor one(double value) { return torch::full({}, value, at::kDouble); }
+/// What Adam and the average take for a step that counts.
+inline at::Tensor no_skip() { return torch::zeros({}, at::kFloat); }
+
 /// A copy, as double.
 inline std::vector<double> numbers(const at::Tensor& flat) {
   const at::Tensor copy = flat.detach().to(at::kDouble).contiguous();
@@ -99,7 +104,7 @@ class LeastSquares : public Objective {
     const auto [x, y] = rows(rows_ == Rows::fresh ? step * kBatch : 0, shard_.first, shard_.last);
     const at::Tensor loss = (torch::mv(x, weight_) + bias_ - y).square().sum() / kBatch;
     loss.backward();
-    return {.loss = loss.template item<double>(), .count = static_cast<double>(shard_.count())};
+    return {.loss = loss.detach().to(at::kDouble), .count = static_cast<double>(shard_.count())};
   }
 
   /// weight and bias, [D + 1].

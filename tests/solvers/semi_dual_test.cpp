@@ -34,8 +34,8 @@ LossAndGradient evaluate(const neural::NeuralConfig& config, const Problem& prob
   zero_gradients(potential);
   neural::SemiDual<T> objective(config, problem, potential, run.context);
   const Objective::Share share = objective.evaluate(step);
-  LossAndGradient total{share.loss, gradients(potential)};
-  std::vector<double> scalars = {share.loss, share.count};
+  LossAndGradient total{share.loss.item<double>(), gradients(potential)};
+  std::vector<double> scalars = {total.loss, share.count};
   ranks.all_reduce<double>(scalars, ReduceOp::sum, "losses");
   ranks.all_reduce<double>(total.gradient, ReduceOp::sum, "gradients");
   total.loss = scalars[0];
