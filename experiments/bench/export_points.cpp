@@ -13,8 +13,9 @@
 namespace kantor {
 namespace {
 
-void export_points(const std::string& problem, const std::string& folder) {
-  const launch::LoadedConfiguration loaded = launch::load_configuration(problem, {});
+void export_points(const std::string& problem, const std::string& folder,
+                   const std::vector<std::string>& settings) {
+  const launch::LoadedConfiguration loaded = launch::load_configuration(problem, settings);
   int number = 0;
   for (const data::MarginalConfig& config : loaded.typed.problem.marginals) {
     const data::Marginal marginal = data::load_marginal(config);
@@ -29,12 +30,12 @@ void export_points(const std::string& problem, const std::string& folder) {
 }  // namespace kantor
 
 int main(int argc, char** argv) {
-  if (argc != 3) {
-    std::fputs("usage: export_points PROBLEM.toml FOLDER\n", stderr);
+  if (argc < 3) {
+    std::fputs("usage: export_points PROBLEM.toml FOLDER [KEY=VALUE]..\n", stderr);
     return 2;
   }
   try {
-    kantor::export_points(argv[1], argv[2]);
+    kantor::export_points(argv[1], argv[2], {argv + 3, argv + argc});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "export_points: %s\n", error.what());
     return 1;

@@ -53,7 +53,9 @@ def save(path, machine, figures):
     """@param machine description() as it was when the measurement began."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps({"machine": machine, **figures}, indent=2) + "\n")
-    print(f"figures and machine in {path}")
+    print(f"{machine['cpu']['model']} (family {machine['cpu']['family']}), {machine['cores']} cores, "
+          f"load {machine['load_at_start']:.1f} at the start, commit {machine['commit']}")
+    print(f"all figures in {path}")
 
 
 def add_common_arguments(parser, name):

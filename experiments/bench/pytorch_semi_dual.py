@@ -109,9 +109,9 @@ class Training:
 
 
 @torch.no_grad()
-def dual_value(f, x, y, epsilon):
-    """J on all points, in double. @param f [N] @param x, y [N, D], [M, D]; arrays or tensors."""
-    f, x, y = (torch.as_tensor(values, dtype=torch.float64) for values in (f, x, y))
+def dual_value(f, x, y, epsilon, dtype=torch.float64):
+    """J on all points. @param f [N] @param x, y [N, D], [M, D]; arrays or tensors."""
+    f, x, y = (torch.as_tensor(values, dtype=dtype) for values in (f, x, y))
     g = torch.cat([soft_transform(f, x, block, epsilon) for block in y.split(512)])
     return (f.mean() + g.mean()).item()
 
