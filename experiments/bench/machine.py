@@ -58,7 +58,12 @@ def save(path, machine, figures):
     print(f"all figures in {path}")
 
 
-def add_common_arguments(parser, name):
+def add_common_arguments(parser, name, uses_pytorch=True):
+    """--keep-memory is read by programs.enter_pytorch(), from sys.argv."""
+    parser.allow_abbrev = False
     parser.add_argument("--quick", action="store_true", help="fewer repetitions: is everything there?")
+    if uses_pytorch:
+        parser.add_argument("--keep-memory", action="store_true",
+                            help="let malloc keep freed memory; helps PyTorch's large temporaries")
     parser.add_argument("--out", type=Path, default=ROOT / "runs/bench" / f"{name}.json",
-                        help="JSON file of the figures; default runs/bench/%s.json" % name)
+                        help=f"JSON file of the figures; default runs/bench/{name}.json")

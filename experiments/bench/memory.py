@@ -2,8 +2,8 @@
 """Memory of a step at a large batch: memory.py [--batch 8192] [--pytorch] [--quick] [--out FILE]
 
 Runs kantor at the batch and at a batch of 64 with everything else equal, and compares the largest resident size of
-the two processes (`peak_memory_bytes`; evaluation, certificate and the Gaussian fit of the start are off, so that it
-belongs to a step).
+the two processes while they train: the kernel's mark of it (VmHWM) is put back to the present size after the first
+steps (/proc/PID/clear_refs), so that start-up does not count, and read again some steps later.
 From the growth is taken what batch points and activations need at least, all of them counted once:
 
     points        2 B D          the rows of both marginals
@@ -38,24 +38,44 @@ def least_bytes(batch, d, width):
     return batch * (4 * floats + 8 * 8)
 
 
+def peak_of(pid):
+    """VmHWM. [bytes]"""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return 1024 * int(line.split()[1])
+    sys.exit(f"/proc/{pid}/status has no VmHWM")
+
+
 def kantor_peak(folder, batch, width, steps):
-    """(peak bytes of the process, resident bytes in the last line of metrics.jsonl)."""
-    run = programs.run_kantor(programs.problem_file(folder, EPSILON), folder / "run", {
+    """Peak bytes of a process over some steps."""
+    directory = folder / f"run-{batch}"
+    process = programs.start_kantor(programs.problem_file(folder, EPSILON), directory, {
         **programs.STEPS_ONLY, "run.backend": "self", "run.threads": 1, "solver.neural.batch": batch,
-        "solver.neural.steps": steps, "solver.neural.log_every": steps, "solver.neural.network.width": width,
-        "solver.neural.network.quadratic": "false"})
-    return run.result["peak_memory_bytes"], run.train[-1]["resident_bytes"]
+        "solver.neural.steps": 10**6, "solver.neural.log_every": 1, "solver.neural.network.width": width})
+    try:
+        num_lines = programs.wait_for_lines(process, directory / "metrics.jsonl", 2)
+        Path(f"/proc/{process.pid}/clear_refs").write_text("5")
+        programs.wait_for_lines(process, directory / "metrics.jsonl", num_lines + steps)
+        return peak_of(process.pid)
+    finally:
+        process.kill()
+        process.wait()
 
 
 def pytorch_peak(folder, batch, width, steps):
-    """Peak bytes of a Python process that makes some steps."""
+    """The same of a Python process."""
     program = f"""
-import resource, numpy, torch
+import numpy, torch
+from memory import peak_of
+from pathlib import Path
 from pytorch_semi_dual import Training
 torch.set_num_threads(1)
 x, y = (torch.from_numpy(numpy.load("{folder}/" + name)) for name in ("x.npy", "y.npy"))
-Training(x, y, {EPSILON}, {width}, {batch}).run({steps})
-print(1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+training = Training(x, y, {EPSILON}, {width}, {batch})
+training.run(1)
+Path("/proc/self/clear_refs").write_text("5")
+training.run({steps})
+print(peak_of("self"))
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parent, check=True,
                           capture_output=True, text=True)
@@ -70,7 +90,7 @@ def main():
     arguments = parser.parse_args()
     programs.build("kantor")
     facts = machine.description()
-    batch, steps = arguments.batch, 3 if arguments.quick else 10
+    batch, steps = arguments.batch, 2 if arguments.quick else 5
     rows, figures = [], []
     for d, width in ((16, [128, 128]), (784, [512, 512])):
         with tempfile.TemporaryDirectory() as name:
@@ -78,13 +98,11 @@ def main():
             random = numpy.random.default_rng(1)
             for file in ("x.npy", "y.npy"):
                 numpy.save(folder / file, (random.standard_normal((NUM_POINTS, d)) / d**0.5).astype(numpy.float32))
-            small, small_resident = kantor_peak(folder, SMALL, width, steps)
-            large, resident = kantor_peak(folder, batch, width, steps)
+            small, large = (kantor_peak(folder, size, width, steps) for size in (SMALL, batch))
             needed = least_bytes(batch, d, width) - least_bytes(SMALL, d, width)
             beyond = large - small - needed
             figure = {"d": d, "width": width, "batch": batch, "peak_bytes": large, "peak_bytes_small": small,
-                      "growth": large - small, "needed": needed, "beyond": beyond,
-                      "resident_growth": resident - small_resident}
+                      "growth": large - small, "needed": needed, "beyond": beyond}
             cells = [str(d), str(batch), "x".join(map(str, width)), *(f"{value / 1e6:.0f}" for value in (
                 small, large, large - small, needed, beyond))]
             if arguments.pytorch:

@@ -93,7 +93,8 @@ def main():
     turns = arguments.turns or (3 if arguments.quick else 9)
     programs.build("kantor")
     torch.set_num_threads(1)
-    facts = {**machine.description(), "torch": torch.__version__, "torch_cpu": torch.backends.cpu.get_cpu_capability()}
+    facts = {**machine.description(), "keep_memory": arguments.keep_memory, "torch": torch.__version__,
+             "torch_cpu": torch.backends.cpu.get_cpu_capability()}
 
     rows, figures = [], []
     for d, batch, width, block, target in SETTINGS:
