@@ -6,8 +6,8 @@ usage: time_to_gap.py [--problem FILE] [--set KEY=VALUE].. [--gap 2e-3] [--quick
 The d = 8 mixture of experiments/mixtures, unless told otherwise. Both get the same points and the same network
 widths, one rank and one thread. A trial is a whole training: batch, peak learning rate, number of steps, over which
 the rate warms up and decays. Each side tries the same grid of batches and rates, bisecting for the least number of
-steps that reaches the gap with each of three seeds, unless it is slower than its best so far. Then the best of each
-side runs in turns with fresh seeds, each in a process of its own.
+steps that reaches 0.9 of the gap with each of three seeds, unless it is slower than its best so far. Then the best of
+each side runs in turns with fresh seeds, each in a process of its own.
 
 kantor's network starts from the closed form for Gaussians of the sample's moments; "kantor, plain mlp" is without
 that, the same network as PyTorch's.
@@ -41,6 +41,7 @@ from pytorch_semi_dual import Training, dual_value, values_at  # noqa: E402
 
 STEPS = [18, 25, 35, 50, 70, 100, 140, 200, 280, 400, 560, 800, 1120, 1600, 2240, 3200]
 SEEDS = range(3)
+MARGIN = 0.9  # of the gap that a setting must keep in the search, so that other seeds keep the gap itself
 FRESH_SEEDS = range(10, 17)
 WIDTH = [128, 128]
 
@@ -112,7 +113,7 @@ def attempt(side, wanted, trials, **setting):
         seconds, gap = side.trial(**setting, seed=seed)
         trials.append({**setting, "seed": seed, "seconds": seconds, "gap": gap})
         longest = max(longest, seconds)
-        if gap > wanted:
+        if gap > MARGIN * wanted:
             return longest, False
     return longest, True
 
@@ -158,7 +159,9 @@ def main():
     arguments = parser.parse_args()
     programs.build("kantor", "export_points")
     torch.set_num_threads(1)
-    batches, rates = ([128], [3e-2]) if arguments.quick else (arguments.batches, arguments.rates)
+    batches, rates = arguments.batches, arguments.rates
+    if arguments.quick:
+        batches, rates = batches[:1], rates[:1]
     facts = {**machine.description(), "keep_memory": arguments.keep_memory, "torch": torch.__version__}
     with tempfile.TemporaryDirectory() as folder:
         problem = Problem(arguments.problem, dict(pair.split("=", 1) for pair in arguments.set), Path(folder))
@@ -173,19 +176,23 @@ def main():
     rows, figures = [], {}
     for name, (trials, best) in found.items():
         if best is None:
-            rows.append([name, *"-----", f"least gap met {min(trial['gap'] for trial in trials):.1e}", "-"])
+            rows.append([name, *"------", f"least gap met {min(trial['gap'] for trial in trials):.1e}", "-"])
             continue
         medians = {key: statistics.median(run[key] for run in repeats[name]) for key in ("training", "process", "gap")}
-        figures[name] = {**best, "medians": medians, "repeats": repeats[name], "trials": trials}
-        rows.append([name, str(best["batch"]), f"{best['rate']:g}", str(best["steps"]), f"{medians['training']:.3f}",
-                     f"{medians['process']:.2f}", f"{medians['gap']:.1e}",
+        least = min(run["training"] for run in repeats[name])
+        figures[name] = {**best, "training_least": least, "medians": medians, "repeats": repeats[name],
+                         "trials": trials}
+        rows.append([name, str(best["batch"]), f"{best['rate']:g}", str(best["steps"]), f"{least:.3f}",
+                     f"{medians['training']:.3f}", f"{medians['process']:.2f}", f"{medians['gap']:.1e}",
                      f"{max(run['gap'] for run in repeats[name]):.1e}"])
-    machine.print_table(["", "batch", "rate", "steps", "training, s", "process, s", "gap, median of seeds", "largest"],
-                        rows)
+    machine.print_table(["", "batch", "rate", "steps", "training, s: least", "median", "process, s",
+                         "gap, median of seeds", "largest"], rows)
     if "PyTorch" in figures and "kantor" in figures:
-        figures["ratio"] = figures["PyTorch"]["medians"]["training"] / figures["kantor"]["medians"]["training"]
-        print(f"kantor trains {figures['ratio']:.1f} times faster to a gap of {arguments.gap:g}; "
-              f"wanted >= {arguments.ratio:g}")
+        other, own = figures["PyTorch"], figures["kantor"]
+        figures["ratio_least"] = other["training_least"] / own["training_least"]
+        figures["ratio_median"] = other["medians"]["training"] / own["medians"]["training"]
+        print(f"kantor trains {figures['ratio_least']:.1f} (least) and {figures['ratio_median']:.1f} (median) times "
+              f"faster to a gap of {arguments.gap:g}; wanted >= {arguments.ratio:g}")
     machine.save(arguments.out, facts, {"problem": str(arguments.problem), "settings": arguments.set,
                                         "gap": arguments.gap, "upper_value": problem.upper, **figures})
 
