@@ -12,7 +12,8 @@ From the growth is taken what batch points and activations need at least, all of
     gradients     2 B max(width) of one layer's output and input at a time
     vectors       8 B doubles    potentials, weights, soft minima
 
-The rest must stay below 64 MB; a B x B array of float32 at B = 8,192 alone has 256 MB. One rank, one thread.
+The rest must stay below 64 MB; a B x B array of float32 at B = 8,192 alone has 256 MB. One rank, one thread; the
+network is that of PyTorch's program, without kantor's quadratic part.
 --pytorch measures the same of pytorch_semi_dual.py, for comparison.
 """
 import argparse
@@ -51,7 +52,8 @@ def kantor_peak(folder, batch, width, steps):
     directory = folder / f"run-{batch}"
     process = programs.start_kantor(programs.problem_file(folder, EPSILON), directory, {
         **programs.STEPS_ONLY, "run.backend": "self", "run.threads": 1, "solver.neural.batch": batch,
-        "solver.neural.steps": 10**6, "solver.neural.log_every": 1, "solver.neural.network.width": width})
+        "solver.neural.steps": 10**6, "solver.neural.log_every": 1, "solver.neural.network.width": width,
+        "solver.neural.network.quadratic": "false"})
     try:
         num_lines = programs.wait_for_lines(process, directory / "metrics.jsonl", 2)
         Path(f"/proc/{process.pid}/clear_refs").write_text("5")
