@@ -6,9 +6,11 @@
 #   launch/bootstrap.sh            packages and the CPU-capable set of wheels (or all, if a GPU is seen)
 #   launch/bootstrap.sh --gpu      the full wheel set, for a machine that will run on a GPU
 #   launch/bootstrap.sh --style    clang-format-14 too, for .ci/run
+#   launch/bootstrap.sh --pytorch  PyTorch for Python too, of the same version, with numpy and everything that
+#                                  importing it needs (4.7 GB): what experiments/bench measures against
 #   launch/bootstrap.sh --print    print the LibTorch folder and leave (installs nothing)
 #
-# KANTOR_CACHE (default ~/.cache/kantor) is where the virtual environment lives.
+# KANTOR_CACHE (default ~/.cache/kantor) is where the virtual environments live.
 set -euo pipefail
 
 readonly torch_version=2.11.0
@@ -34,9 +36,11 @@ wheels=$(printf '%s\n' "${cuda_wheels[@]}" | cksum | cut -d' ' -f1)
 readonly cpu_marker=$venv/.complete-$wheels gpu_marker=$venv/.complete-gpu-$wheels
 
 want_gpu=auto
+want_pytorch=no
 case "${1:-}" in
   "") ;;
   --gpu) want_gpu=yes ;;
+  --pytorch) want_pytorch=yes ;;
   --style) packages+=(clang-format-14) ;;
   --print)
     [ -e "$cpu_marker" ] || exit 1
@@ -44,7 +48,7 @@ case "${1:-}" in
     exit 0
     ;;
   *)
-    printf 'usage: launch/bootstrap.sh [--gpu | --style | --print]\n' >&2
+    printf 'usage: launch/bootstrap.sh [--gpu | --style | --pytorch | --print]\n' >&2
     exit 2
     ;;
 esac
@@ -116,6 +120,22 @@ install_torch() {
   touch "$cpu_marker"
 }
 
+# A second environment: the first one holds torch without what Python needs of it, and stays as it is.
+install_pytorch() {
+  local python=$cache/pytorch-$torch_version
+  [ ! -e "$python/.complete" ] || return 0
+  exec 9>"$cache/.lock"
+  flock -w 1800 9 || fail "another bootstrap has held $cache/.lock for 30 minutes"
+  [ ! -e "$python/.complete" ] || return 0
+  say "installing PyTorch $torch_version for Python (4.7 GB)"
+  [ -x "$python/bin/python" ] || /usr/bin/python3 -m venv "$python" ||
+    fail "python3 -m venv failed; is python3-venv installed?"
+  "$python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
+    "torch==$torch_version" numpy || fail "pip could not install torch $torch_version"
+  touch "$python/.complete"
+}
+
 install_packages
 install_torch
+[ "$want_pytorch" = no ] || install_pytorch
 say "ready (LibTorch in $(torch_dir))"
