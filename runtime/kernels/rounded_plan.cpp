@@ -13,11 +13,17 @@ namespace {
 /// The column factors of rounded_row(), and 1 - y_j.
 template <class T>
 struct Columns {
-  std::vector<T> weight, scale, missing, lost;  // [M]
+  T* weight;  // [M], as all
+  T* scale;
+  T* missing;
+  T* lost;
 
   Columns(std::span<const double> log_b, std::span<const double> column_scale,
-          std::span<const double> column_missing, double total_missing)
-      : weight(log_b.size()), scale(log_b.size()), missing(log_b.size()), lost(log_b.size()) {
+          std::span<const double> column_missing, double total_missing, Workspace::Frame& frame)
+      : weight(frame.take<T>(std::ssize(log_b))),
+        scale(frame.take<T>(std::ssize(log_b))),
+        missing(frame.take<T>(std::ssize(log_b))),
+        lost(frame.take<T>(std::ssize(log_b))) {
     for (std::size_t j = 0; j < log_b.size(); ++j) {
       const double b = std::exp(log_b[j]);
       weight[j] = static_cast<T>(b);
@@ -27,7 +33,7 @@ struct Columns {
       lost[j] = static_cast<T>(1 - column_scale[j]);
     }
   }
-  RoundedColumns<T> view() const { return {weight.data(), scale.data(), missing.data()}; }
+  RoundedColumns<T> view() const { return {weight, scale, missing}; }
 };
 
 void add(RoundedTotals& total, const RoundedTotals& part) {
@@ -46,14 +52,15 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
                                   ThreadPool& pool) {
-  const Pass<T> pass(reduction, pool);
+  Pass<T> pass(reduction, pool);
   const std::int64_t m = pass.num_columns();
   check_size("a", a.size(), pass.num_rows());
   check_size("column_scale", column_scale.size(), m);
   check_size("column_missing", column_missing.size(), m);
   KANTOR_CHECK(total_missing >= 0, "rounded plan: total missing mass = ", total_missing,
                ", expected a number >= 0");
-  const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing);
+  const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing,
+                           pass.frame());
   std::vector<RoundedTotals> lanes(at(pass.cut().num_lanes));
 
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
@@ -70,7 +77,7 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
         const double sum = softmax.sum(r);
         if (weight == 0 || sum == 0) continue;
         const T* values = softmax.row(r);
-        const double missing = pass.kernels().dot(values, columns.lost.data(), m) / sum;
+        const double missing = pass.kernels().dot(values, columns.lost, m) / sum;
         const RoundedRow row =
             pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
                                        static_cast<T>(missing), columns.view(), m);

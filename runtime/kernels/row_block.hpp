@@ -53,6 +53,8 @@ struct RowBlock {
   double* sums = nullptr;         ///< [R] sum_j e_rj to that reference
   std::int64_t padded() const { return round_up(count, kRowGroup); }
 };
-constexpr double kHeadroom = 30;  // sums of 2^67 terms and their inverses stay within a float
+/// A power that would be below the smallest normal number times 2^kHeadroom may be 0; and sums of
+/// 2^60 terms, and their inverses, stay well within a float.
+constexpr double kHeadroom = 12;
 
 }  // namespace kantor::kernels

@@ -86,6 +86,14 @@ struct RowBlockLoops {
     }
   }
 
+  static T largest_lane(const Batch& lanes) {
+    T values[kWidth];
+    lanes.store_unaligned(values);
+    T largest = -kInfinity;
+    for (int k = 0; k < kWidth; ++k) largest = values[k] > largest ? values[k] : largest;
+    return largest;
+  }
+
   /// The running state of a block's rows.
   struct Rows {
     T shift[kMaxBlockRows];      // subtracted: the reference, or 0 while it is -inf
@@ -116,9 +124,10 @@ struct RowBlockLoops {
     /// @param z [kRows, kPanel].
     __attribute__((noinline)) void raise(const T* z, std::int64_t first_row) {
       for (std::int64_t r = first_row; r < first_row + kRows; ++r, z += kPanel) {
-        T largest = -kInfinity;
-        for (int c = 0; c < kPanel; ++c) largest = z[c] > largest ? z[c] : largest;
-        if (!(largest > limit[r])) continue;
+        const Batch lanes = xsimd::max(xsimd::max(Vector::load(z), Vector::load(z + kWidth)),
+                                       Vector::load(z + 2 * kWidth));
+        if (!xsimd::any(lanes > Batch(limit[r]))) continue;
+        const T largest = largest_lane(lanes);
         const double factor = reference[r] == -kInfinity
                                   ? 0
                                   : __builtin_exp2(static_cast<double>(reference[r] - largest));
