@@ -24,7 +24,8 @@ struct RowBlockLoops {
   static constexpr int kRows = kWidth * sizeof(T) == 64 ? 8 : 4;
   static constexpr int kVectors = 3;
   static constexpr int kPanel = kVectors * kWidth;
-  static constexpr int kPanelsInT = 8;  // so many are summed in T before the sum goes to double
+  static constexpr int kPanelsInT = 8;    // so many are summed in T before the sum goes to double
+  static constexpr int kPanelsAhead = 2;  // of stored costs that are fetched early
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
   static_assert(kRowGroup % kRows == 0 && kRowGroup % kWidth == 0);
 
@@ -60,6 +61,10 @@ struct RowBlockLoops {
       if (columns_here < kPanel) {
         for (std::int64_t c = 0; c < kPanel; ++c) part[c] = costs[c < columns_here ? c : 0];
         costs = part;
+      }
+      // A block's rows are more streams than the processor foresees.
+      KANTOR_UNROLL for (int v = 0; v < kVectors; ++v) {
+        __builtin_prefetch(costs + kPanelsAhead * kPanel + v * kWidth);
       }
       KANTOR_UNROLL for (int v = 0; v < kVectors; ++v) {
         z[r][v] =
