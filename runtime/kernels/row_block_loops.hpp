@@ -202,9 +202,11 @@ struct RowBlockLoops {
     }
     rows.flush(num_rows);
     for (std::int64_t r = 0; r < block.count; ++r) {
-      double sum = 0;
-      for (int k = 0; k < kWidth; ++k) sum += rows.total[r * kWidth + k];
-      block.sums[r] = sum;
+      double* lanes = rows.total + r * kWidth;
+      for (int half = kWidth / 2; half > 0; half /= 2) {
+        for (int k = 0; k < half; ++k) lanes[k] += lanes[k + half];
+      }
+      block.sums[r] = lanes[0];
       block.references[r] = static_cast<double>(rows.reference[r]);
     }
   }
