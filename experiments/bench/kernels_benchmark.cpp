@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "runtime/kernels/absorbed_kernel.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "runtime/kernels/vector_kernels.hpp"
@@ -148,6 +149,20 @@ void stored_weights(benchmark::State& state) {
   report(state);
 }
 
+template <class T, int threads = 1>
+void absorbed_weights(benchmark::State& state) {
+  Data<T> data(state);
+  ThreadPool pool(threads);
+  const auto matrix = data.cost(CostKind::sqeuclidean);
+  AbsorbedKernel<T> kernel;
+  kernel.absorb(data.reduction(*matrix), pool);
+  for (double& g : data.g) g += .01;
+  for (auto _ : state) kernel.weights(data.g, data.weights, pool, data.f, data.columns);
+  report(state);
+  state.SetBytesProcessed(state.iterations() * data.n * data.n *
+                          static_cast<std::int64_t>(sizeof(T)));
+}
+
 template <class T>
 void rounded_totals(benchmark::State& state) {
   Data<T> data(state);
@@ -190,6 +205,9 @@ void sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->Unit(benchmark::kMillisecond);
   for (const std::int64_t n : {512, 2048, 4096}) benchmark->Args({n, 1});
 }
+void stored(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Unit(benchmark::kMillisecond)->UseRealTime()->Args({4096, 16})->Args({8192, 16});
+}
 void one_shape(benchmark::internal::Benchmark* benchmark) {
   benchmark->Unit(benchmark::kMillisecond)->Args({4096, 16});
 }
@@ -201,13 +219,16 @@ BENCHMARK_TEMPLATE(products, float)->Apply(shapes);
 BENCHMARK_TEMPLATE(products, double)->Apply(shapes);
 BENCHMARK_TEMPLATE(powers, float)->Apply(sizes);
 BENCHMARK_TEMPLATE(powers, double)->Apply(one_shape);
-BENCHMARK_TEMPLATE(read, float)->Apply(one_shape);
+BENCHMARK_TEMPLATE(read, float)->Apply(stored);
+BENCHMARK_TEMPLATE(absorbed_weights, float)->Apply(stored);
+BENCHMARK_TEMPLATE(absorbed_weights, float, 2)->Apply(stored);
+BENCHMARK_TEMPLATE(absorbed_weights, double)->Apply(one_shape);
 BENCHMARK_TEMPLATE(weights, double, CostKind::sqeuclidean)->Apply(shapes);
 BENCHMARK_TEMPLATE(weights, float, CostKind::euclidean)->Apply(one_shape);
 BENCHMARK_TEMPLATE(weights, float, CostKind::pnorm)->Apply(one_shape);
 BENCHMARK_TEMPLATE(forward, float)->Apply(shapes);
 BENCHMARK_TEMPLATE(backward, float)->Apply(shapes);
-BENCHMARK_TEMPLATE(stored_weights, float)->Apply(one_shape);
+BENCHMARK_TEMPLATE(stored_weights, float)->Apply(stored);
 BENCHMARK_TEMPLATE(stored_weights, double)->Apply(one_shape);
 BENCHMARK_TEMPLATE(rounded_totals, float)->Apply(one_shape);
 BENCHMARK_TEMPLATE(rounded_totals, double)->Apply(one_shape);

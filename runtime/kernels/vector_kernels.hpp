@@ -57,6 +57,9 @@ struct VectorKernels {
   double (*product)(const T* x, const double* y, std::int64_t n);
   /// sum_j a_j b_j.
   double (*dot)(const T* a, const T* b, std::int64_t n);
+  /// sums_j = sum_r scales_r rows[r stride + j], r in order; rows of scale 0 are not read.
+  void (*sum_rows)(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* scales,
+                   std::int64_t n, T* sums);
   /// values_j = sqrt(values_j), or -1 where values_j <= tau (row_square + column_squares_j): there
   /// the difference of squares has cancelled. Returns whether there is such a place.
   bool (*root_or_mark)(T* values, const T* column_squares, T row_square, T tau, std::int64_t n);

@@ -139,14 +139,54 @@ struct Loops {
     std::int64_t j = 0;
     while (j + kWidth <= n) {
       const std::int64_t end = j + kChunk < n ? j + kChunk : n;
-      Batch partial(T{0});
-      for (; j + kWidth <= end; j += kWidth) {
-        partial = xsimd::fma(load(a + j), load(b + j), partial);
+      Batch even(T{0});
+      Batch odd(T{0});
+      for (; j + 2 * kWidth <= end; j += 2 * kWidth) {
+        even = xsimd::fma(load(a + j), load(b + j), even);
+        odd = xsimd::fma(load(a + j + kWidth), load(b + j + kWidth), odd);
       }
-      sum += sum_lanes(partial);
+      for (; j + kWidth <= end; j += kWidth) even = xsimd::fma(load(a + j), load(b + j), even);
+      sum += sum_lanes(even + odd);
     }
     for (; j < n; ++j) sum += static_cast<double>(a[j]) * static_cast<double>(b[j]);
     return sum;
+  }
+
+  static void sum_rows(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* scales,
+                       std::int64_t n, T* sums) {
+    constexpr std::int64_t block = 2048;  // of the sums, kept in the first-level cache
+    for (std::int64_t begin = 0; begin < n; begin += block) {
+      const std::int64_t end = begin + block < n ? begin + block : n;
+      for (std::int64_t j = begin; j < end; ++j) sums[j] = 0;
+      const T* waiting[4];
+      T scale[4];
+      int count = 0;
+      for (std::int64_t r = 0; r < num_rows; ++r) {
+        if (scales[r] == T{0}) continue;
+        waiting[count] = rows + r * stride;
+        scale[count++] = scales[r];
+        if (count < 4) continue;
+        add_rows<4>(sums, waiting, scale, begin, end);
+        count = 0;
+      }
+      for (int r = 0; r < count; ++r) add_rows<1>(sums, waiting + r, scale + r, begin, end);
+    }
+  }
+
+  template <int kRows>
+  static void add_rows(T* target, const T* const* rows, const T* scales, std::int64_t begin,
+                       std::int64_t end) {
+    std::int64_t j = begin;
+    for (; j + kWidth <= end; j += kWidth) {
+      Batch sum = load(target + j);
+      for (int r = 0; r < kRows; ++r) sum = xsimd::fma(Batch(scales[r]), load(rows[r] + j), sum);
+      sum.store_unaligned(target + j);
+    }
+    for (; j < end; ++j) {
+      T sum = target[j];
+      for (int r = 0; r < kRows; ++r) sum += scales[r] * rows[r][j];
+      target[j] = sum;
+    }
   }
 
   static Batch root_or_mark(const Batch& value, const Batch& scale, const Batch& tau) {
@@ -275,6 +315,7 @@ struct Loops {
     table.square = square;
     table.product = product;
     table.dot = dot;
+    table.sum_rows = sum_rows;
     table.root_or_mark = root_or_mark;
     table.pnorm_row = pnorm_row;
     table.rounded_row = rounded_row;

@@ -132,8 +132,7 @@ void expect_block(Block<T>& b) {
       for (std::int64_t j = 0; j < b.m; ++j) {
         const double logit = b.logits[at(r * b.m + j)];
         const double exact = logit == -kInfinity ? 0 : std::exp2(logit - reference);
-        ASSERT_NEAR(b.value(r, j), exact, relative * exact + underflow)
-            << r << ", " << j;
+        ASSERT_NEAR(b.value(r, j), exact, relative * exact + underflow) << r << ", " << j;
         ASSERT_LE(exact, std::exp2(kHeadroom + .01));
         sum += exact;
         expected[at(j)] += scales[at(r)] * exact;

@@ -132,6 +132,35 @@ TYPED_TEST(VectorLoops, dot_is_the_sum_of_products) {
   });
 }
 
+TYPED_TEST(VectorLoops, sum_rows_sums_scaled_rows_and_reads_none_of_scale_zero) {
+  using T = TypeParam;
+  this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
+    for (const std::int64_t num_rows : {0, 1, 3, 4, 9}) {
+      const std::int64_t stride = n + 3;
+      std::vector<T> matrix = random_row<T>(num_rows * stride, -1, 1, 4);
+      std::vector<T> scales = random_row<T>(num_rows, -2, 2, 5);
+      std::vector<double> expected(static_cast<std::size_t>(n), 0.0);
+      for (std::size_t r = 0; r < scales.size(); ++r) {
+        T* row = matrix.data() + static_cast<std::int64_t>(r) * stride;
+        if (r == 2) {
+          scales[r] = 0;
+          std::fill_n(row, n, std::numeric_limits<T>::quiet_NaN());
+        } else {
+          for (std::size_t j = 0; j < expected.size(); ++j) {
+            expected[j] += static_cast<double>(scales[r]) * static_cast<double>(row[j]);
+          }
+        }
+      }
+      std::vector<T> sums(static_cast<std::size_t>(n + 1), T{-1});
+      kernels.sum_rows(matrix.data(), stride, num_rows, scales.data(), n, sums.data());
+      for (std::size_t j = 0; j < expected.size(); ++j) {
+        ASSERT_NEAR(sums[j], expected[j], 2 * tol<T>(static_cast<double>(num_rows + 1)));
+      }
+      EXPECT_EQ(sums.back(), -1);
+    }
+  });
+}
+
 TYPED_TEST(VectorLoops, root_or_mark_marks_what_cancelled_and_nothing_else) {
   using T = TypeParam;
   this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
