@@ -39,10 +39,10 @@ std::vector<std::string> named(const std::vector<std::string>& libraries,
 
 Check check_processor() {
   Check check{.name = "processor"};
-  const bool has_avx2 = kernels::is_available(kernels::InstructionSet::avx2);
-  check.text = concat(cpu_model(), ", ", has_avx2 ? "AVX2" : "portable", " kernels");
+  const kernels::InstructionSet set = kernels::best_instruction_set();
+  check.text = concat(cpu_model(), ", ", kernels::name(set), " kernels");
 #if defined(__x86_64__)
-  if (!has_avx2) {
+  if (set == kernels::InstructionSet::portable) {
     check.verdict = Verdict::warn;
     check.remedy =
         "the kernels are several times faster on a processor (or virtual machine) that "

@@ -4,6 +4,8 @@
 #include <functional>
 #include <memory>
 
+#include "runtime/core/workspace.hpp"
+
 namespace kantor {
 
 /// A fixed set of worker threads. Work is cut into items whose number follows from the problem
@@ -25,6 +27,15 @@ class ThreadPool {
   /// @throws ValueError if called while another call is running (from inside work, or from a second
   /// thread): a pool has one user at a time.
   void for_each(std::int64_t num_items, const std::function<void(std::int64_t)>& work);
+
+  /// The same with the scratch memory of the thread that works on the item.
+  void for_each(std::int64_t num_items, const std::function<void(std::int64_t, Workspace&)>& work);
+
+  /// The calling thread's scratch memory, for what a caller of for_each shares with all items.
+  Workspace& workspace();
+  /// Over all threads; not while for_each runs.
+  std::size_t workspace_bytes() const;
+  std::int64_t num_workspace_allocations() const;
 
  private:
   struct State;

@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "runtime/core/thread_pool.hpp"
+#include "runtime/core/workspace.hpp"
+#include "runtime/kernels/row_block.hpp"
 
 namespace kantor::kernels {
 
@@ -32,7 +34,7 @@ struct Points {
   std::int64_t d = 0;
 };
 
-/// An N x M matrix of costs that is made tile by tile.
+/// An N x M matrix of costs that is made tile by tile. Its functions may be called by many threads.
 template <class T>
 class CostMatrix {
  public:
@@ -40,22 +42,24 @@ class CostMatrix {
   std::int64_t num_rows() const { return num_rows_; }
   std::int64_t num_columns() const { return num_columns_; }
 
-  /// Makes the logits of a row panel, each row up to a shift of its own:
-  ///   log b_j + (g_j - C_ij) / eps = logits[r, j] + bias_shift - row_shifts[r] / eps
-  /// for i = first_row + r and j = 0 .. M - 1. Costs are separated into row, column and cross parts
-  /// where the policy allows.
-  /// @param bias            [M], from column_bias() of the same epsilon; that returned bias_shift.
-  /// @param[out] logits     [count, M], leading dimension M.
-  /// @param[out] row_shifts [count] in units of the cost.
-  virtual void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon,
-                      T* logits, double* row_shifts) const = 0;
+  // A cost is taken apart where the policy allows: C_ij = row part i + column part j - rest, with
+  // the rest a product of D factors (a register tile makes it from packed points) or stored.
 
-  /// What logits() needs as bias for these potentials: log_b_j + (g_j - column part of C) / eps,
-  /// less bias_shift, the largest of them: large potentials then cost a float tile no digits.
-  /// @param[out] bias [M].
-  /// @return bias_shift; 0 where every log-weight is -inf.
-  virtual double column_bias(std::span<const double> log_b, std::span<const double> g,
-                             double epsilon, std::span<T> bias) const = 0;
+  /// D of the product, 0 if the rest is stored: what prepare_columns() writes are D numbers per
+  /// column.
+  virtual std::int64_t depth() const { return 0; }
+
+  /// @param first_column       a multiple of the panel width.
+  /// @param[out] column_parts  [count].
+  /// @param[out] points        [count / W, D, W] packed; nothing where D = 0.
+  virtual void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
+                               T* points) const;
+
+  /// What the loops read of rows first_row .. first_row + count - 1, in units of log2 e / epsilon.
+  /// @param frame           what the result refers to lives in it, or in the matrix.
+  /// @param[out] row_parts  [count].
+  virtual RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                             Workspace::Frame& frame, double* row_parts) const = 0;
 
   /// A panel of plain costs: tile[r, j] = C_ij. @param[out] tile [count, M].
   virtual void costs(std::int64_t first_row, std::int64_t count, T* tile) const = 0;
@@ -70,7 +74,7 @@ class CostMatrix {
 };
 
 /// Recomputes tiles from points: one GEMM per tile for sqeuclidean, half_sqeuclidean, dot and (with
-/// a square root) euclidean; coordinate differences for pnorm. Norms are taken once, in double. The
+/// a square root) euclidean; coordinate differences for pnorm. Norms are taken in double. The
 /// points must outlive the matrix and should be centred (subtract one common vector from both
 /// sides) so that little cancels; for `dot`, which is not invariant, name that vector in `shift`:
 /// costs are then those of x + shift and y + shift (no other cost changes with it).
@@ -87,10 +91,8 @@ class StoredCost final : public CostMatrix<T> {
   StoredCost(const CostMatrix<T>& source, ThreadPool& pool);
   /// @param values [num_rows, num_columns] row-major.
   StoredCost(std::vector<T> values, std::int64_t num_rows, std::int64_t num_columns);
-  void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon, T* logits,
-              double* row_shifts) const override;
-  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                     std::span<T> bias) const override;
+  RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                     Workspace::Frame& frame, double* row_parts) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:

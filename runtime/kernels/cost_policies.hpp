@@ -4,6 +4,7 @@
 // Shapes: N rows, M columns, D dimensions.
 
 #include <cstdint>
+#include <mutex>
 #include <span>
 #include <vector>
 
@@ -12,31 +13,31 @@
 
 namespace kantor::kernels {
 
-/// bias_j = log_b_j + (g_j - column_part_j) / eps, less the largest, which is returned. The
-/// subtraction is made in double, so that large potentials cost a float tile no digits.
-/// @param column_part [M], or empty for 0.
-template <class T>
-double shifted_bias(std::span<const double> log_b, std::span<const double> g,
-                    std::span<const double> column_part, double epsilon, std::span<T> bias);
-
 /// C_ij = alpha_i + beta_j - factor <x_i, y_j>: sqeuclidean, half_sqeuclidean, dot.
 template <class T>
 class FactoredCost final : public CostMatrix<T> {
  public:
+  /// Allocates nothing of the size of the points.
   FactoredCost(CostKind kind, Points<T> x, Points<T> y, std::span<const double> shift);
-  void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon, T* logits,
-              double* row_shifts) const override;
-  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                     std::span<T> bias) const override;
+  std::int64_t depth() const override { return x_.d; }
+  void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
+                       T* points) const override;
+  RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                     Workspace::Frame& frame, double* row_parts) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:
+  double alpha(std::int64_t i) const;
+  double beta(std::int64_t j) const;
+
   Points<T> x_;
   Points<T> y_;
   double factor_;
-  bool is_distance_;           ///< costs are >= 0
-  std::vector<double> alpha_;  ///< [N]
-  std::vector<double> beta_;   ///< [M]
+  std::vector<double> shift_;  ///< [D] or empty
+  double shift_square_;
+  bool is_distance_;                   ///< costs are >= 0
+  mutable std::once_flag has_betas_;   // of costs() alone
+  mutable std::vector<double> betas_;  ///< [M]
 };
 
 /// C_ij = |x_i - y_j|: the root of the factored square where that is accurate, and of the summed
@@ -45,10 +46,8 @@ template <class T>
 class EuclideanCost final : public CostMatrix<T> {
  public:
   EuclideanCost(Points<T> x, Points<T> y);
-  void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon, T* logits,
-              double* row_shifts) const override;
-  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                     std::span<T> bias) const override;
+  RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                     Workspace::Frame& frame, double* row_parts) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:
@@ -63,10 +62,8 @@ template <class T>
 class PnormCost final : public CostMatrix<T> {
  public:
   PnormCost(double p, Points<T> x, Points<T> y);
-  void logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon, T* logits,
-              double* row_shifts) const override;
-  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
-                     std::span<T> bias) const override;
+  RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                     Workspace::Frame& frame, double* row_parts) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:

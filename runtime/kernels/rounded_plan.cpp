@@ -5,7 +5,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min_pass.hpp"
 
-// Shapes: N rows, M columns; R rows of a panel.
+// Shapes: N rows, M columns; R rows of a block.
 
 namespace kantor::kernels {
 namespace {
@@ -13,11 +13,17 @@ namespace {
 /// The column factors of rounded_row(), and 1 - y_j.
 template <class T>
 struct Columns {
-  std::vector<T> weight, scale, missing, lost;  // [M]
+  T* weight;  // [M], as all
+  T* scale;
+  T* missing;
+  T* lost;
 
   Columns(std::span<const double> log_b, std::span<const double> column_scale,
-          std::span<const double> column_missing, double total_missing)
-      : weight(log_b.size()), scale(log_b.size()), missing(log_b.size()), lost(log_b.size()) {
+          std::span<const double> column_missing, double total_missing, Workspace::Frame& frame)
+      : weight(frame.take<T>(std::ssize(log_b))),
+        scale(frame.take<T>(std::ssize(log_b))),
+        missing(frame.take<T>(std::ssize(log_b))),
+        lost(frame.take<T>(std::ssize(log_b))) {
     for (std::size_t j = 0; j < log_b.size(); ++j) {
       const double b = std::exp(log_b[j]);
       weight[j] = static_cast<T>(b);
@@ -27,7 +33,7 @@ struct Columns {
       lost[j] = static_cast<T>(1 - column_scale[j]);
     }
   }
-  RoundedColumns<T> view() const { return {weight.data(), scale.data(), missing.data()}; }
+  RoundedColumns<T> view() const { return {weight, scale, missing}; }
 };
 
 void add(RoundedTotals& total, const RoundedTotals& part) {
@@ -46,33 +52,34 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
                                   ThreadPool& pool) {
-  const Pass<T> pass(reduction);
+  Pass<T> pass(reduction, pool);
   const std::int64_t m = pass.num_columns();
   check_size("a", a.size(), pass.num_rows());
   check_size("column_scale", column_scale.size(), m);
   check_size("column_missing", column_missing.size(), m);
   KANTOR_CHECK(total_missing >= 0, "rounded plan: total missing mass = ", total_missing,
                ", expected a number >= 0");
-  const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing);
-  std::vector<RoundedTotals> lanes(at(pass.panels().num_lanes));
+  const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing,
+                           pass.frame());
+  std::vector<RoundedTotals> lanes(at(pass.cut().num_lanes));
 
-  pass.for_each_lane(pool, [&](std::int64_t lane) {
-    Scratch<T> softmax(pass.tile_size());
-    Scratch<T> costs(pass.tile_size());
-    std::vector<double> sums(at(pass.panels().rows_per_panel));
-    std::vector<double> f(sums.size());
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    SoftmaxBlock<T> softmax(pass, TileLayout::rows, workspace);
+    Workspace::Frame frame(workspace);
+    T* costs = frame.take<T>(pass.cut().rows_per_block * m);
+    double* f = frame.take<double>(pass.cut().rows_per_block);
     RoundedTotals total;
-    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax_panel(first_row, count, softmax.data(), sums.data(), f.data());
-      pass.make_costs(first_row, count, costs.data());
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      softmax.make(first_row, count, f);
+      pass.make_costs(first_row, count, costs);
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];
-        const double sum = sums[at(r)];
+        const double sum = softmax.sum(r);
         if (weight == 0 || sum == 0) continue;
-        const T* values = softmax.data() + r * m;
-        const double missing = pass.kernels().dot(values, columns.lost.data(), m) / sum;
+        const T* values = softmax.row(r);
+        const double missing = pass.kernels().dot(values, columns.lost, m) / sum;
         const RoundedRow row =
-            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs.data() + r * m,
+            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
                                        static_cast<T>(missing), columns.view(), m);
         add(total, {weight * row.transport_cost, weight * row.kl, weight * missing});
       }

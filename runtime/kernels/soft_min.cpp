@@ -1,95 +1,58 @@
 #include "runtime/kernels/soft_min.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <vector>
+#include <numbers>
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/blas.hpp"
-#include "runtime/kernels/panels.hpp"
 #include "runtime/kernels/soft_min_pass.hpp"
 
-// Shapes: N rows, M columns, K value columns; R rows of a panel.
+// Shapes: N rows, M columns, K value columns; R rows of a block, P panels of W columns.
 
 namespace kantor::kernels {
 namespace {
 
-/// Column sums of scaled rows: in T within a panel, in double over the panels of a lane, and over
+/// Column sums of scaled rows: in T within a block, in double over the blocks of a lane, and over
 /// the lanes in their order.
 template <class T>
 class ColumnSums {
  public:
-  ColumnSums(const Pass<T>& pass)
-      : pass_(pass), lanes_(at(pass.panels().num_lanes * pass.num_columns()), 0.0) {}
+  explicit ColumnSums(Pass<T>& pass)
+      : pass_(pass),
+        lanes_(pass.frame().template take<double>(pass.cut().num_lanes * pass.columns().padded())) {
+  }
 
-  /// What one lane works with.
-  class Lane {
-   public:
-    Lane(ColumnSums& sums, std::int64_t lane)
-        : pass_(sums.pass_),
-          total_(sums.lanes_.data() + lane * pass_.num_columns()),
-          panel_(pass_.num_columns()) {
-      clear_panel();
-    }
-
-    /// Adds scale times a row, which must stay until end_panel().
-    void add(const T* row, double scale) {
-      rows_[at(num_rows_)] = row;
-      scales_[at(num_rows_)] = static_cast<T>(scale);
-      if (++num_rows_ == kRowsAtOnce) add_waiting();
-    }
-
-    void end_panel() {
-      add_waiting();
-      for (std::int64_t j = 0; j < pass_.num_columns(); ++j) {
-        total_[j] += static_cast<double>(panel_.data()[j]);
-      }
-      clear_panel();
-    }
-
-   private:
-    static constexpr std::int64_t kRowsAtOnce = 4;  // one pass over the sums for all of them
-
-    void clear_panel() { std::fill_n(panel_.data(), pass_.num_columns(), T{0}); }
-    void add_waiting() {
-      pass_.kernels().add_scaled_rows(panel_.data(), rows_.data(), scales_.data(), num_rows_,
-                                      pass_.num_columns());
-      num_rows_ = 0;
-    }
-
-    const Pass<T>& pass_;
-    double* total_;     ///< [M]
-    Scratch<T> panel_;  ///< [M]
-    std::array<const T*, kRowsAtOnce> rows_;
-    std::array<T, kRowsAtOnce> scales_;
-    std::int64_t num_rows_ = 0;
-  };
+  /// @return [P, W] the sums of a lane, 0 at first.
+  double* lane(std::int64_t lane) const {
+    double* sums = lanes_ + lane * pass_.columns().padded();
+    std::fill_n(sums, pass_.columns().padded(), 0.0);
+    return sums;
+  }
 
   void write(std::span<double> columns) const {
     std::fill(columns.begin(), columns.end(), 0.0);
-    for (std::int64_t lane = 0; lane < pass_.panels().num_lanes; ++lane) {
-      const double* from = lanes_.data() + lane * pass_.num_columns();
+    for (std::int64_t lane = 0; lane < pass_.cut().num_lanes; ++lane) {
+      const double* from = lanes_ + lane * pass_.columns().padded();
       for (std::size_t j = 0; j < columns.size(); ++j) columns[j] += from[j];
     }
   }
 
  private:
   const Pass<T>& pass_;
-  std::vector<double> lanes_;  ///< [lanes, M]
+  double* lanes_;  ///< [lanes, P, W]
 };
 
 }  // namespace
 
 template <class T>
 void soft_min(const Reduction<T>& reduction, ThreadPool& pool, std::span<double> f) {
-  const Pass<T> pass(reduction);
+  const Pass<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
-  pass.for_each_lane(pool, [&](std::int64_t lane) {
-    Scratch<T> tile(pass.tile_size());
-    std::vector<double> sums(at(pass.panels().rows_per_panel));
-    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax_panel(first_row, count, tile.data(), sums.data(), f.data() + first_row);
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    SoftmaxBlock<T> block(pass, TileLayout::none, workspace);
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      block.make(first_row, count, f.data() + first_row);
     });
   });
 }
@@ -98,24 +61,24 @@ template <class T>
 void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
                        std::int64_t num_values, ThreadPool& pool, std::span<double> f,
                        std::span<double> averages) {
-  const Pass<T> pass(reduction);
+  const Pass<T> pass(reduction, pool);
   KANTOR_CHECK(num_values >= 0, "soft-min averages: ", num_values, " value columns");
   check_size("f", f.size(), pass.num_rows());
   check_size("values", values.size(), pass.num_columns() * num_values);
   check_size("averages", averages.size(), pass.num_rows() * num_values);
-  pass.for_each_lane(pool, [&](std::int64_t lane) {
-    Scratch<T> tile(pass.tile_size());
-    Scratch<T> products(pass.panels().rows_per_panel * num_values);
-    std::vector<double> sums(at(pass.panels().rows_per_panel));
-    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_softmax_panel(first_row, count, tile.data(), sums.data(), f.data() + first_row);
-      gemm_nn(count, num_values, pass.num_columns(), T{1}, tile.data(), pass.num_columns(),
-              values.data(), num_values, T{0}, products.data(), num_values);
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    SoftmaxBlock<T> block(pass, TileLayout::rows, workspace);
+    Workspace::Frame frame(workspace);
+    T* products = frame.take<T>(pass.cut().rows_per_block * num_values);
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      block.make(first_row, count, f.data() + first_row);
+      gemm_nn(count, num_values, pass.num_columns(), T{1}, block.row(0), block.row_stride(),
+              values.data(), num_values, T{0}, products, num_values);
       for (std::int64_t r = 0; r < count; ++r) {
-        const double factor = sums[at(r)] == 0 ? 0.0 : 1 / sums[at(r)];
+        const double factor = block.sum(r) == 0 ? 0.0 : 1 / block.sum(r);
         for (std::int64_t k = 0; k < num_values; ++k) {
           averages[at((first_row + r) * num_values + k)] =
-              factor * static_cast<double>(products.data()[r * num_values + k]);
+              factor * static_cast<double>(products[r * num_values + k]);
         }
       }
     });
@@ -125,7 +88,7 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
 template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       ThreadPool& pool, std::span<double> f, std::span<double> column_weights) {
-  const Pass<T> pass(reduction);
+  Pass<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
   check_size("column_weights", column_weights.size(), pass.num_columns());
@@ -133,19 +96,18 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
     KANTOR_CHECK(row_weights[i] >= 0, "soft-min weights: row_weights[", i, "] = ", row_weights[i],
                  ", expected a number >= 0");
   }
-  ColumnSums<T> columns(pass);
-  pass.for_each_lane(pool, [&](std::int64_t lane) {
-    Scratch<T> tile(pass.tile_size());
-    typename ColumnSums<T>::Lane lane_columns(columns, lane);
-    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_logits(first_row, count, tile.data(), f.data() + first_row);
+  const ColumnSums<T> columns(pass);
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    SoftmaxBlock<T> block(pass, TileLayout::panels, workspace);
+    double* sums = columns.lane(lane);
+    T scales[kMaxBlockRows];
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      block.make(first_row, count, f.data() + first_row);
       for (std::int64_t r = 0; r < count; ++r) {
-        T* row = tile.data() + r * pass.num_columns();
-        const double sum = pass.make_softmax(row, f[at(first_row + r)]);
         const double weight = row_weights[at(first_row + r)];
-        if (weight != 0 && sum != 0) lane_columns.add(row, weight / sum);
+        scales[r] = static_cast<T>(block.sum(r) == 0 ? 0.0 : weight / block.sum(r));
       }
-      lane_columns.end_panel();
+      pass.kernels().add_columns(block.block(), pass.columns(), scales, sums);
     });
   });
   columns.write(column_weights);
@@ -155,31 +117,34 @@ template <class T>
 void plan_column_weights(const Reduction<T>& reduction, std::span<const double> f,
                          std::span<const double> row_weights, ThreadPool& pool,
                          std::span<double> column_weights) {
-  const Pass<T> pass(reduction);
+  Pass<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
   check_size("column_weights", column_weights.size(), pass.num_columns());
-  ColumnSums<T> columns(pass);
-  pass.for_each_lane(pool, [&](std::int64_t lane) {
-    Scratch<T> tile(pass.tile_size());
-    std::vector<double> row_shifts(at(pass.panels().rows_per_panel));
-    typename ColumnSums<T>::Lane lane_columns(columns, lane);
-    pass.panels().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      pass.make_logits(first_row, count, tile.data(), row_shifts.data());
+  const ColumnSums<T> columns(pass);
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    double* sums = columns.lane(lane);
+    T shifts[kMaxBlockRows];
+    T scales[kMaxBlockRows];
+    double row_parts[kMaxBlockRows];
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      Workspace::Frame frame(workspace);
+      const RowOperand<T> operand = pass.rows(first_row, count, frame, row_parts);
+      std::fill_n(shifts, round_up(count, kRowGroup), T{0});
+      std::fill_n(scales, round_up(count, kRowGroup), T{0});
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = row_weights[at(first_row + r)];
         const double potential = f[at(first_row + r)];
         if (weight == 0 || std::isinf(potential)) continue;  // exp(-inf) is 0 too
-        const double shift = (row_shifts[at(r)] - potential) / pass.epsilon() - pass.bias_shift();
-        const T rounded = static_cast<T>(shift);
+        const double shift =
+            std::numbers::log2e * ((row_parts[r] - potential) / pass.epsilon() - pass.bias_shift());
+        shifts[r] = static_cast<T>(shift);
         // What rounding took from the exponent goes into the scale, unless all of it is beyond T.
-        double rest = std::exp(static_cast<double>(rounded) - shift);
+        double rest = std::exp2(static_cast<double>(shifts[r]) - shift);
         if (!std::isfinite(rest) || rest == 0) rest = 1;
-        T* row = tile.data() + r * pass.num_columns();
-        pass.kernels().exp_shifted(row, pass.num_columns(), rounded);
-        lane_columns.add(row, weight * rest);
+        scales[r] = static_cast<T>(weight * rest);
       }
-      lane_columns.end_panel();
+      pass.kernels().plan_columns(operand, pass.columns(), count, shifts, scales, sums);
     });
   });
   columns.write(column_weights);

@@ -6,7 +6,9 @@
 //   S_ij = b_j exp((g_j - C_ij + f_i) / eps),  sum_j S_ij = 1,  f the soft minimum itself.
 // Vectors over points are double whatever T is; T is the type of the tiles (GEMM and exp).
 // Tiles follow from N, M, D alone and partial sums are added in tile order: results do not depend
-// on the number of threads. Scratch memory is O(tile + M), never N x M.
+// on the number of threads. Scratch memory is taken from the pool's workspaces and stays there: a
+// copy of the column points (M D), 16 M doubles, and a tile of 0.5 to 16 MB per thread; never N x
+// M.
 
 #include <cstdint>
 #include <span>

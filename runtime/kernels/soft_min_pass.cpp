@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numbers>
 
 #include "runtime/core/error.hpp"
 
@@ -19,12 +20,13 @@ void check_size(const char* what, std::size_t size, std::int64_t expected) {
 }
 
 template <class T>
-Pass<T>::Pass(const Reduction<T>& reduction)
+Pass<T>::Pass(const Reduction<T>& reduction, ThreadPool& pool)
     : cost_(reduction.cost),
+      pool_(pool),
       epsilon_(reduction.epsilon),
-      panels_(cut_rows(cost_.num_rows(), cost_.num_columns(), sizeof(T))),
+      cut_(cut_rows(cost_.num_rows(), cost_.num_columns(), cost_.depth(), sizeof(T))),
       kernels_(vector_kernels<T>()),
-      bias_(at(cost_.num_columns())) {
+      frame_(pool.workspace()) {
   check_size("log_b", reduction.log_b.size(), num_columns());
   check_size("g", reduction.g.size(), num_columns());
   KANTOR_CHECK(epsilon_ > 0 && std::isfinite(epsilon_), "soft-min reduction: epsilon = ", epsilon_,
@@ -33,37 +35,44 @@ Pass<T>::Pass(const Reduction<T>& reduction)
     KANTOR_CHECK(reduction.log_b[j] < kInfinity, "soft-min reduction: log_b[", j,
                  "] = ", reduction.log_b[j], ", expected a number below inf");
   }
-  bias_shift_ = cost_.column_bias(reduction.log_b, reduction.g, epsilon_, bias_);
+  prepare_columns(reduction);
 }
 
+/// bias_j = log_b_j + (g_j - column part of C) / eps, less bias_shift, the largest of them, and to
+/// base 2. The subtraction is made in double: large potentials cost a float tile no digits.
 template <class T>
-void Pass<T>::make_logits(std::int64_t first_row, std::int64_t count, T* tile,
-                          double* row_shifts) const {
-  if (num_columns() == 0) {
-    std::fill_n(row_shifts, count, 0.0);
-  } else {
-    cost_.logits(first_row, count, bias_.data(), epsilon_, tile, row_shifts);
+void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
+  columns_.num_columns = num_columns();
+  columns_.width = kernels_.panel_width;
+  columns_.num_panels = round_up(num_columns(), columns_.width) / columns_.width;
+  columns_.scale = std::numbers::log2e / epsilon_;
+  T* bias = frame_.template take<T>(columns_.padded());
+  T* points = frame_.template take<T>(columns_.padded() * cost_.depth());
+  double* exact = frame_.template take<double>(num_columns());
+  columns_.bias = bias;
+  columns_.points = points;
+
+  constexpr std::int64_t panels_at_once = 8;
+  const std::int64_t columns_at_once = panels_at_once * columns_.width;
+  pool_.for_each(
+      round_up(columns_.num_panels, panels_at_once) / panels_at_once, [&](std::int64_t item) {
+        const std::int64_t first = item * columns_at_once;
+        const std::int64_t count = std::min(columns_at_once, num_columns() - first);
+        cost_.prepare_columns(first, count, exact + first, points + first * cost_.depth());
+      });
+
+  double largest = -kInfinity;
+  for (std::int64_t j = 0; j < num_columns(); ++j) {
+    const double log_b = reduction.log_b[at(j)];
+    // An absent point is absent whatever its potential is.
+    exact[j] = log_b == -kInfinity ? log_b : log_b + (reduction.g[at(j)] - exact[j]) / epsilon_;
+    largest = std::max(largest, exact[j]);
   }
-}
-
-template <class T>
-double Pass<T>::make_softmax(T* row, double& f) const {
-  const T largest = kernels_.max(row, num_columns());
-  if (largest == -std::numeric_limits<T>::infinity() && is_absent(row)) {
-    std::fill_n(row, num_columns(), T{0});
-    f = kInfinity;
-    return 0;
+  bias_shift_ = std::isfinite(largest) ? largest : 0;
+  for (std::int64_t j = 0; j < num_columns(); ++j) {
+    bias[j] = static_cast<T>(std::numbers::log2e * (exact[j] - bias_shift_));
   }
-  const double sum = kernels_.exp_sum(row, num_columns(), largest);
-  f -= epsilon_ * (static_cast<double>(largest) + std::log(sum) + bias_shift_);
-  return sum;
-}
-
-template <class T>
-void Pass<T>::make_softmax_panel(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
-                                 double* f) const {
-  make_logits(first_row, count, tile, f);
-  for (std::int64_t r = 0; r < count; ++r) sums[r] = make_softmax(tile + r * num_columns(), f[r]);
+  std::fill(bias + num_columns(), bias + columns_.padded(), -std::numeric_limits<T>::infinity());
 }
 
 template <class T>
@@ -72,18 +81,46 @@ void Pass<T>::make_costs(std::int64_t first_row, std::int64_t count, T* tile) co
 }
 
 template <class T>
-void Pass<T>::for_each_lane(ThreadPool& pool, const std::function<void(std::int64_t)>& work) const {
-  if (panels_.num_lanes > 0) pool.for_each(panels_.num_lanes, work);
+void Pass<T>::for_each_lane(const std::function<void(std::int64_t, Workspace&)>& work) const {
+  if (cut_.num_lanes > 0) pool_.for_each(cut_.num_lanes, work);
 }
 
-/// Every logit is -inf. The row maximum alone does not tell: it skips NaN.
 template <class T>
-bool Pass<T>::is_absent(const T* row) const {
-  return std::all_of(row, row + num_columns(),
-                     [](T logit) { return logit == -std::numeric_limits<T>::infinity(); });
+SoftmaxBlock<T>::SoftmaxBlock(const Pass<T>& pass, TileLayout layout, Workspace& workspace)
+    : pass_(pass), workspace_(workspace), frame_(workspace), layout_(layout) {
+  const std::int64_t rows = round_up(pass.cut().rows_per_block, kRowGroup);
+  const ColumnPanels<T>& columns = pass.columns();
+  row_parts_ = frame_.take<double>(rows);
+  block_.sums = frame_.take<double>(rows);
+  block_.references = frame_.take<double>(rows);
+  if (layout == TileLayout::none) return;
+  block_.tile = frame_.template take<T>(rows * columns.padded());
+  block_.panel_references = frame_.template take<T>(rows * columns.num_panels);
+}
+
+template <class T>
+void SoftmaxBlock<T>::make(std::int64_t first_row, std::int64_t count, double* f) {
+  const ColumnPanels<T>& columns = pass_.columns();
+  block_.count = count;
+  block_.row_stride = layout_ == TileLayout::rows ? columns.padded() : columns.width;
+  block_.panel_stride =
+      layout_ == TileLayout::rows ? columns.width : block_.padded() * columns.width;
+  Workspace::Frame frame(workspace_);
+  const RowOperand<T> operand = pass_.rows(first_row, count, frame, row_parts_);
+  pass_.kernels().exponentials(operand, columns, block_);
+  if (layout_ == TileLayout::rows) pass_.kernels().use_last_references(block_, columns);
+  for (std::int64_t r = 0; r < count; ++r) {
+    const double log_sum = block_.references[r] + std::log2(block_.sums[r]);
+    f[r] =
+        block_.sums[r] == 0
+            ? kInfinity
+            : row_parts_[r] - pass_.epsilon() * (std::numbers::ln2 * log_sum + pass_.bias_shift());
+  }
 }
 
 template class Pass<float>;
 template class Pass<double>;
+template class SoftmaxBlock<float>;
+template class SoftmaxBlock<double>;
 
 }  // namespace kantor::kernels

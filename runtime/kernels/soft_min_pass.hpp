@@ -1,15 +1,14 @@
 #pragma once
 
-// What every entry point of soft_min.hpp does with a panel. Private to this folder.
-// Shapes: N rows, M columns; R rows of a panel.
+// What every entry point of soft_min.hpp does with its columns and with a block of rows. Private to
+// this folder. Shapes: N rows, M columns; R rows of a block, P panels of W columns.
 
 #include <cstdint>
 #include <functional>
 #include <span>
-#include <vector>
 
 #include "runtime/core/thread_pool.hpp"
-#include "runtime/kernels/panels.hpp"
+#include "runtime/kernels/row_cut.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "runtime/kernels/vector_kernels.hpp"
 
@@ -20,51 +19,82 @@ inline std::size_t at(std::int64_t index) { return static_cast<std::size_t>(inde
 /// @throws ShapeError unless a vector of the reduction has the size that the cost matrix asks for.
 void check_size(const char* what, std::size_t size, std::int64_t expected);
 
-/// A checked reduction with its column bias, cut into panels.
+/// A checked reduction with its columns prepared, and its rows cut into blocks. What it allocates
+/// is taken from the caller's workspace of the pool: M biases, and the packed points of the columns
+/// (M D numbers) where the cost is made from points.
 template <class T>
 class Pass {
  public:
   /// @throws ShapeError, ValueError.
-  explicit Pass(const Reduction<T>& reduction);
+  Pass(const Reduction<T>& reduction, ThreadPool& pool);
 
-  /// @param[out] tile [R, M]: logits. @param[out] row_shifts [R].
-  void make_logits(std::int64_t first_row, std::int64_t count, T* tile, double* row_shifts) const;
+  /// Calls work(lane, workspace) for every lane.
+  void for_each_lane(const std::function<void(std::int64_t, Workspace&)>& work) const;
 
-  /// Turns one row of logits into S_ij sum_i, in place.
-  /// @param[in,out] f in: the row's shift; out: the soft minimum.
-  /// @return sum_i, 0 where f is +inf.
-  double make_softmax(T* row, double& f) const;
-
-  /// make_logits and make_softmax of a whole panel. @param[out] sums [R]. @param[out] f [R].
-  void make_softmax_panel(std::int64_t first_row, std::int64_t count, T* tile, double* sums,
-                          double* f) const;
-
+  /// @param[out] parts [count].
+  RowOperand<T> rows(std::int64_t first_row, std::int64_t count, Workspace::Frame& frame,
+                     double* parts) const {
+    return cost_.rows(first_row, count, epsilon_, frame, parts);
+  }
   /// @param[out] tile [R, M]: C_ij.
   void make_costs(std::int64_t first_row, std::int64_t count, T* tile) const;
-
-  /// Calls work(lane) for every lane.
-  void for_each_lane(ThreadPool& pool, const std::function<void(std::int64_t)>& work) const;
 
   std::int64_t num_rows() const { return cost_.num_rows(); }
   std::int64_t num_columns() const { return cost_.num_columns(); }
   double epsilon() const { return epsilon_; }
+  /// Added to all biases, natural logarithm.
   double bias_shift() const { return bias_shift_; }
-  const Panels& panels() const { return panels_; }
+  const RowCut& cut() const { return cut_; }
   const VectorKernels<T>& kernels() const { return kernels_; }
-  std::int64_t tile_size() const { return panels_.rows_per_panel * num_columns(); }
+  const ColumnPanels<T>& columns() const { return columns_; }
+  Workspace::Frame& frame() { return frame_; }
 
  private:
-  bool is_absent(const T* row) const;
+  void prepare_columns(const Reduction<T>& reduction);
 
   const CostMatrix<T>& cost_;
+  ThreadPool& pool_;
   double epsilon_;
-  Panels panels_;
+  RowCut cut_;
   const VectorKernels<T>& kernels_;
-  std::vector<T> bias_;  ///< [M]
+  Workspace::Frame frame_;
+  ColumnPanels<T> columns_;
   double bias_shift_ = 0;
+};
+
+/// How a block's exponentials lie in memory: not at all, a panel after the other (they are then
+/// read in the order in which they were written), or in rows.
+enum class TileLayout { none, panels, rows };
+
+/// The rows of a lane, one block at a time, with their softmax
+///   S_ij = e_ij / sum_i,  sum_i = sum_j e_ij.
+template <class T>
+class SoftmaxBlock {
+ public:
+  SoftmaxBlock(const Pass<T>& pass, TileLayout layout, Workspace& workspace);
+
+  /// @param[out] f [count] soft minima; +inf where the sum is 0.
+  void make(std::int64_t first_row, std::int64_t count, double* f);
+
+  /// sum_i of the block's row r, to the row's last reference.
+  double sum(std::int64_t r) const { return block_.sums[r]; }
+  const RowBlock<T>& block() const { return block_; }
+  /// Row r to its last reference. Layout rows alone.
+  T* row(std::int64_t r) const { return block_.tile + r * block_.row_stride; }
+  std::int64_t row_stride() const { return block_.row_stride; }
+
+ private:
+  const Pass<T>& pass_;
+  Workspace& workspace_;
+  Workspace::Frame frame_;
+  TileLayout layout_;
+  RowBlock<T> block_;
+  double* row_parts_;  ///< [R]
 };
 
 extern template class Pass<float>;
 extern template class Pass<double>;
+extern template class SoftmaxBlock<float>;
+extern template class SoftmaxBlock<double>;
 
 }  // namespace kantor::kernels

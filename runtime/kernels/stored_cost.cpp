@@ -1,9 +1,10 @@
 #include <algorithm>
+#include <numbers>
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 #include "runtime/kernels/cost_policies.hpp"
-#include "runtime/kernels/panels.hpp"
+#include "runtime/kernels/row_cut.hpp"
 
 namespace kantor::kernels {
 
@@ -12,9 +13,9 @@ StoredCost<T>::StoredCost(const CostMatrix<T>& source, ThreadPool& pool)
     : CostMatrix<T>(source.num_rows(), source.num_columns()),
       values_(static_cast<std::size_t>(source.num_rows() * source.num_columns())) {
   const std::int64_t m = source.num_columns();
-  const Panels panels = cut_rows(source.num_rows(), m, sizeof(T));
-  pool.for_each(panels.num_lanes, [&](std::int64_t lane) {
-    panels.for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+  const RowCut cut = cut_rows(source.num_rows(), m, source.depth(), sizeof(T));
+  pool.for_each(cut.num_lanes, [&](std::int64_t lane) {
+    cut.for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       source.costs(first_row, count, values_.data() + first_row * m);
     });
   });
@@ -32,21 +33,12 @@ StoredCost<T>::StoredCost(std::vector<T> values, std::int64_t num_rows, std::int
 }
 
 template <class T>
-void StoredCost<T>::logits(std::int64_t first_row, std::int64_t count, const T* bias,
-                           double epsilon, T* logits, double* row_shifts) const {
-  const std::int64_t m = this->num_columns();
-  const auto& kernels = vector_kernels<T>();
-  const T scale = static_cast<T>(1 / epsilon);
-  for (std::int64_t r = 0; r < count; ++r) {
-    kernels.stored_logits(bias, values_.data() + (first_row + r) * m, scale, m, logits + r * m);
-    row_shifts[r] = 0;
-  }
-}
-
-template <class T>
-double StoredCost<T>::column_bias(std::span<const double> log_b, std::span<const double> g,
-                                  double epsilon, std::span<T> bias) const {
-  return shifted_bias<T>(log_b, g, {}, epsilon, bias);
+RowOperand<T> StoredCost<T>::rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                                  Workspace::Frame& /*frame*/, double* row_parts) const {
+  std::fill_n(row_parts, count, 0.0);
+  return {.costs = values_.data() + first_row * this->num_columns(),
+          .stride = this->num_columns(),
+          .scale = static_cast<T>(std::numbers::log2e / epsilon)};
 }
 
 template <class T>

@@ -1,6 +1,6 @@
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <numbers>
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/blas.hpp"
@@ -17,20 +17,6 @@ std::span<const T> row(const Points<T>& points, std::int64_t i) {
 }
 
 template <class T>
-double square(std::span<const T> x) {
-  double sum = 0;
-  for (const T value : x) sum += static_cast<double>(value) * static_cast<double>(value);
-  return sum;
-}
-
-template <class T>
-double product(std::span<const T> x, std::span<const double> y) {
-  double sum = 0;
-  for (std::size_t k = 0; k < y.size(); ++k) sum += static_cast<double>(x[k]) * y[k];
-  return sum;
-}
-
-template <class T>
 double distance(std::span<const T> x, std::span<const T> y) {
   double sum = 0;
   for (std::size_t k = 0; k < x.size(); ++k) {
@@ -40,45 +26,25 @@ double distance(std::span<const T> x, std::span<const T> y) {
   return std::sqrt(sum);
 }
 
-/// tile = bias - tile / eps, row by row: logits of plain costs.
+/// Rows of costs that are made anew for each block.
 template <class T>
-void costs_to_logits(std::int64_t count, std::int64_t m, const T* bias, double epsilon, T* tile,
-                     double* row_shifts) {
-  const auto& kernels = vector_kernels<T>();
-  const T scale = static_cast<T>(1 / epsilon);
-  for (std::int64_t r = 0; r < count; ++r) {
-    kernels.stored_logits(bias, tile + r * m, scale, m, tile + r * m);
-    row_shifts[r] = 0;
-  }
+RowOperand<T> rows_of_costs(const CostMatrix<T>& matrix, std::int64_t first_row, std::int64_t count,
+                            double epsilon, Workspace::Frame& frame, double* row_parts) {
+  T* costs = frame.take<T>(count * matrix.num_columns());
+  matrix.costs(first_row, count, costs);
+  std::fill_n(row_parts, count, 0.0);
+  return {.costs = costs,
+          .stride = matrix.num_columns(),
+          .scale = static_cast<T>(std::numbers::log2e / epsilon)};
 }
 
 }  // namespace
 
 template <class T>
-double shifted_bias(std::span<const double> log_b, std::span<const double> g,
-                    std::span<const double> column_part, double epsilon, std::span<T> bias) {
-  if (g.size() != log_b.size() || bias.size() != log_b.size() ||
-      (!column_part.empty() && column_part.size() != log_b.size())) {
-    throw ShapeError(concat("column bias: ", log_b.size(), " log-weights, ", g.size(),
-                            " potentials, room for ", bias.size(),
-                            "; expected one of each per column"));
-  }
-  const auto exact = [&](std::size_t j) {
-    // An absent point is absent whatever its potential is.
-    if (log_b[j] == -std::numeric_limits<double>::infinity()) return log_b[j];
-    return log_b[j] + (g[j] - (column_part.empty() ? 0.0 : column_part[j])) / epsilon;
-  };
-  double largest = -std::numeric_limits<double>::infinity();
-  for (std::size_t j = 0; j < log_b.size(); ++j) largest = std::max(largest, exact(j));
-  if (!std::isfinite(largest)) largest = 0;
-  for (std::size_t j = 0; j < log_b.size(); ++j) bias[j] = static_cast<T>(exact(j) - largest);
-  return largest;
+void CostMatrix<T>::prepare_columns(std::int64_t /*first_column*/, std::int64_t count,
+                                    double* column_parts, T* /*points*/) const {
+  std::fill_n(column_parts, count, 0.0);
 }
-
-template double shifted_bias(std::span<const double>, std::span<const double>,
-                             std::span<const double>, double, std::span<float>);
-template double shifted_bias(std::span<const double>, std::span<const double>,
-                             std::span<const double>, double, std::span<double>);
 
 // |x - y|^2 = |x|^2 + |y|^2 - 2 <x, y>; -<x + s, y + s> = -<x, s> - <s, s> - <y, s> - <x, y>.
 template <class T>
@@ -88,44 +54,55 @@ FactoredCost<T>::FactoredCost(CostKind kind, Points<T> x, Points<T> y,
       x_(x),
       y_(y),
       factor_(kind == CostKind::sqeuclidean ? 2 : 1),
-      is_distance_(kind != CostKind::dot),
-      alpha_(at(x.n)),
-      beta_(at(y.n)) {
-  if (kind == CostKind::dot) {
-    const double shift_square = square(shift);
-    for (std::int64_t i = 0; i < x.n; ++i)
-      alpha_[at(i)] = -product(row(x, i), shift) - shift_square;
-    for (std::int64_t j = 0; j < y.n; ++j) beta_[at(j)] = -product(row(y, j), shift);
-  } else {
-    for (std::int64_t i = 0; i < x.n; ++i) alpha_[at(i)] = factor_ / 2 * square(row(x, i));
-    for (std::int64_t j = 0; j < y.n; ++j) beta_[at(j)] = factor_ / 2 * square(row(y, j));
-  }
-}
+      shift_(shift.begin(), shift.end()),
+      shift_square_(vector_kernels<double>().square(shift_.data(), std::ssize(shift_))),
+      is_distance_(kind != CostKind::dot) {}
 
 template <class T>
-double FactoredCost<T>::column_bias(std::span<const double> log_b, std::span<const double> g,
-                                    double epsilon, std::span<T> bias) const {
-  return shifted_bias<T>(log_b, g, beta_, epsilon, bias);
-}
-
-template <class T>
-void FactoredCost<T>::logits(std::int64_t first_row, std::int64_t count, const T* bias,
-                             double epsilon, T* logits, double* row_shifts) const {
+double FactoredCost<T>::alpha(std::int64_t i) const {
   const auto& kernels = vector_kernels<T>();
-  for (std::int64_t r = 0; r < count; ++r) {
-    kernels.copy(bias, y_.n, logits + r * y_.n);
-    row_shifts[r] = alpha_[at(first_row + r)];
-  }
-  gemm_nt(count, y_.n, x_.d, static_cast<T>(factor_ / epsilon), x_.data + first_row * x_.d, x_.d,
-          y_.data, y_.d, T{1}, logits, y_.n);
+  const T* x = x_.data + i * x_.d;
+  if (is_distance_) return factor_ / 2 * kernels.square(x, x_.d);
+  return -kernels.product(x, shift_.data(), std::ssize(shift_)) - shift_square_;
+}
+
+template <class T>
+double FactoredCost<T>::beta(std::int64_t j) const {
+  const auto& kernels = vector_kernels<T>();
+  const T* y = y_.data + j * y_.d;
+  if (is_distance_) return factor_ / 2 * kernels.square(y, y_.d);
+  return -kernels.product(y, shift_.data(), std::ssize(shift_));
+}
+
+template <class T>
+void FactoredCost<T>::prepare_columns(std::int64_t first_column, std::int64_t count,
+                                      double* column_parts, T* points) const {
+  const auto& kernels = vector_kernels<T>();
+  for (std::int64_t j = 0; j < count; ++j) column_parts[j] = beta(first_column + j);
+  kernels.pack(y_.data + first_column * y_.d, count, y_.d, kernels.panel_width, T{1}, points);
+}
+
+template <class T>
+RowOperand<T> FactoredCost<T>::rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                                    Workspace::Frame& frame, double* row_parts) const {
+  const auto& kernels = vector_kernels<T>();
+  for (std::int64_t r = 0; r < count; ++r) row_parts[r] = alpha(first_row + r);
+  T* points = frame.take<T>(round_up(count, kernels.row_group) * x_.d);
+  kernels.pack(x_.data + first_row * x_.d, count, x_.d, kernels.row_group,
+               static_cast<T>(factor_ * std::numbers::log2e / epsilon), points);
+  return {.points = points, .depth = x_.d};
 }
 
 template <class T>
 void FactoredCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile) const {
+  std::call_once(has_betas_, [&] {
+    betas_.resize(at(y_.n));
+    for (std::int64_t j = 0; j < y_.n; ++j) betas_[at(j)] = beta(j);
+  });
   for (std::int64_t r = 0; r < count; ++r) {
-    const double alpha = alpha_[at(first_row + r)];
+    const double row_part = alpha(first_row + r);
     T* out = tile + r * y_.n;
-    for (std::int64_t j = 0; j < y_.n; ++j) out[j] = static_cast<T>(alpha + beta_[at(j)]);
+    for (std::int64_t j = 0; j < y_.n; ++j) out[j] = static_cast<T>(row_part + betas_[at(j)]);
   }
   gemm_nt(count, y_.n, x_.d, static_cast<T>(-factor_), x_.data + first_row * x_.d, x_.d, y_.data,
           y_.d, T{1}, tile, y_.n);
@@ -136,21 +113,17 @@ void FactoredCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile)
 template <class T>
 EuclideanCost<T>::EuclideanCost(Points<T> x, Points<T> y)
     : CostMatrix<T>(x.n, y.n), x_(x), y_(y), x_squares_(at(x.n)), y_squares_(at(y.n)) {
-  for (std::int64_t i = 0; i < x.n; ++i) x_squares_[at(i)] = static_cast<T>(square(row(x, i)));
-  for (std::int64_t j = 0; j < y.n; ++j) y_squares_[at(j)] = static_cast<T>(square(row(y, j)));
+  const auto& kernels = vector_kernels<T>();
+  for (std::int64_t i = 0; i < x.n; ++i)
+    x_squares_[at(i)] = static_cast<T>(kernels.square(x.data + i * x.d, x.d));
+  for (std::int64_t j = 0; j < y.n; ++j)
+    y_squares_[at(j)] = static_cast<T>(kernels.square(y.data + j * y.d, y.d));
 }
 
 template <class T>
-double EuclideanCost<T>::column_bias(std::span<const double> log_b, std::span<const double> g,
-                                     double epsilon, std::span<T> bias) const {
-  return shifted_bias<T>(log_b, g, {}, epsilon, bias);
-}
-
-template <class T>
-void EuclideanCost<T>::logits(std::int64_t first_row, std::int64_t count, const T* bias,
-                              double epsilon, T* logits, double* row_shifts) const {
-  costs(first_row, count, logits);
-  costs_to_logits(count, y_.n, bias, epsilon, logits, row_shifts);
+RowOperand<T> EuclideanCost<T>::rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                                     Workspace::Frame& frame, double* row_parts) const {
+  return rows_of_costs(*this, first_row, count, epsilon, frame, row_parts);
 }
 
 template <class T>
@@ -185,16 +158,9 @@ PnormCost<T>::PnormCost(double p, Points<T> x, Points<T> y)
 }
 
 template <class T>
-double PnormCost<T>::column_bias(std::span<const double> log_b, std::span<const double> g,
-                                 double epsilon, std::span<T> bias) const {
-  return shifted_bias<T>(log_b, g, {}, epsilon, bias);
-}
-
-template <class T>
-void PnormCost<T>::logits(std::int64_t first_row, std::int64_t count, const T* bias, double epsilon,
-                          T* logits, double* row_shifts) const {
-  costs(first_row, count, logits);
-  costs_to_logits(count, this->num_columns(), bias, epsilon, logits, row_shifts);
+RowOperand<T> PnormCost<T>::rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                                 Workspace::Frame& frame, double* row_parts) const {
+  return rows_of_costs(*this, first_row, count, epsilon, frame, row_parts);
 }
 
 template <class T>
@@ -207,6 +173,8 @@ void PnormCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile) co
   }
 }
 
+template class CostMatrix<float>;
+template class CostMatrix<double>;
 template class FactoredCost<float>;
 template class FactoredCost<double>;
 template class EuclideanCost<float>;

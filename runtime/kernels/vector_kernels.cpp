@@ -7,31 +7,54 @@
 namespace kantor::kernels {
 
 bool is_available(InstructionSet set) {
-  if (set == InstructionSet::portable) return true;
-#ifdef KANTOR_WITH_AVX2
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-#else
-  return false;
+#ifdef KANTOR_WITH_X86_KERNELS
+  switch (set) {
+    case InstructionSet::portable:
+      return true;
+    case InstructionSet::avx2:
+      return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+    case InstructionSet::avx512:
+      return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512cd") &&
+             __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw") &&
+             __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma");
+  }
 #endif
+  return set == InstructionSet::portable;
+}
+
+InstructionSet best_instruction_set() {
+  if (is_available(InstructionSet::avx512)) return InstructionSet::avx512;
+  if (is_available(InstructionSet::avx2)) return InstructionSet::avx2;
+  return InstructionSet::portable;
+}
+
+const char* name(InstructionSet set) {
+  return set == InstructionSet::avx512 ? "AVX-512"
+         : set == InstructionSet::avx2 ? "AVX2"
+                                       : "portable";
 }
 
 template <class T>
 const VectorKernels<T>& vector_kernels(InstructionSet set) {
-  KANTOR_CHECK(is_available(set), "this processor or this build lacks the AVX2 kernels");
-#ifdef KANTOR_WITH_AVX2
+  KANTOR_CHECK(is_available(set), "this processor or this build lacks the ", name(set), " kernels");
+  constexpr bool is_float = std::is_same_v<T, float>;
+#ifdef KANTOR_WITH_X86_KERNELS
+  if (set == InstructionSet::avx512) {
+    if constexpr (is_float) return kAvx512Float;
+    if constexpr (!is_float) return kAvx512Double;
+  }
   if (set == InstructionSet::avx2) {
-    if constexpr (std::is_same_v<T, float>) return kAvx2Float;
-    if constexpr (std::is_same_v<T, double>) return kAvx2Double;
+    if constexpr (is_float) return kAvx2Float;
+    if constexpr (!is_float) return kAvx2Double;
   }
 #endif
-  if constexpr (std::is_same_v<T, float>) return kPortableFloat;
-  if constexpr (std::is_same_v<T, double>) return kPortableDouble;
+  if constexpr (is_float) return kPortableFloat;
+  if constexpr (!is_float) return kPortableDouble;
 }
 
 template <class T>
 const VectorKernels<T>& vector_kernels() {
-  return vector_kernels<T>(is_available(InstructionSet::avx2) ? InstructionSet::avx2
-                                                              : InstructionSet::portable);
+  return vector_kernels<T>(best_instruction_set());
 }
 
 template const VectorKernels<float>& vector_kernels<float>(InstructionSet);

@@ -5,9 +5,11 @@
 
 #include <cstdint>
 
+#include "runtime/kernels/row_block.hpp"
+
 namespace kantor::kernels {
 
-enum class InstructionSet { portable, avx2 };
+enum class InstructionSet { portable, avx2, avx512 };
 
 /// What one row adds to the totals of a rounded plan.
 struct RoundedRow {
@@ -23,26 +25,41 @@ struct RoundedColumns {
   const T* missing;  ///< eb_j / (b_j E), 0 where b_j = 0
 };
 
-/// Sums are taken in T over at most 512 terms, then in double.
+/// Sums over columns are taken in T over at most 512 terms, over the rows of a block in T, then in
+/// double.
 template <class T>
 struct VectorKernels {
-  /// Largest of n values; -inf for n = 0.
-  T (*max)(const T* values, std::int64_t n);
-  /// values_j = exp(values_j - shift), no value above shift; returns their sum. Results below the
-  /// smallest normal number are 0.
-  double (*exp_sum)(T* values, std::int64_t n, T shift);
-  /// The same for any values and without the sum: inf where the result overflows.
-  void (*exp_shifted)(T* values, std::int64_t n, T shift);
-  /// to_j = from_j. The processor's own string copy, which memcpy takes for rows of this length, is
-  /// several times slower on some machines where both begin at the same place of a page.
-  void (*copy)(const T* from, std::int64_t n, T* to);
-  /// target_j += sum_r scales_r rows[r][j], r = 0 .. num_rows - 1 in order.
-  void (*add_scaled_rows)(T* target, const T* const* rows, const T* scales, std::int64_t num_rows,
-                          std::int64_t n);
+  std::int64_t panel_width;  ///< W
+  std::int64_t row_group;    ///< rows of a register tile
+
+  /// Points as the register tiles read them: groups of `group` points, [count / group, d, group],
+  /// times scale, with zeros behind the last point. @param points [count, d].
+  void (*pack)(const T* points, std::int64_t count, std::int64_t d, std::int64_t group, T scale,
+               T* packed);
+  /// Fills the block; see RowBlock. NaN in a logit reaches the sum.
+  void (*exponentials)(const RowOperand<T>& operand, const ColumnPanels<T>& columns,
+                       const RowBlock<T>& block);
+  /// totals_j += sum_r scales_r e_rj, e to the row's last reference; rows of scale 0 are not read.
+  /// @param scales [R]. @param[in,out] totals [P, W].
+  void (*add_columns)(const RowBlock<T>& block, const ColumnPanels<T>& columns, const T* scales,
+                      double* totals);
+  /// Brings the whole tile to each row's last reference.
+  void (*use_last_references)(const RowBlock<T>& block, const ColumnPanels<T>& columns);
+  /// totals_j += sum_r scales_r 2^(logit_rj - shifts_r); rows of scale 0 contribute nothing.
+  /// @param shifts, scales [R], scales 0 behind the last row. @param[in,out] totals [P, W].
+  void (*plan_columns)(const RowOperand<T>& operand, const ColumnPanels<T>& columns,
+                       std::int64_t count, const T* shifts, const T* scales, double* totals);
+
+  /// values_j = 2^values_j: 0 below the smallest normal number, inf where it overflows.
+  void (*exp2)(T* values, std::int64_t n);
+  /// |x|^2 and <x, y> in double.
+  double (*square)(const T* x, std::int64_t n);
+  double (*product)(const T* x, const double* y, std::int64_t n);
   /// sum_j a_j b_j.
   double (*dot)(const T* a, const T* b, std::int64_t n);
-  /// logits_j = bias_j - scale cost_j.
-  void (*stored_logits)(const T* bias, const T* cost, T scale, std::int64_t n, T* logits);
+  /// sums_j = sum_r scales_r rows[r stride + j], r in order; rows of scale 0 are not read.
+  void (*sum_rows)(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* scales,
+                   std::int64_t n, T* sums);
   /// values_j = sqrt(values_j), or -1 where values_j <= tau (row_square + column_squares_j): there
   /// the difference of squares has cancelled. Returns whether there is such a place.
   bool (*root_or_mark)(T* values, const T* column_squares, T row_square, T tau, std::int64_t n);
@@ -57,6 +74,10 @@ struct VectorKernels {
 /// Whether this build and this processor have the instruction set.
 bool is_available(InstructionSet set);
 
+/// The best available set, and its name.
+InstructionSet best_instruction_set();
+const char* name(InstructionSet set);
+
 /// The loops of one instruction set. @throws ValueError if it is not available.
 template <class T>
 const VectorKernels<T>& vector_kernels(InstructionSet set);
@@ -70,5 +91,7 @@ extern const VectorKernels<float> kPortableFloat;
 extern const VectorKernels<double> kPortableDouble;
 extern const VectorKernels<float> kAvx2Float;
 extern const VectorKernels<double> kAvx2Double;
+extern const VectorKernels<float> kAvx512Float;
+extern const VectorKernels<double> kAvx512Double;
 
 }  // namespace kantor::kernels

@@ -1,9 +1,9 @@
 // Compiled with -mavx2 -mfma; called only where the processor has both.
-#include "runtime/kernels/vector_loops.hpp"
+#include "runtime/kernels/row_block_loops.hpp"
 
 namespace kantor::kernels {
 
-const VectorKernels<float> kAvx2Float = Loops<float, xsimd::fma3<xsimd::avx2>>::table();
-const VectorKernels<double> kAvx2Double = Loops<double, xsimd::fma3<xsimd::avx2>>::table();
+const VectorKernels<float> kAvx2Float = vector_table<float, xsimd::fma3<xsimd::avx2>>();
+const VectorKernels<double> kAvx2Double = vector_table<double, xsimd::fma3<xsimd::avx2>>();
 
 }  // namespace kantor::kernels

@@ -22,7 +22,9 @@ std::vector<T> random_row(std::int64_t n, double low, double high, std::uint64_t
 
 std::vector<InstructionSet> available_sets() {
   std::vector<InstructionSet> sets = {InstructionSet::portable};
-  if (is_available(InstructionSet::avx2)) sets.push_back(InstructionSet::avx2);
+  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
+    if (is_available(set)) sets.push_back(set);
+  }
   return sets;
 }
 
@@ -42,68 +44,39 @@ class VectorLoops : public testing::Test {
 using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(VectorLoops, Types);
 
-TYPED_TEST(VectorLoops, max_finds_the_largest_at_any_place) {
+// Interpolation, a few roundings, and no rounding of the argument.
+TYPED_TEST(VectorLoops, exp2_is_the_power_from_the_smallest_normal_to_the_largest_number) {
   using T = TypeParam;
   this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    std::vector<T> row = random_row<T>(n, -5, -1, 1);
-    if (n == 0) {
-      EXPECT_EQ(kernels.max(row.data(), 0), -std::numeric_limits<T>::infinity());
+    std::vector<T> row = random_row<T>(n, std::numeric_limits<T>::min_exponent,
+                                       std::numeric_limits<T>::max_exponent - 1e-4, 2);
+    if (n > 4) {
+      row[1] = std::numeric_limits<T>::min_exponent - 1;
+      row[2] = T(.5);
+      row[3] = T(-.5);
     }
-    for (const std::int64_t place : {std::int64_t{0}, n / 2, n - 1}) {
-      if (n == 0) break;
-      std::vector<T> copy = row;
-      copy[static_cast<std::size_t>(place)] = T{3};
-      EXPECT_EQ(kernels.max(copy.data(), n), T{3}) << place;
-    }
-  });
-}
-
-// An argument x of either sign is rounded to eps |x| before its exponential is taken.
-template <class T>
-double exp_tolerance(double argument) {
-  return std::exp(argument) *
-         (tol<T>(1, 2) + std::numeric_limits<T>::epsilon() * std::abs(argument));
-}
-
-TYPED_TEST(VectorLoops, exp_sum_is_the_exponential_and_its_sum) {
-  using T = TypeParam;
-  this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    std::vector<T> row = random_row<T>(n, -80, 2, 2);
-    if (n > 3) row[3] = -std::numeric_limits<T>::infinity();
     const std::vector<T> before = row;
-    std::vector<T> copied = row;
-    const double sum = kernels.exp_sum(row.data(), n, T{2});
-    kernels.exp_shifted(copied.data(), n, T{2});
-    EXPECT_EQ(copied, row);
-    double expected_sum = 0;
+    kernels.exp2(row.data(), n);
     for (std::size_t j = 0; j < row.size(); ++j) {
-      const double argument = static_cast<double>(before[j] - T{2});
-      if (std::isinf(argument)) {
-        ASSERT_EQ(row[j], 0);
-      } else {
-        ASSERT_NEAR(row[j], std::exp(argument), exp_tolerance<T>(argument)) << argument;
-      }
-      expected_sum += std::exp(argument);
+      const double expected = std::exp2(static_cast<double>(before[j]));
+      ASSERT_NEAR(row[j], expected, 2 * std::numeric_limits<T>::epsilon() * expected) << before[j];
     }
-    ASSERT_NEAR(sum, expected_sum, tol<T>(8) * expected_sum);
   });
 }
 
-TYPED_TEST(VectorLoops, exp_shifted_is_the_exponential_up_to_the_largest_number) {
+TYPED_TEST(VectorLoops, exp2_of_whole_numbers_is_exact) {
   using T = TypeParam;
-  const double highest = std::log(static_cast<double>(std::numeric_limits<T>::max()));
   for (const InstructionSet set : available_sets()) {
-    std::vector<T> row = random_row<T>(1000, -highest + 2, highest - 1e-4, 3);
-    row.back() = static_cast<T>(highest - 1e-4);
-    const std::vector<T> before = row;
-    vector_kernels<T>(set).exp_shifted(row.data(), 1000, T{0});
-    for (std::size_t j = 0; j < row.size(); ++j) {
-      ASSERT_NEAR(row[j], std::exp(static_cast<double>(before[j])), exp_tolerance<T>(before[j]));
+    std::vector<T> row;
+    for (int k = -100; k <= 100; ++k) row.push_back(static_cast<T>(k));
+    vector_kernels<T>(set).exp2(row.data(), std::ssize(row));
+    for (int k = -100; k <= 100; ++k) {
+      EXPECT_EQ(row[static_cast<std::size_t>(k + 100)], std::ldexp(T{1}, k));
     }
   }
 }
 
-TYPED_TEST(VectorLoops, exp_of_special_values_is_special) {
+TYPED_TEST(VectorLoops, exp2_of_special_values_is_special) {
   using T = TypeParam;
   constexpr T infinity = std::numeric_limits<T>::infinity();
   for (const InstructionSet set : available_sets()) {
@@ -112,61 +85,38 @@ TYPED_TEST(VectorLoops, exp_of_special_values_is_special) {
       for (const T low : {-infinity, T{-10000}, std::numeric_limits<T>::lowest()}) {
         std::vector<T> row(17, T{0});
         row[place] = low;
-        EXPECT_EQ(kernels.exp_sum(row.data(), 17, T{0}), 16);
-        EXPECT_EQ(row[place], 0);
-        row[place] = low;
-        kernels.exp_shifted(row.data(), 17, T{0});
+        kernels.exp2(row.data(), 17);
         EXPECT_EQ(row[place], 0);
       }
       for (const T high : {infinity, T{10000}, std::numeric_limits<T>::max()}) {
         std::vector<T> row(17, T{0});
         row[place] = high;
-        kernels.exp_shifted(row.data(), 17, T{0});
+        kernels.exp2(row.data(), 17);
         EXPECT_EQ(row[place], infinity);
         EXPECT_EQ(row[place == 4 ? 5 : 4], 1);
       }
       std::vector<T> row(17, T{0});
       row[place] = std::numeric_limits<T>::quiet_NaN();
-      EXPECT_TRUE(std::isnan(kernels.exp_sum(row.data(), 17, T{0})));
-      row[place] = std::numeric_limits<T>::quiet_NaN();
-      kernels.exp_shifted(row.data(), 17, T{0});
+      kernels.exp2(row.data(), 17);
       EXPECT_TRUE(std::isnan(row[place]));
     }
   }
 }
 
-TYPED_TEST(VectorLoops, copy_copies_and_stops) {
+TYPED_TEST(VectorLoops, square_and_product_are_sums_in_double) {
   using T = TypeParam;
   this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    const std::vector<T> from = random_row<T>(n, 1, 2, 20);
-    std::vector<T> to(from.size() + 1, T{-1});
-    kernels.copy(from.data(), n, to.data());
-    EXPECT_TRUE(std::equal(from.begin(), from.end(), to.begin()));
-    EXPECT_EQ(to.back(), -1);
-  });
-}
-
-TYPED_TEST(VectorLoops, add_scaled_rows_adds_to_the_target) {
-  using T = TypeParam;
-  this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    for (const std::int64_t num_rows : {0, 1, 3, 4, 9}) {
-      std::vector<T> target = random_row<T>(n, -1, 1, 3);
-      std::vector<double> expected(target.begin(), target.end());
-      const std::vector<T> matrix = random_row<T>(num_rows * n, -1, 1, 4);
-      const std::vector<T> scales = random_row<T>(num_rows, -2, 2, 5);
-      std::vector<const T*> rows;
-      for (std::int64_t r = 0; r < num_rows; ++r) {
-        rows.push_back(matrix.data() + r * n);
-        for (std::int64_t j = 0; j < n; ++j) {
-          expected[static_cast<std::size_t>(j)] +=
-              static_cast<double>(scales[rows.size() - 1]) * static_cast<double>(rows.back()[j]);
-        }
-      }
-      kernels.add_scaled_rows(target.data(), rows.data(), scales.data(), num_rows, n);
-      for (std::size_t j = 0; j < target.size(); ++j) {
-        ASSERT_NEAR(target[j], expected[j], 2 * tol<T>(static_cast<double>(num_rows + 1)));
-      }
+    const std::vector<T> x = random_row<T>(n, 0, 1, 6);
+    const std::vector<double> y = uniform(n, 0, 1, 7);
+    double square = 0;
+    double product = 0;
+    for (std::size_t j = 0; j < x.size(); ++j) {
+      square += static_cast<double>(x[j]) * static_cast<double>(x[j]);
+      product += static_cast<double>(x[j]) * y[j];
     }
+    ASSERT_NEAR(kernels.square(x.data(), n), square, tol<double>(static_cast<double>(n)) * square);
+    ASSERT_NEAR(kernels.product(x.data(), y.data(), n), product,
+                tol<double>(static_cast<double>(n)) * product);
   });
 }
 
@@ -182,15 +132,31 @@ TYPED_TEST(VectorLoops, dot_is_the_sum_of_products) {
   });
 }
 
-TYPED_TEST(VectorLoops, stored_logits_are_bias_less_scaled_cost) {
+TYPED_TEST(VectorLoops, sum_rows_sums_scaled_rows_and_reads_none_of_scale_zero) {
   using T = TypeParam;
   this->for_all([](const VectorKernels<T>& kernels, std::int64_t n) {
-    const std::vector<T> bias = random_row<T>(n, -1, 1, 8), cost = random_row<T>(n, 0, 1, 9);
-    std::vector<T> logits(bias.size());
-    kernels.stored_logits(bias.data(), cost.data(), T{4}, n, logits.data());
-    for (std::size_t j = 0; j < bias.size(); ++j) {
-      ASSERT_NEAR(logits[j], static_cast<double>(bias[j]) - 4 * static_cast<double>(cost[j]),
-                  5 * tol<T>(1));
+    for (const std::int64_t num_rows : {0, 1, 3, 4, 9}) {
+      const std::int64_t stride = n + 3;
+      std::vector<T> matrix = random_row<T>(num_rows * stride, -1, 1, 4);
+      std::vector<T> scales = random_row<T>(num_rows, -2, 2, 5);
+      std::vector<double> expected(static_cast<std::size_t>(n), 0.0);
+      for (std::size_t r = 0; r < scales.size(); ++r) {
+        T* row = matrix.data() + static_cast<std::int64_t>(r) * stride;
+        if (r == 2) {
+          scales[r] = 0;
+          std::fill_n(row, n, std::numeric_limits<T>::quiet_NaN());
+        } else {
+          for (std::size_t j = 0; j < expected.size(); ++j) {
+            expected[j] += static_cast<double>(scales[r]) * static_cast<double>(row[j]);
+          }
+        }
+      }
+      std::vector<T> sums(static_cast<std::size_t>(n + 1), T{-1});
+      kernels.sum_rows(matrix.data(), stride, num_rows, scales.data(), n, sums.data());
+      for (std::size_t j = 0; j < expected.size(); ++j) {
+        ASSERT_NEAR(sums[j], expected[j], 2 * tol<T>(static_cast<double>(num_rows + 1)));
+      }
+      EXPECT_EQ(sums.back(), -1);
     }
   });
 }
@@ -265,6 +231,7 @@ TYPED_TEST(VectorLoops, rounded_row_is_the_definition_and_skips_what_is_empty) {
 
 TEST(InstructionSets, the_portable_one_is_always_there) {
   EXPECT_TRUE(is_available(InstructionSet::portable));
+  EXPECT_EQ(best_instruction_set(), available_sets().back());
   EXPECT_EQ(&vector_kernels<float>(), &vector_kernels<float>(available_sets().back()));
   EXPECT_EQ(&vector_kernels<double>(), &vector_kernels<double>(available_sets().back()));
 }
