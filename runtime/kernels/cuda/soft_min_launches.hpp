@@ -101,21 +101,23 @@ class SoftMinLaunches {
             at(layout_.column_biases)};
   }
 
-  Pairs<T> pairs(bool columns_are_inner, const Chunks& chunks) const {
+  Pairs<T> pairs_of(bool columns_are_inner, const Chunks& chunks) const {
     const PairCost& cost = call_.cost;
     const double factor = cost.form == CostForm::products   ? cost.products
                           : cost.form == CostForm::distance ? -1
                                                             : -1 / cost.p;
-    return {.outer = columns_are_inner ? rows() : columns(),
-            .inner = columns_are_inner ? columns() : rows(),
-            .d = static_cast<int>(call_.d),
-            .form = cost.form,
-            .p = static_cast<T>(cost.p),
-            .scale = static_cast<T>(kLog2E * factor / call_.epsilon),
-            .maxima = at(layout_.maxima),
-            .num_maxima = static_cast<int>(layout_.num_maxima),
-            .columns_are_inner = columns_are_inner,
-            .tiles_per_chunk = chunks.tiles_each};
+    Pairs<T> pairs;
+    pairs.outer = columns_are_inner ? rows() : columns();
+    pairs.inner = columns_are_inner ? columns() : rows();
+    pairs.d = static_cast<int>(call_.d);
+    pairs.form = cost.form;
+    pairs.p = static_cast<T>(cost.p);
+    pairs.scale = static_cast<T>(kLog2E * factor / call_.epsilon);
+    pairs.maxima = at(layout_.maxima);
+    pairs.num_maxima = static_cast<int>(layout_.num_maxima);
+    pairs.columns_are_inner = columns_are_inner;
+    pairs.tiles_per_chunk = chunks.tiles_each;
+    return pairs;
   }
 
   template <class Body>
@@ -145,7 +147,7 @@ class SoftMinLaunches {
   void reduce_rows() {
     launch<Forward<T, kIsProducts>>(
         quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count, tile_numbers<T>(call_.d),
-        {pairs(true, layout_.forward), at(layout_.partial), partial_sums()});
+        {pairs_of(true, layout_.forward), at(layout_.partial), partial_sums()});
   }
 
   void finish_rows() {
@@ -161,7 +163,7 @@ class SoftMinLaunches {
     double* sums = chunks.count > 1 ? at(layout_.partial) : call_.column_weights;
     launch<WeightedSums<T, kIsProducts>>(quotient_up(call_.y.count, Tile<T>::kRows), chunks.count,
                                          tile_numbers<T>(call_.d),
-                                         {pairs(false, chunks), call_.row_weights, sums});
+                                         {pairs_of(false, chunks), call_.row_weights, sums});
     sum_chunks(call_.y.count, chunks, call_.column_weights);
   }
 
@@ -172,7 +174,7 @@ class SoftMinLaunches {
     launch<Body>(
         quotient_up(call_.x.count, Tile<T>::kRows), chunks.count,
         tile_numbers<T>(call_.d) + Body::kNumbers,
-        {pairs(true, chunks), static_cast<const T*>(call_.values), call_.num_values, sums});
+        {pairs_of(true, chunks), static_cast<const T*>(call_.values), call_.num_values, sums});
     sum_chunks(call_.x.count * call_.num_values, chunks, call_.averages);
   }
 
