@@ -78,8 +78,8 @@ KANTOR_HOST_DEVICE constexpr int tile_numbers(std::int64_t d) {
          2 * Tile<T>::kColumns;
 }
 
-/// The largest of some numbers, 0 if there is none above -inf; the same in all threads. Uses and
-/// then leaves `shared` (4 numbers).
+/// The largest of some numbers, 0 if there is none above -inf; the same in all threads.
+/// @param shared 4 numbers, free again after the next barrier.
 KANTOR_DEVICE double largest_of(const double* numbers, int count, double* shared) {
   double largest = -HUGE_VAL;
   for (int k = gpu::thread_index(); k < count; k += gpu::kBlockThreads) {
@@ -93,7 +93,6 @@ KANTOR_DEVICE double largest_of(const double* numbers, int count, double* shared
   for (int warp = 0; warp < gpu::kBlockThreads / gpu::kWarpThreads; ++warp) {
     largest = gpu::larger(largest, shared[warp]);
   }
-  gpu::sync_threads();
   return gpu::magnitude(largest) < HUGE_VAL ? largest : 0.0;
 }
 

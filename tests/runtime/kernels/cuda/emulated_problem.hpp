@@ -3,9 +3,10 @@
 // A RandomProblem through the emulated kernels. Shapes: N rows, M columns, D dimensions, K values.
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
 
 #include <algorithm>
-#include <cstring>
+#include <stdexcept>
 
 #include "runtime/kernels/cuda/pair_cost.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
@@ -16,35 +17,42 @@ namespace kantor::kernels::test {
 using kantor::test::EmulatedLauncher;
 using kantor::test::Order;
 
-/// An array between red zones of NaN: reading beyond it shows in the results, writing in intact().
+/// An array between a red zone of NaN, which shows in the results if it is read and in intact() if
+/// it is written, and a page that ends the program if it is touched.
 template <class U>
 class Fenced {
  public:
   explicit Fenced(std::span<const U> values) : Fenced(values.size()) {
     std::copy(values.begin(), values.end(), data());
   }
-  explicit Fenced(std::size_t size) : size_(size), all_(size + 2 * kZone) {
-    if (!all_.empty()) std::memset(all_.data(), 0xff, all_.size() * sizeof(U));
+  explicit Fenced(std::size_t size) : size_(size) {
+    const std::size_t pages = ((size + kZone) * sizeof(U) + kPage - 1) / kPage + 1;
+    bytes_ = pages * kPage;
+    all_ = static_cast<std::byte*>(
+        mmap(nullptr, bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+    if (all_ == MAP_FAILED || mprotect(all_ + bytes_ - kPage, kPage, PROT_NONE) != 0) {
+      throw std::runtime_error("cannot map fenced memory");
+    }
+    std::fill(all_, all_ + bytes_ - kPage, kPoison);
   }
-  U* data() { return all_.data() + kZone; }
+  ~Fenced() { munmap(all_, bytes_); }
+  Fenced(const Fenced&) = delete;
+  Fenced& operator=(const Fenced&) = delete;
+
+  U* data() { return reinterpret_cast<U*>(all_ + bytes_ - kPage) - size_; }
   std::vector<U> values() { return {data(), data() + size_}; }
   bool intact() {
-    const auto is_poison = [](const U& value) {
-      static constexpr std::array<unsigned char, sizeof(U)> kPoison = [] {
-        std::array<unsigned char, sizeof(U)> bytes{};
-        bytes.fill(0xff);
-        return bytes;
-      }();
-      return std::memcmp(&value, kPoison.data(), sizeof(U)) == 0;
-    };
-    return std::all_of(all_.begin(), all_.begin() + kZone, is_poison) &&
-           std::all_of(all_.end() - kZone, all_.end(), is_poison);
+    return std::all_of(all_, reinterpret_cast<std::byte*>(data()),
+                       [](std::byte value) { return value == kPoison; });
   }
 
  private:
-  static constexpr std::ptrdiff_t kZone = 256;
+  static constexpr std::size_t kPage = 4096;
+  static constexpr std::size_t kZone = 256;
+  static constexpr auto kPoison = std::byte{0xff};
   std::size_t size_;
-  std::vector<U> all_;
+  std::size_t bytes_ = 0;
+  std::byte* all_ = nullptr;
 };
 
 /// What is asked of one problem.
