@@ -1,10 +1,10 @@
 #pragma once
 
 // Kernel bodies of the passes over the plan, once the rows' biases are known. Column weights are
-// taken by a second pass that makes the logits anew, with the columns as outer points: a sum over
-// rows then stays within a thread and a block, whereas one pass would add the column sums of every
-// block of rows to memory in some order (atomics: other bits in each run) or keep N / 64 partial
-// vectors. It costs a second exp per pair, and no maximum.
+// taken by a second pass that makes the logits anew: a row's sum is known only after its last
+// column, so that one pass would have to keep the exponentials of whole rows. The columns are its
+// outer points, whose sums over the rows stay within a thread and a block: no atomics, the same
+// bits in every run. It costs a second exp and inner product per pair.
 
 #include "runtime/kernels/cuda/soft_min_bodies.hpp"
 
