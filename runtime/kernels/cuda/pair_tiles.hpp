@@ -104,9 +104,23 @@ KANTOR_DEVICE void load_tile(const Side<T>& side, std::int64_t first, int num_po
   const int shift = depth > 8 ? 4 : depth > 4 ? 3 : depth > 2 ? 2 : depth > 1 ? 1 : 0;
   const int k = gpu::thread_index() & ((1 << shift) - 1);
   if (k >= depth) return;
-  for (int p = gpu::thread_index() >> shift; p < num_points; p += gpu::kBlockThreads >> shift) {
-    const std::int64_t i = first + p;
-    tile[k * stride + p] = i < side.count ? side.data[i * side.stride + first_k + k] : T(0);
+  const int step = gpu::kBlockThreads >> shift;
+  const std::int64_t left = side.count - first;
+  const int num_there = left < num_points ? static_cast<int>(left) : num_points;
+  const int first_p = gpu::thread_index() >> shift;
+  const T* from = side.data + (first + first_p) * side.stride + first_k + k;
+  KANTOR_NO_UNROLL
+  for (int p = first_p; p < num_points; p += 4 * step) {
+    T values[4];  // four loads on their way at once
+    KANTOR_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      values[q] = p + q * step < num_there ? *from : T(0);
+      from += step * side.stride;
+    }
+    KANTOR_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      if (p + q * step < num_points) tile[k * stride + p + q * step] = values[q];
+    }
   }
 }
 
