@@ -150,5 +150,35 @@ TYPED_TEST(DeviceSoftMinOf, takes_dot_products_of_points_that_were_centred) {
   expect_near_each(outcome.columns, columns, columns, 0, 10 * problem.plan_tolerance(), "column ");
 }
 
+// df_i/dx_i = sum_j S_ij dC_ij/dx_i is linear in the averages of the y_j.
+TEST(DeviceSoftMinGradient, follows_from_averages_of_the_columns) {
+  struct Case {
+    CostKind kind;
+    double of_x, of_average;
+  };
+  for (const Case& c : {Case{CostKind::sqeuclidean, 2, -2}, Case{CostKind::half_sqeuclidean, 1, -1},
+                        Case{CostKind::dot, 0, -1}}) {
+    const Shape shape{3, 70, 4};
+    RandomProblem<double> problem({c.kind, 2}, shape);
+    const Outcome outcome =
+        emulated<double>(problem, {.row_weights = problem.a}, problem.y, shape.d);
+    const auto f_moved_by = [&](std::size_t k, double step) {
+      std::vector<double> x = problem.x;
+      x[k] += step;
+      const auto costs = reference::dense_costs<double>(problem.cost, {x.data(), shape.n, shape.d},
+                                                        problem.y_points());
+      return reference::soft_min({costs, problem.log_b, problem.g, problem.epsilon});
+    };
+    // Third derivatives are of the order of (dC/dx)^3 / epsilon^2 < 1e3, so that the difference
+    // quotient errs by 1e3 step^2 / 6 and by rounding / step: less than 1e-7 together.
+    const double step = 1e-5;
+    for (std::size_t k = 0; k < problem.x.size(); ++k) {
+      const std::size_t i = k / static_cast<std::size_t>(shape.d);
+      const double slope = (f_moved_by(k, step)[i] - f_moved_by(k, -step)[i]) / (2 * step);
+      EXPECT_NEAR(c.of_x * problem.x[k] + c.of_average * outcome.averages[k], slope, 1e-7);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace kantor::kernels::test
