@@ -15,6 +15,6 @@ extern "C" __attribute__((visibility("default"))) const kantor::CudaLibrary* kan
       [](kantor::Communicator& host, const kantor::NcclOptions& options) -> kantor::Communicator* {
         return new kantor::nccl::NcclCommunicator(host, options);
       },
-      &kantor::nccl::describe};
+      &kantor::nccl::describe, &kantor::cuda::soft_min_kernels()};
   return &table;
 }

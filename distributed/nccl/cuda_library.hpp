@@ -8,6 +8,7 @@
 #include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/nccl.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/kernels/cuda/device_soft_min.hpp"
 
 namespace kantor {
 
@@ -16,6 +17,7 @@ struct CudaLibrary {
   const char* abi;  ///< cuda_library_abi() as the library was built
   Communicator* (*make_nccl)(Communicator& host, const NcclOptions& options);  ///< for the caller
   void (*describe)(CudaFacts& facts);
+  const cuda::SoftMinKernels* soft_min;
 };
 
 /// Both sides must be of one build: C++ objects pass between them. KANTOR_CUDA_ABI is the hash of

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <filesystem>
 
+#include "distributed/nccl/cuda_kernels.hpp"
 #include "distributed/nccl/cuda_library.hpp"
 #include "distributed/together.hpp"
 
@@ -53,6 +54,8 @@ CudaFacts describe_cuda() {
   load().describe(facts);
   return facts;
 }
+
+const cuda::SoftMinKernels& soft_min_kernels_of_library() { return *load().soft_min; }
 
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                      const NcclOptions& options) {

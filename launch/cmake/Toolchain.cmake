@@ -6,6 +6,7 @@ if(KANTOR_CCACHE)
       ${KANTOR_CCACHE})
   set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${launcher})
 endif()
 
 add_library(kantor_warnings INTERFACE)
@@ -14,6 +15,7 @@ target_compile_options(kantor_warnings INTERFACE -Wall -Wextra -Wshadow -Wconver
 
 set(KANTOR_SANITIZE "" CACHE STRING "Sanitizers, as in -fsanitize=: address,undefined or thread")
 if(KANTOR_SANITIZE)
-  add_compile_options(-fsanitize=${KANTOR_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options($<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fsanitize=${KANTOR_SANITIZE}>
+    $<$<NOT:$<COMPILE_LANGUAGE:CUDA>>:-fno-omit-frame-pointer>)
   add_link_options(-fsanitize=${KANTOR_SANITIZE})
 endif()

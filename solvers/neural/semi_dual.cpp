@@ -118,7 +118,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
                              .log_a = a.log(),
                              .f = all_f.to(torch::kFloat64),
                              .epsilon = problem_.epsilon},
-                            b, context_.pool);
+                            b, context_.pool, context_.log);
   });
   const at::Tensor own_weights = profile.timed(Phase::communication, [&] {  // [B/P]
     return reduce_scatter(group_, padded(soft.weights, slots_.slots * group_.size()),

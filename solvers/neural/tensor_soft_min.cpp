@@ -7,6 +7,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/neural/device_soft_min.hpp"
 
 namespace kantor::neural {
 
@@ -80,7 +81,8 @@ SoftWeights soft_min_weights_by_aten(const TensorReduction& reduction, const at:
 }
 
 SoftWeights soft_min_weights(const TensorReduction& reduction, const at::Tensor& b,
-                             ThreadPool& pool) {
+                             ThreadPool& pool, Log& log) {
+  if (reduction.x.is_cuda()) return device_soft_min().weights(reduction, b, log);
   if (!reduction.x.is_cpu()) return soft_min_weights_by_aten(reduction, b);
   return reduction.x.scalar_type() == at::kFloat ? by_kernels<float>(reduction, b, pool)
                                                  : by_kernels<double>(reduction, b, pool);

@@ -1,12 +1,13 @@
 #pragma once
 
-// The soft-min reduction of a step on tensors: our kernels where the tensors are on the CPU, ATen's
-// operations elsewhere. Shapes: N rows y, M columns x, D dimensions.
+// The soft-min reduction of a step on tensors: our kernels on the CPU and on GPUs
+// (device_soft_min.hpp), ATen's operations elsewhere. Shapes: N rows y, M columns x, D dimensions.
 
 #include <ATen/core/Tensor.h>
 
 #include <span>
 
+#include "runtime/core/log.hpp"
 #include "runtime/core/thread_pool.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 
@@ -28,9 +29,10 @@ struct SoftWeights {
   at::Tensor weights;  ///< [M] float64: sum_j b_j P(i | j)
 };
 
-/// @param b [N] float64 row weights.
+/// @param b   [N] float64 row weights.
+/// @param log is warned if the kernels of a GPU cannot be used.
 SoftWeights soft_min_weights(const TensorReduction& reduction, const at::Tensor& b,
-                             ThreadPool& pool);
+                             ThreadPool& pool, Log& log);
 
 /// The same by ATen's operations, on any device, in tiles of rows: no N x M tensor. What the
 /// kernels are compared with, too.

@@ -1,0 +1,265 @@
+#pragma once
+
+// Tiles of pairs of points: loads into shared memory, and the sum over dimensions that a cost is
+// made of, in registers. A block owns kRows OUTER points and streams tiles of kColumns INNER ones;
+// each thread holds 4 outer and kPerThread inner points of a tile, so that one pair of shared loads
+// of 16 bytes feeds 16 multiply-adds. Points are in shared memory by dimension, [kDepth, points].
+
+#include <cstdint>
+
+#include "runtime/kernels/cuda/device_soft_min.hpp"
+#include "runtime/kernels/cuda/gpu_portable.hpp"
+
+namespace kantor::cuda {
+
+template <class T>
+struct Tile {
+  static constexpr int kRows = 64;
+  static constexpr int kGroups = sizeof(T) == 4 ? 2 : 1;  // of four neighbouring columns, a thread
+  static constexpr int kPerThread = 4 * kGroups;
+  static constexpr int kColumns = 32 * kGroups;
+  static constexpr int kDepth = 16;  // dimensions at a time
+  // Fours stay aligned, and neighbours in the dimension fall into other banks.
+  static constexpr int kRowStride = kRows + 4;
+  static constexpr int kColumnStride = kColumns + 4;
+  /// Outer points of up to this many dimensions stay in shared memory while the inner ones pass.
+  static constexpr int kResidentDepth = sizeof(T) == 4 ? 64 : 32;
+};
+
+/// Blocks at once on a processor that a kernel's registers must leave room for: the compiler takes
+/// what is left, and none may spill (launch/cmake/Cuda.cmake).
+template <class T, bool kIsProducts>
+constexpr int kBlocksOfTiles = sizeof(T) == 8 ? 2
+                               : kIsProducts  ? 5
+                                              : 4;
+
+/// One side of the pairs. The base-2 logit of a pair is
+///   outer bias + inner bias + scale * (sum over dimensions, or its root).
+template <class T>
+struct Side {
+  const T* data;
+  std::int64_t count;
+  std::int64_t stride;
+  const double* bias;  ///< [count]
+};
+
+template <class T>
+struct Pairs {
+  Side<T> outer;
+  Side<T> inner;
+  int d;
+  CostForm form;
+  T p;
+  T scale;
+  const double* maxima;  ///< [num_maxima] of the column biases: the largest is taken off them
+  int num_maxima;
+  bool columns_are_inner;
+  std::int64_t tiles_per_chunk;  ///< of the inner points; chunk = block_y()
+
+  KANTOR_DEVICE std::int64_t first_outer() const {
+    return static_cast<std::int64_t>(gpu::block_x()) * Tile<T>::kRows;
+  }
+  KANTOR_DEVICE std::int64_t first_inner() const {
+    return gpu::block_y() * tiles_per_chunk * Tile<T>::kColumns;
+  }
+  KANTOR_DEVICE std::int64_t end_inner() const {
+    const std::int64_t end = first_inner() + tiles_per_chunk * Tile<T>::kColumns;
+    return end < inner.count ? end : inner.count;
+  }
+};
+
+/// What a block needs of shared memory for its tiles, in numbers of T.
+template <class T>
+KANTOR_HOST_DEVICE constexpr int tile_numbers(std::int64_t d) {
+  const auto depth = static_cast<int>(
+      d > Tile<T>::kResidentDepth ? Tile<T>::kDepth
+                                  : (d + Tile<T>::kDepth - 1) / Tile<T>::kDepth * Tile<T>::kDepth);
+  return depth * Tile<T>::kRowStride + Tile<T>::kDepth * Tile<T>::kColumnStride +
+         2 * Tile<T>::kColumns;
+}
+
+/// The largest of some numbers, 0 if there is none above -inf; the same in all threads.
+/// @param shared 4 numbers, free again after the next barrier.
+KANTOR_DEVICE double largest_of(const double* numbers, int count, double* shared) {
+  double largest = -HUGE_VAL;
+  for (int k = gpu::thread_index(); k < count; k += gpu::kBlockThreads) {
+    largest = gpu::larger(largest, numbers[k]);
+  }
+  for (int mask = gpu::kWarpThreads / 2; mask > 0; mask /= 2) {
+    largest = gpu::larger(largest, gpu::shuffle_xor(largest, mask));
+  }
+  shared[gpu::thread_index() / gpu::kWarpThreads] = largest;
+  gpu::sync_threads();
+  for (int warp = 0; warp < gpu::kBlockThreads / gpu::kWarpThreads; ++warp) {
+    largest = gpu::larger(largest, shared[warp]);
+  }
+  return gpu::magnitude(largest) < HUGE_VAL ? largest : 0.0;
+}
+
+/// tile[k, p] = point first + p in dimension first_k + k, 0 beyond the last point; k < depth <= 16.
+template <class T>
+KANTOR_DEVICE void load_tile(const Side<T>& side, std::int64_t first, int num_points, int first_k,
+                             int depth, int stride, T* tile) {
+  // Neighbouring threads read neighbouring dimensions, as many as there are.
+  const int shift = depth > 8 ? 4 : depth > 4 ? 3 : depth > 2 ? 2 : depth > 1 ? 1 : 0;
+  const int k = gpu::thread_index() & ((1 << shift) - 1);
+  if (k >= depth) return;
+  const int step = gpu::kBlockThreads >> shift;
+  const std::int64_t left = side.count - first;
+  const int num_there = left < num_points ? static_cast<int>(left) : num_points;
+  const int first_p = gpu::thread_index() >> shift;
+  const T* from = side.data + (first + first_p) * side.stride + first_k + k;
+  KANTOR_NO_UNROLL
+  for (int p = first_p; p < num_points; p += 4 * step) {
+    T values[4];  // four loads on their way at once
+    KANTOR_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      values[q] = p + q * step < num_there ? *from : T(0);
+      from += step * side.stride;
+    }
+    KANTOR_UNROLL
+    for (int q = 0; q < 4; ++q) {
+      if (p + q * step < num_points) tile[k * stride + p + q * step] = values[q];
+    }
+  }
+}
+
+/// The tiles of one block.
+template <class T, bool kIsProducts>
+class PairTiles {
+ public:
+  using Shape = Tile<T>;
+  /// [4 outer, kPerThread inner] points of a thread.
+  using Sums = T[4][Shape::kPerThread];
+
+  /// @param shared tile_numbers(d), 16-byte aligned.
+  KANTOR_DEVICE PairTiles(const Pairs<T>& pairs, T* shared)
+      : pairs_(pairs), is_resident_(pairs.d <= Shape::kResidentDepth) {
+    biases_ = shared;
+    weights_ = biases_ + Shape::kColumns;
+    inner_ = weights_ + Shape::kColumns;
+    outer_ = inner_ + Shape::kDepth * Shape::kColumnStride;
+    const double shift =
+        largest_of(pairs.maxima, pairs.num_maxima, reinterpret_cast<double*>(shared));
+    inner_shift_ = pairs.columns_are_inner ? shift : 0.0;
+    outer_shift_ = pairs.columns_are_inner ? 0.0 : shift;
+    if (!is_resident_) return;
+    for (int k = 0; k < pairs.d; k += Shape::kDepth) load_outer(k, outer_ + k * Shape::kRowStride);
+  }
+
+  /// First of the thread's 4 outer points in the tile.
+  KANTOR_DEVICE static int row() { return gpu::thread_index() / 8 * 4; }
+  /// Its inner points.
+  KANTOR_DEVICE static int column(int c) {
+    return c / 4 * 32 + gpu::thread_index() % 8 * 4 + c % 4;
+  }
+
+  /// Of the thread's outer point r; -inf beyond the last.
+  KANTOR_DEVICE T outer_bias(int r) const {
+    const std::int64_t i = pairs_.first_outer() + row() + r;
+    return i < pairs_.outer.count ? static_cast<T>(pairs_.outer.bias[i] - outer_shift_)
+                                  : static_cast<T>(-HUGE_VAL);
+  }
+
+  /// Sums over the dimensions of the tile that begins at the inner point `first`; also brings the
+  /// tile's biases, and with inner_weights [count] its weights, into shared memory.
+  KANTOR_DEVICE void next(std::int64_t first, const double* inner_weights, Sums& sums) {
+    KANTOR_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      KANTOR_UNROLL
+      for (int c = 0; c < Shape::kPerThread; ++c) sums[r][c] = T(0);
+    }
+    KANTOR_NO_UNROLL
+    for (int k = 0; k < pairs_.d; k += Shape::kDepth) {
+      gpu::sync_threads();  // the tile before has been read
+      if (k == 0) load_biases(first, inner_weights);
+      load_tile(pairs_.inner, first, Shape::kColumns, k, depth(k), Shape::kColumnStride, inner_);
+      if (!is_resident_) load_outer(k, outer_);
+      gpu::sync_threads();
+      add(is_resident_ ? outer_ + k * Shape::kRowStride : outer_, depth(k), sums);
+    }
+  }
+
+  /// Base-2 logit of a pair, without the outer bias.
+  KANTOR_DEVICE T logit(T sum, T bias) const {
+    if (!kIsProducts && pairs_.form == CostForm::distance) sum = gpu::fast_sqrt(sum);
+    return gpu::fused(pairs_.scale, sum, bias);
+  }
+  /// Of the thread's inner points.
+  KANTOR_DEVICE void biases(T (&to)[Shape::kPerThread]) const { pick(biases_, to); }
+  KANTOR_DEVICE void weights(T (&to)[Shape::kPerThread]) const { pick(weights_, to); }
+
+ private:
+  KANTOR_DEVICE int depth(int k) const {
+    return pairs_.d - k < Shape::kDepth ? pairs_.d - k : Shape::kDepth;
+  }
+
+  KANTOR_DEVICE void load_outer(int k, T* to) {
+    load_tile(pairs_.outer, pairs_.first_outer(), Shape::kRows, k, depth(k), Shape::kRowStride, to);
+  }
+
+  /// An inner point of weight 0 has the bias -inf: it adds nothing even where the pair overflows.
+  KANTOR_DEVICE void load_biases(std::int64_t first, const double* inner_weights) {
+    const int column = gpu::thread_index();
+    if (column >= Shape::kColumns) return;
+    const std::int64_t j = first + column;
+    const bool is_there = j < pairs_.inner.count;
+    const double weight = inner_weights == nullptr ? 1.0 : is_there ? inner_weights[j] : 0.0;
+    biases_[column] = is_there && weight != 0 ? static_cast<T>(pairs_.inner.bias[j] - inner_shift_)
+                                              : static_cast<T>(-HUGE_VAL);
+    weights_[column] = static_cast<T>(weight);
+  }
+
+  KANTOR_DEVICE static void pick(const T* from, T (&to)[Shape::kPerThread]) {
+    KANTOR_UNROLL
+    for (int group = 0; group < Shape::kGroups; ++group) {
+      const gpu::Four<T> four = gpu::four_at(from + column(4 * group));
+      KANTOR_UNROLL
+      for (int c = 0; c < 4; ++c) to[4 * group + c] = four.of[c];
+    }
+  }
+
+  KANTOR_DEVICE void add(const T* outer, int depth, Sums& sums) const {
+    if (kIsProducts) {
+      KANTOR_UNROLL_FOUR
+      for (int k = 0; k < depth; ++k) {
+        add_one(outer, k, sums, [](T x, T y, T sum) { return gpu::fused(x, y, sum); });
+      }
+    } else if (pairs_.form == CostForm::distance) {
+      KANTOR_NO_UNROLL
+      for (int k = 0; k < depth; ++k) {
+        add_one(outer, k, sums, [](T x, T y, T sum) { return gpu::fused(x - y, x - y, sum); });
+      }
+    } else {
+      KANTOR_NO_UNROLL
+      for (int k = 0; k < depth; ++k) {
+        add_one(outer, k, sums, [this](T x, T y, T sum) {
+          return sum + gpu::fast_exp2(pairs_.p * gpu::fast_log2(gpu::magnitude(x - y)));
+        });
+      }
+    }
+  }
+
+  template <class Term>
+  KANTOR_DEVICE void add_one(const T* outer, int k, Sums& sums, Term term) const {
+    const gpu::Four<T> x = gpu::four_at(outer + k * Shape::kRowStride + row());
+    T y[Shape::kPerThread];
+    pick(inner_ + k * Shape::kColumnStride, y);
+    KANTOR_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      KANTOR_UNROLL
+      for (int c = 0; c < Shape::kPerThread; ++c) sums[r][c] = term(x.of[r], y[c], sums[r][c]);
+    }
+  }
+
+  const Pairs<T>& pairs_;
+  bool is_resident_;
+  double inner_shift_;
+  double outer_shift_;
+  T* biases_;   // [kColumns]
+  T* weights_;  // [kColumns]
+  T* inner_;    // [kDepth, kColumnStride]
+  T* outer_;    // [all dimensions or kDepth, kRowStride]
+};
+
+}  // namespace kantor::cuda
