@@ -125,6 +125,13 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
 template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       ThreadPool& pool, std::span<double> f, std::span<double> column_weights) {
+  soft_min_weights<T>(reduction, row_weights, {}, pool, f, column_weights);
+}
+
+template <class T>
+void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
+                      const RowUpdate& update, ThreadPool& pool, std::span<double> f,
+                      std::span<double> column_weights) {
   const Pass<T> pass(reduction);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
@@ -133,6 +140,8 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
     KANTOR_CHECK(row_weights[i] >= 0, "soft-min weights: row_weights[", i, "] = ", row_weights[i],
                  ", expected a number >= 0");
   }
+  if (!update.kept.empty()) check_size("kept", update.kept.size(), pass.num_rows());
+  const bool is_plain = update.kept.empty() && update.gain == 1;
   ColumnSums<T> columns(pass);
   pass.for_each_lane(pool, [&](std::int64_t lane) {
     Scratch<T> tile(pass.tile_size());
@@ -142,8 +151,11 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
       for (std::int64_t r = 0; r < count; ++r) {
         T* row = tile.data() + r * pass.num_columns();
         const double sum = pass.make_softmax(row, f[at(first_row + r)]);
-        const double weight = row_weights[at(first_row + r)];
-        if (weight != 0 && sum != 0) lane_columns.add(row, weight / sum);
+        const std::size_t i = at(first_row + r);
+        const double weight = row_weights[i];
+        if (weight == 0 || sum == 0) continue;
+        const double moved = is_plain ? 1 : std::exp((update.of(i, f[i]) - f[i]) / pass.epsilon());
+        lane_columns.add(row, weight * moved / sum);
       }
       lane_columns.end_panel();
     });
@@ -185,13 +197,15 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
   columns.write(column_weights);
 }
 
-#define KANTOR_SOFT_MIN(T)                                                                  \
-  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);              \
-  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,    \
-                                  ThreadPool&, std::span<double>, std::span<double>);       \
-  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&, \
-                                 std::span<double>, std::span<double>);                     \
-  template void plan_column_weights(const Reduction<T>&, std::span<const double>,           \
+#define KANTOR_SOFT_MIN(T)                                                                       \
+  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);                   \
+  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,         \
+                                  ThreadPool&, std::span<double>, std::span<double>);            \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&,      \
+                                 std::span<double>, std::span<double>);                          \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, const RowUpdate&, \
+                                 ThreadPool&, std::span<double>, std::span<double>);             \
+  template void plan_column_weights(const Reduction<T>&, std::span<const double>,                \
                                     std::span<const double>, ThreadPool&, std::span<double>);
 KANTOR_SOFT_MIN(float)
 KANTOR_SOFT_MIN(double)

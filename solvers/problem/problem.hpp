@@ -3,7 +3,9 @@
 // A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D
 // dimensions.
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,12 +25,27 @@ struct EpsilonConfig {
   double scale = 0.05;
 };
 
+/// What a marginal that is not the given one costs: rho KL(P1 | a) for x, alike for y, with
+/// KL(p | q) = sum p log(p / q) - p + q; infinite = held exactly.
+struct Penalty {
+  double x = std::numeric_limits<double>::infinity();
+  double y = std::numeric_limits<double>::infinity();
+
+  bool is_balanced() const { return std::isinf(x) && std::isinf(y); }
+  bool is_free() const { return !std::isinf(x) && !std::isinf(y); }  ///< both sides
+};
+/// Factor of the soft minimum in the update of a potential: rho / (rho + epsilon).
+inline double damping(double rho, double epsilon) {
+  return std::isinf(rho) ? 1 : rho / (rho + epsilon);
+}
+
 /// [problem]
 struct ProblemConfig {
   std::string kind = "eot";
   std::string cost = "sqeuclidean";
   double p = 2;  ///< exponent of pnorm
   EpsilonConfig epsilon;
+  Penalty rho;
   std::vector<data::MarginalConfig> marginals;
 
   void describe(config::Fields& fields);
@@ -42,6 +59,7 @@ struct Problem {
   std::string kind;
   kernels::Cost cost;
   double epsilon = 0;
+  Penalty rho;
   double mean_cost = 0;  ///< of the cost under the product of the marginals
   std::vector<data::Marginal> marginals;
   std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted

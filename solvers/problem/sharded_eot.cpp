@@ -90,6 +90,7 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
                           Context& context)
     : context_(context),
       epsilon_(problem.epsilon),
+      rho_(problem.rho),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())) {
   b_ = subset_weights(problem.marginals[1], subset.y);
@@ -128,17 +129,12 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
 }
 
 template <class T>
-void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<double> g) const {
-  transform_to_y(f, {}, 0, g, {});
-}
-
-template <class T>
 void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T> values,
                                    std::int64_t num_values, std::span<double> g,
-                                   std::span<double> averages) const {
+                                   std::span<double> averages, double epsilon) const {
   const std::size_t k = index(num_values);
   if (rows_.count() > 0) {
-    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon_};
+    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon};
     if (k == 0) {
       kernels::soft_min<T>(reduction, context_.pool, g);
     } else {
@@ -150,18 +146,18 @@ void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T>
   }
   // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
   std::vector<double> largest(g.begin(), g.end());
-  for (double& value : largest) value = -value / epsilon_;
+  for (double& value : largest) value = -value / epsilon;
   context_.world.all_reduce<double>(largest, ReduceOp::max, "largest exponents");
   std::vector<double> sums(g.size() + averages.size());  // [M], then [M, K]
   for (std::size_t j = 0; j < g.size(); ++j) {
-    sums[j] = std::exp(-g[j] / epsilon_ - largest[j]);
+    sums[j] = std::exp(-g[j] / epsilon - largest[j]);
     for (std::size_t v = 0; v < k; ++v) {
       sums[g.size() + j * k + v] = sums[j] * averages[j * k + v];
     }
   }
   context_.world.all_reduce<double>(sums, ReduceOp::sum, "sums of exponentials");
   for (std::size_t j = 0; j < g.size(); ++j) {
-    g[j] = -epsilon_ * (largest[j] + std::log(sums[j]));
+    g[j] = -epsilon * (largest[j] + std::log(sums[j]));
     for (std::size_t v = 0; v < k; ++v) averages[j * k + v] = sums[g.size() + j * k + v] / sums[j];
   }
 }

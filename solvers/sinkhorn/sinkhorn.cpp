@@ -24,8 +24,8 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
   context.log.info(concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
   Solved solved;
   solved.g.assign(static_cast<std::size_t>(points.m()), 0.0);
-  solved.report = iterate(points, {config.tolerance, config.max_iterations}, solved.f, solved.g,
-                          context, "sinkhorn", &context.checkpoints);
+  solved.report = iterate(points, config.stopping(), solved.f, solved.g, context, "sinkhorn",
+                          &context.checkpoints);
   return solved;
 }
 
