@@ -64,6 +64,8 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   put(json, "objective", result.objective);
   put(json, "transport_cost", result.transport_cost);
   put(json, "kl", result.kl);
+  put(json, "marginal_penalty", result.marginal_penalty);
+  put(json, "mass", result.mass);
   json["dual_value"] = result.dual_value;
   if (!result.marginal_error.empty()) json["marginal_error"] = result.marginal_error;
   put(json, "converged", result.converged);
@@ -155,6 +157,7 @@ std::optional<StoredResult> parse_result(const std::string& text) {
     take(json, "objective", result.objective);
     take(json, "transport_cost", result.transport_cost);
     take(json, "kl", result.kl);
+    take(json, "marginal_penalty", result.marginal_penalty);
     take(json, "samples_per_second", result.samples_per_second);
     if (json.contains("steps")) result.steps = json["steps"].get<std::int64_t>();
     if (json.contains("reference")) {

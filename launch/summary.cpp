@@ -67,7 +67,10 @@ std::vector<std::string> closing_lines(const Result& result) {
   std::vector<std::string> lines;
   if (result.objective && result.transport_cost && result.kl) {
     lines.push_back(concat("  objective      ", number(*result.objective), "  = transport_cost ",
-                           number(*result.transport_cost), " + epsilon x kl ", number(*result.kl)));
+                           number(*result.transport_cost), " + epsilon x kl ", number(*result.kl),
+                           result.marginal_penalty
+                               ? concat(" + marginal_penalty ", number(*result.marginal_penalty))
+                               : ""));
   }
   lines.push_back(concat("  dual_value     ", number(result.dual_value)));
   if (result.objective) {

@@ -123,6 +123,8 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
       }
     }
   }
+  const double rho = marginal == 0 ? problem.rho.x : problem.rho.y;
+  for (double& value : result.potential) value *= damping(rho, problem.epsilon);
   if (marginal == 0 && !run.model_json.empty())
     result.potential = network_potential(problem, run, points);
   return result;

@@ -29,8 +29,8 @@ struct Evaluation {
 /// other one.
 /// @param points   [K, D] row-major.
 /// The potential is the network's where there is one for this marginal, else the c-transform of the
-/// other marginal's stored potential; the map averages over the other marginal (Pooladian &
-/// Niles-Weed 2021).
+/// other marginal's stored potential (times rho / (rho + epsilon) for a penalised one); the map
+/// averages over the other marginal (Pooladian & Niles-Weed 2021).
 /// @throws DataError if shapes do not fit the run.
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context);

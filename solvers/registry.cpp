@@ -48,6 +48,14 @@ const Entry& entry_of(const Configuration& configuration) {
                            "\""));
 }
 
+/// Keys of one table that another one does not go with.
+void check_together(const Configuration& configuration) {
+  if (!configuration.problem.rho.is_balanced() && configuration.solver != "sinkhorn") {
+    throw ConfigError(concat("problem.rho is given, but solver.name = \"", configuration.solver,
+                             "\" holds both marginals exactly; use solver.name = \"sinkhorn\""));
+  }
+}
+
 /// [solver]: the name, beside the tables of the solvers.
 struct SolverTable {
   std::string name = "neural";
@@ -77,6 +85,7 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
   configuration.sinkhorn = solvers.sinkhorn;
   configuration.run = config::read<RunConfig>(given, "run", resolved);
   entry_of(configuration);
+  check_together(configuration);
   return configuration;
 }
 

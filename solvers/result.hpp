@@ -52,6 +52,9 @@ struct Result {
   std::optional<double> objective;  ///< transport_cost + epsilon kl, of the rounded plan
   std::optional<double> transport_cost;
   std::optional<double> kl;
+  std::optional<double> mass;  ///< unbalanced: of the plan
+  /// Unbalanced: rho_x KL(P1 | a) + rho_y KL(P^T1 | b), part of the objective.
+  std::optional<double> marginal_penalty;
   double dual_value = 0;  ///< of the solver's own potentials
   std::vector<double> marginal_error;
   std::optional<bool> converged;

@@ -5,6 +5,7 @@
 #include <span>
 
 #include "distributed/shards.hpp"
+#include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/moments.hpp"
@@ -60,6 +61,27 @@ void describe_epsilon(config::Fields& fields, EpsilonConfig& epsilon) {
     throw ConfigError(concat(fields.where("epsilon"), " lacks relative = \"mean\" | \"std\""));
   }
   fields.resolve_raw("epsilon", {resolved, given->origin, ""});
+}
+
+/// One penalty for both marginals, or one each; not given = both held exactly.
+void describe_rho(config::Fields& fields, Penalty& rho) {
+  constexpr const char* kMeaning =
+      "KL penalty of the marginals: one number, or [rho of x, rho of y]; inf = held exactly";
+  const config::Value* given = fields.raw("rho", kMeaning);
+  if (given == nullptr) {
+    fields.resolve_raw("rho", {rho.x, "default", ""});
+    return;
+  }
+  const std::string where = fields.where("rho");
+  if (const auto* both = std::get_if<config::Array>(&given->data)) {
+    if (both->size() != 2) {
+      throw ConfigError(concat(where, " has ", both->size(), " numbers; expected ", kMeaning));
+    }
+    rho.x = config::as_any_number((*both)[0], where, kMeaning);
+    rho.y = config::as_any_number((*both)[1], where, kMeaning);
+  } else {
+    rho.x = rho.y = config::as_any_number(*given, where, kMeaning);
+  }
 }
 
 void check_dimensions(const std::vector<data::Marginal>& marginals) {
@@ -131,6 +153,7 @@ void ProblemConfig::describe(config::Fields& fields) {
   fields.add_choice("cost", cost, cost_names(), "c(x, y)");
   fields.add("p", p, "exponent of pnorm");
   describe_epsilon(fields, epsilon);
+  describe_rho(fields, rho);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
 }
 
@@ -141,6 +164,12 @@ void ProblemConfig::check() const {
   if (!epsilon.relative.empty() && !(epsilon.scale > 0 && std::isfinite(epsilon.scale))) {
     throw ConfigError(
         concat("problem.epsilon.scale is ", epsilon.scale, "; expected a positive number"));
+  }
+  for (const double each : {rho.x, rho.y}) {
+    if (!(each > 0)) {
+      throw ConfigError(concat("problem.rho is ", each,
+                               "; expected a positive number, or inf for an exact marginal"));
+    }
   }
   if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
     throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
@@ -157,6 +186,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   Problem problem;
   problem.kind = config.kind;
   problem.cost = {cost_kind(config.cost), config.p};
+  problem.rho = config.rho;
   together(world, "loading the marginals", [&] {
     for (const data::MarginalConfig& marginal : config.marginals) {
       problem.marginals.push_back(data::load_marginal(marginal));

@@ -7,6 +7,7 @@
 #include "runtime/core/process.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/unbalanced_value.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -29,6 +30,28 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
   return solved;
 }
 
+/// What the potentials prove, evaluated in double.
+void evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
+  const ShardedEot<double> points(problem, {}, Storage::automatic, context);
+  UnbalancedValue value;
+  if (problem.rho.is_balanced()) {
+    static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
+  } else {
+    value = unbalanced_value(points, solved.f, solved.g, context);
+    result.mass = value.mass;
+    result.marginal_penalty = value.marginal_penalty;
+  }
+  result.objective = value.objective;
+  result.transport_cost = value.transport_cost;
+  result.kl = value.kl;
+  result.dual_value = value.dual_value;
+  result.marginal_error = value.marginal_error;
+  std::vector<double> f = points.gather_x(solved.f);
+  std::vector<double> g = solved.g;
+  if (problem.rho.is_balanced()) fix_gauge(problem.marginals[0].weights(), f, g);
+  if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(g)};
+}
+
 }  // namespace
 
 double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g) {
@@ -43,23 +66,17 @@ double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  Solved solved = context.run.precision == "float64" ? solve_in<double>(config, problem, context)
-                                                     : solve_in<float>(config, problem, context);
+  const Solved solved = context.run.precision == "float64"
+                            ? solve_in<double>(config, problem, context)
+                            : solve_in<float>(config, problem, context);
   const double solve_end = monotonic_seconds();
-
-  const ShardedEot<double> points(problem, {}, Storage::automatic, context);
-  const PlanValue value = plan_value(points, solved.f, solved.g, context);
 
   Result result;
   result.iterations = solved.report.iterations;
-  result.objective = value.objective;
-  result.transport_cost = value.transport_cost;
-  result.kl = value.kl;
-  result.dual_value = value.dual_value;
-  result.marginal_error = value.marginal_error;
+  evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     // The loop measures in run.precision; a tolerance below its rounding is not believed.
-    const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
+    const double error = std::max(result.marginal_error[0], result.marginal_error[1]);
     result.converged = solved.report.converged && error <= 2 * config.tolerance;
     if (solved.report.converged && !*result.converged) {
       context.log.warn_once(concat("the marginal error is ", error,
@@ -67,9 +84,6 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                                    "; use run.precision = \"float64\""));
     }
   }
-  std::vector<double> f = points.gather_x(solved.f);
-  fix_gauge(problem.marginals[0].weights(), f, solved.g);
-  if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(solved.g)};
   result.seconds.solve = solve_end - start;
   result.seconds.certificate = monotonic_seconds() - solve_end;
   return result;

@@ -102,6 +102,21 @@ TEST(Summary, gives_the_gap_and_the_distance_to_the_known_answer) {
   EXPECT_NE(text.find("objective +0.503 %"), std::string::npos) << text;
 }
 
+TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
+  Result result = small_result();
+  result.objective = 2;
+  result.transport_cost = 1;
+  result.kl = 5;
+  result.marginal_penalty = .25;
+  result.mass = .75;
+  const std::string text = joined(closing_lines(result));
+  EXPECT_NE(text.find("epsilon x kl 5 + marginal_penalty 0.25"), std::string::npos) << text;
+  const Json json = Json::parse(result_json(result, {}));
+  EXPECT_EQ(json.at("marginal_penalty"), .25);
+  EXPECT_EQ(json.at("mass"), .75);
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("mass"));
+}
+
 TEST(Summary, leaves_out_what_was_not_proven) {
   const std::string text = joined(closing_lines(small_result()));
   EXPECT_EQ(text.find("gap"), std::string::npos) << text;

@@ -51,6 +51,19 @@ TEST(Evaluate, maps_the_query_to_the_published_point) {
   }
 }
 
+TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {
+  Problem problem = golden_problem();
+  problem.rho = {1, 2};
+  const StoredRun stored = solved(problem);
+  for (const int marginal : {0, 1}) {
+    const auto& own = problem.marginals[static_cast<std::size_t>(marginal)];
+    const Evaluation at = evaluate(problem, stored, marginal, points_of(own));
+    for (std::size_t i = 0; i < at.potential.size(); ++i) {
+      EXPECT_NEAR(at.potential[i], stored.potentials[static_cast<std::size_t>(marginal)][i], 1e-11);
+    }
+  }
+}
+
 TEST(Evaluate, maps_by_the_gradient_of_the_pnorm) {
   const Problem problem = golden_problem({CostKind::pnorm, 1.5});
   const Evaluation at = evaluate(problem, solved(problem), 0, kQuery);

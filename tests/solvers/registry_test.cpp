@@ -89,6 +89,14 @@ TEST(Registry, reads_the_tables_of_solvers_that_are_not_selected) {
   EXPECT_NE(refusal(sinkhorn + "[solver.neurall]\nbatch = 3\n").find("neural"), std::string::npos);
 }
 
+TEST(Registry, refuses_a_penalty_for_a_solver_that_holds_the_marginals) {
+  const std::string text =
+      "[problem]\nepsilon = 0.5\nrho = 1\n" + kProblem.substr(kProblem.find("[[problem"));
+  const std::string message = message_of<ConfigError>([&] { read(text); });
+  EXPECT_NE(message.find("solver.name = \"sinkhorn\""), std::string::npos) << message;
+  EXPECT_EQ(read(text + "[solver]\nname = \"sinkhorn\"\n").problem.rho.x, 1);
+}
+
 TEST(Registry, fills_in_what_all_solvers_share) {
   for (const char* solver : {"sinkhorn", "neural"}) {
     Configuration configuration =

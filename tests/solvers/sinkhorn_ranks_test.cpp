@@ -57,6 +57,30 @@ TEST(SinkhornRanks, compute_what_one_rank_computes) {
   }
 }
 
+TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3}) {
+    Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    for (const Penalty& rho : {Penalty{}, Penalty{1, 2}, Penalty{.5}}) {
+      problem.rho = rho;
+      for (const bool is_adaptive : {false, true}) {
+        sinkhorn::SinkhornConfig config;
+        config.tolerance = 1e-6;
+        config.max_iterations = 2000;
+        config.momentum = {.weight = is_adaptive ? 1 : 1.3, .is_adaptive = is_adaptive};
+        config.epsilon_decay = sinkhorn::EpsilonDecayConfig{4, .7};
+        const auto solve_on = [&](Communicator& ranks) {
+          TestRun run(ranks);
+          return sinkhorn::solve(config, problem, run.context);
+        };
+        const Result one = solve_on(*alone);
+        EXPECT_TRUE(one.converged.value());
+        expect_same(solve_on(world()), one, 1e-12);
+      }
+    }
+  }
+}
+
 TEST(SinkhornRanks, may_outnumber_the_rows) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {1, 2, 3, 5}) {  // 5 rows on 4 ranks: 2, 2, 1, 0
