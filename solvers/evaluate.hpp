@@ -16,7 +16,8 @@ namespace kantor {
 /// What `kantor eval` reads back from a run directory.
 struct StoredRun {
   std::vector<std::vector<double>> potentials;  ///< potentials/i.npy
-  std::string model_json;                       ///< model.json, "" without a network
+  std::vector<double> points;                   ///< points.npy [n, D], progot only
+  std::string model_json;                       ///< model.json, "" without a model
   std::vector<Result::Tensor> model;            ///< model.safetensors
 };
 
@@ -28,6 +29,8 @@ struct Evaluation {
 /// @param marginal which marginal the points belong to (0 or 1): its potential, and the map to the
 /// other one.
 /// @param points   [K, D] row-major.
+/// A run of ProgOT takes points of marginal 0 through all its maps; the potential is the last step's
+/// where they are by then. Points of marginal 1 are averaged back by the last plan. Other runs:
 /// The potential is the network's where there is one for this marginal, else the c-transform of the
 /// other marginal's stored potential; the map averages over the other marginal (Pooladian &
 /// Niles-Weed 2021).

@@ -6,6 +6,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 
 namespace kantor::sinkhorn {
@@ -57,6 +58,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   result.kl = value.kl;
   result.dual_value = value.dual_value;
   result.marginal_error = value.marginal_error;
+  result.shape = plan_shape(problem, points, value.kl, solved.f, solved.g);
   if (config.tolerance > 0) {
     // The loop measures in run.precision; a tolerance below its rounding is not believed.
     const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
