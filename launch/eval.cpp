@@ -24,27 +24,6 @@ bool has_file(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
-  StoredRun run;
-  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
-    const std::string path = (directory / "potentials" / concat(i, ".npy")).string();
-    run.potentials.push_back(data::read_npy_vector(path));
-    const auto length = static_cast<std::int64_t>(run.potentials.back().size());
-    if (length != problem.n(i)) {
-      throw DataError(concat(path, " has ", length, " values, but marginal ", i, " has ",
-                             problem.n(i), " points; the run directory is damaged"));
-    }
-  }
-  if (!has_file(directory / "model.json")) return run;
-  run.model_json = read_text_file(directory / "model.json");
-  for (data::NamedTensor& tensor :
-       data::read_safetensors((directory / "model.safetensors").string())) {
-    run.model.push_back(
-        {std::move(tensor.name), std::move(tensor.shape), std::move(tensor.values)});
-  }
-  return run;
-}
-
 struct Points {
   std::int64_t count = 0;
   std::vector<double> values;  ///< [K, D]
@@ -70,6 +49,30 @@ Points read_points(const std::string& path, std::int64_t dims) {
     }
   }
   return points;
+}
+
+StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
+  StoredRun run;
+  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
+    const std::string path = (directory / "potentials" / concat(i, ".npy")).string();
+    run.potentials.push_back(data::read_npy_vector(path));
+    const auto length = static_cast<std::int64_t>(run.potentials.back().size());
+    if (length != problem.n(i)) {
+      throw DataError(concat(path, " has ", length, " values, but marginal ", i, " has ",
+                             problem.n(i), " points; the run directory is damaged"));
+    }
+  }
+  if (has_file(directory / "points.npy")) {
+    run.points = read_points((directory / "points.npy").string(), problem.d()).values;
+  }
+  if (!has_file(directory / "model.json")) return run;
+  run.model_json = read_text_file(directory / "model.json");
+  for (data::NamedTensor& tensor :
+       data::read_safetensors((directory / "model.safetensors").string())) {
+    run.model.push_back(
+        {std::move(tensor.name), std::move(tensor.shape), std::move(tensor.values)});
+  }
+  return run;
 }
 
 void write_evaluation(const std::string& out, const Evaluation& evaluation, std::int64_t dims) {

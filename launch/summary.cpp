@@ -93,6 +93,14 @@ std::vector<std::string> closing_lines(const Result& result) {
     time += concat(", ", result.iterations, " iterations");
   }
   lines.push_back(time);
+  if (!result.iterations_per_step.empty()) {
+    std::string counts;
+    for (const std::int64_t each : result.iterations_per_step) {
+      counts += concat(counts.empty() ? "" : " + ", each);
+    }
+    lines.push_back(concat("  solves         ", result.iterations_per_step.size(), ": ", counts,
+                           " iterations"));
+  }
   if (!result.profile.empty()) lines.push_back(profile_line(result));
   return lines;
 }
@@ -103,6 +111,13 @@ std::string not_converged_line(const Result& result, const Configuration& config
                   " > solver.neural.gap_tolerance ", number(configuration.neural.gap_tolerance),
                   "; in a new --out, raise solver.neural.steps or .batch (or "
                   ".certificate_iterations)");
+  }
+  for (std::size_t k = 0; k + 1 < result.converged_per_step.size(); ++k) {
+    if (result.converged_per_step[k]) continue;
+    return concat("not converged: step ", k + 1, " of ", result.converged_per_step.size(),
+                  " did not reach its tolerance in solver.sinkhorn.max_iterations ",
+                  configuration.sinkhorn.max_iterations,
+                  "; in a new --out, raise it, problem.epsilon or solver.progot.first_tolerance");
   }
   double error = 0;
   for (const double each : result.marginal_error) error = std::max(error, each);

@@ -8,12 +8,12 @@
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "solvers/neural/potential.hpp"
+#include "solvers/problem/entropic_map.hpp"
+#include "solvers/progot/progot_model.hpp"
 
 namespace kantor {
 
 namespace {
-
-using kernels::CostKind;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -52,25 +52,22 @@ void check_shapes(const Problem& problem, const StoredRun& run, int marginal,
   }
 }
 
-/// grad h(v) = sign(v) |v|^(q - 1), coordinatewise; with the conjugate exponent its inverse.
-double power_gradient(double v, double q) { return std::copysign(std::pow(std::abs(v), q - 1), v); }
-
-/// What a point moves to, from the plan's averages over the other marginal.
-/// pnorm: x - grad h*( sum_j w_j grad h(x - y_j) ), one point at a time; the others: sum_j w_j y_j.
-std::vector<double> pnorm_map(std::span<const double> x, std::span<const double> other,
-                              std::int64_t d, std::span<const double> weights, double p) {
-  std::vector<double> gradient(index(d), 0.0);
-  for (std::size_t j = 0; j < weights.size(); ++j) {
-    if (weights[j] == 0) continue;
-    for (std::int64_t k = 0; k < d; ++k) {
-      gradient[index(k)] +=
-          weights[j] * power_gradient(x[index(k)] - other[j * index(d) + index(k)], p);
-    }
+/// Through all maps of the run, or back through the last plan.
+Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int marginal,
+                           std::span<const double> points, Context& context) {
+  const progot::Model model = progot::restore_model(run.model_json, run.model, problem);
+  std::vector<double> at(points.begin(), points.end());
+  if (marginal == 0) {
+    auto [map, potential] = progot::transport(model, problem, std::move(at), context.pool);
+    return {.potential = std::move(potential), .map = std::move(map)};
   }
-  std::vector<double> target(x.begin(), x.end());
-  for (std::int64_t k = 0; k < d; ++k)
-    target[index(k)] -= power_gradient(gradient[index(k)], p / (p - 1));
-  return target;
+  if (static_cast<std::int64_t>(run.points.size()) != problem.n(0) * problem.d()) {
+    throw DataError(concat("the stored points.npy does not have the ", problem.n(0), " x ",
+                           problem.d(), " numbers of ", problem.marginals[0].name()));
+  }
+  auto [map, potential] = progot::transport_back(model, problem, run.points, run.potentials[0],
+                                                 std::move(at), context.pool);
+  return {.potential = std::move(potential), .map = std::move(map)};
 }
 
 }  // namespace
@@ -78,6 +75,9 @@ std::vector<double> pnorm_map(std::span<const double> x, std::span<const double>
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context) {
   check_shapes(problem, run, marginal, points);
+  if (progot::is_progot_model(run.model_json)) {
+    return evaluate_progot(problem, run, marginal, points, context);
+  }
   const std::int64_t d = problem.d();
   const std::size_t other = marginal == 0 ? 1 : 0;
   const data::Marginal& target = problem.marginals[other];
@@ -96,32 +96,15 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   const kernels::Reduction<double> reduction{*cost, log_b, run.potentials[other], problem.epsilon};
   Evaluation result;
   result.potential.resize(index(num_points));
-  const bool has_mean_map =
-      problem.cost.kind != CostKind::euclidean && problem.cost.kind != CostKind::pnorm;
-  if (has_mean_map) {
-    result.map.resize(x.size());
-    kernels::soft_min_averages<double>(reduction, y, d, context.pool, result.potential, result.map);
-    for (std::size_t i = 0; i < result.map.size(); ++i)
-      result.map[i] += problem.centre[i % index(d)];
+  if (has_entropic_map(problem.cost.kind)) {
+    std::vector<double> moves =
+        mean_gradients<double>(reduction, problem.cost, {x.data(), num_points, d}, {y.data(), m, d},
+                               context.pool, result.potential);
+    to_displacements(problem.cost, moves);
+    result.map.assign(points.begin(), points.end());
+    for (std::size_t i = 0; i < moves.size(); ++i) result.map[i] -= moves[i];
   } else {
     kernels::soft_min<double>(reduction, context.pool, result.potential);
-  }
-  if (problem.cost.kind == CostKind::pnorm) {
-    std::vector<double> costs(index(m));
-    std::vector<double> weights(index(m));
-    for (std::int64_t i = 0; i < num_points; ++i) {
-      cost->costs(i, 1, costs.data());
-      for (std::size_t j = 0; j < weights.size(); ++j) {
-        weights[j] =
-            std::exp(log_b[j] + (run.potentials[other][j] - costs[j] + result.potential[index(i)]) /
-                                    problem.epsilon);
-      }
-      const auto point = std::span<const double>(x).subspan(index(i * d), index(d));
-      const std::vector<double> moved = pnorm_map(point, y, d, weights, problem.cost.p);
-      for (std::int64_t k = 0; k < d; ++k) {
-        result.map.push_back(moved[index(k)] + problem.centre[index(k)]);
-      }
-    }
   }
   const double rho = marginal == 0 ? problem.rho.x : problem.rho.y;
   for (double& value : result.potential) value *= damping(rho, problem.epsilon);

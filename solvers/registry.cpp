@@ -7,6 +7,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/neural/neural_eot.hpp"
+#include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
 namespace kantor {
@@ -36,6 +37,13 @@ constexpr std::array kSolvers = {
           [](const Configuration& c, const Problem& p, const Context& context) {
             return sinkhorn::bytes_per_rank(c.sinkhorn, p, context);
           }},
+    Entry{"eot", "progot",
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return progot::solve(c.progot, c.sinkhorn, p, context);
+          },
+          [](const Configuration& c, const Problem& p, const Context& context) {
+            return progot::bytes_per_rank(c.progot, c.sinkhorn, p, context);
+          }},
 };
 
 const Entry& entry_of(const Configuration& configuration) {
@@ -61,15 +69,18 @@ struct SolverTable {
   std::string name = "neural";
   neural::NeuralConfig neural;
   sinkhorn::SinkhornConfig sinkhorn;
+  progot::ProgotConfig progot;
 
   void describe(config::Fields& fields) {
-    fields.add_choice("name", name, {"neural", "sinkhorn"}, "which solver runs");
+    fields.add_choice("name", name, {"neural", "sinkhorn", "progot"}, "which solver runs");
     fields.add_struct("neural", neural, "one potential network on the semi-dual");
     fields.add_struct("sinkhorn", sinkhorn, "sharded log-domain Sinkhorn");
+    fields.add_struct("progot", progot, "Sinkhorn solves between which the source moves");
   }
   void check() const {
     neural.check();
     sinkhorn.check();
+    progot.check();
   }
 };
 
@@ -83,9 +94,11 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
   configuration.solver = solvers.name;
   configuration.neural = solvers.neural;
   configuration.sinkhorn = solvers.sinkhorn;
+  configuration.progot = solvers.progot;
   configuration.run = config::read<RunConfig>(given, "run", resolved);
   entry_of(configuration);
   check_together(configuration);
+  if (configuration.solver == "progot") progot::check_cost(cost_kind(configuration.problem.cost));
   return configuration;
 }
 

@@ -41,9 +41,25 @@ struct Seconds {
   double total = 0;
 };
 
+/// How spread out a plan is, and, if both marginals have as many points, how near the identity.
+struct PlanShape {
+  double entropy = 0;                             ///< - sum P log P, of the rounded plan
+  std::optional<double> normalised_entropy = {};  ///< entropy / log n - 1
+  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii, of the plan before rounding
+  std::optional<double> identity_kl = {};  ///< sum_i a_i log(a_i / P_ii), if the weights agree
+};
+
+/// The last solve of ProgOT, between the moved cloud and the target, at an epsilon of its own.
+struct LastStep {
+  double epsilon = 0;
+  double transport_cost = 0;  ///< of the same rounded plan, at the costs of the moved cloud
+  double objective = 0;       ///< upper and
+  double dual_value = 0;      ///< lower bound of this step's optimum
+};
+
 struct Result {
   std::string kind;    ///< "eot"
-  std::string solver;  ///< "neural", "sinkhorn"
+  std::string solver;  ///< "neural", "sinkhorn", "progot"
   std::string cost;
   double epsilon = 0;
   double epsilon_relative = 0;  ///< epsilon / mean cost
@@ -61,6 +77,16 @@ struct Result {
   std::int64_t iterations = 0;
   Seconds seconds;
   std::optional<Reference> reference;
+  std::optional<PlanShape> shape;
+
+  // progot: one entry per solve
+  std::vector<double> epsilons;
+  std::vector<double> alphas;
+  std::vector<std::int64_t> iterations_per_step;
+  std::vector<bool> converged_per_step;
+  std::optional<LastStep> last_step;
+  /// [n, d] row-major: the moved cloud that the last solve started from. Whole on rank 0.
+  std::vector<double> points;
 
   // neural
   std::optional<std::int64_t> steps;
@@ -83,6 +109,7 @@ struct Result {
     std::string name;
     std::vector<std::int64_t> shape;
     std::vector<double> values;
+    bool is_double = false;  ///< stored so, whatever run.precision is
   };
   std::vector<Tensor> model;
   std::string model_json;

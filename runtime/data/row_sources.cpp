@@ -78,7 +78,55 @@ class MatrixRows final : public RowSource {
   std::shared_ptr<const void> owner_;
 };
 
+class PartialRows final : public RowSource {
+ public:
+  PartialRows(std::vector<double> values, std::int64_t first, std::int64_t num_rows,
+              std::int64_t num_dims)
+      : values_(std::move(values)), first_(first), num_rows_(num_rows), num_dims_(num_dims) {
+    const auto size = static_cast<std::int64_t>(values_.size());
+    KANTOR_CHECK(num_dims > 0 && size % num_dims == 0 && first >= 0 &&
+                     first + size / num_dims <= num_rows,
+                 size, " values from row ", first, " of ", num_rows, " x ", num_dims);
+  }
+
+  std::int64_t num_rows() const override { return num_rows_; }
+  std::int64_t num_dims() const override { return num_dims_; }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    gather(rows, scale, shift, values);
+  }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    gather(rows, scale, shift, values);
+  }
+
+ private:
+  template <class Out>
+  void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+              Out* values) const {
+    const std::int64_t count = static_cast<std::int64_t>(values_.size()) / num_dims_;
+    for (const std::int64_t row : rows) {
+      KANTOR_CHECK(row >= first_ && row < first_ + count, "row ", row, " is on another rank");
+      const double* from = values_.data() + (row - first_) * num_dims_;
+      for (std::int64_t k = 0; k < num_dims_; ++k) {
+        const double subtracted = shift.empty() ? 0 : shift[static_cast<std::size_t>(k)];
+        *values++ = static_cast<Out>(scale * from[k] - subtracted);
+      }
+    }
+  }
+
+  std::vector<double> values_;
+  std::int64_t first_;
+  std::int64_t num_rows_;
+  std::int64_t num_dims_;
+};
+
 }  // namespace
+
+std::shared_ptr<const RowSource> partial_rows(std::vector<double> values, std::int64_t first,
+                                              std::int64_t num_rows, std::int64_t num_dims) {
+  return std::make_shared<PartialRows>(std::move(values), first, num_rows, num_dims);
+}
 
 template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,

@@ -31,4 +31,9 @@ template <class T>
 std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t num_rows,
                                              std::int64_t num_dims);
 
+/// A matrix of which this rank has rows first, first + 1, .. alone; reading another is an error.
+/// @param values [count, num_dims] row-major, kept.
+std::shared_ptr<const RowSource> partial_rows(std::vector<double> values, std::int64_t first,
+                                              std::int64_t num_rows, std::int64_t num_dims);
+
 }  // namespace kantor::data

@@ -9,6 +9,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/moments.hpp"
+#include "runtime/data/row_sources.hpp"
 #include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/cost_statistics.hpp"
 
@@ -132,6 +133,30 @@ std::vector<double> mean_of(const data::Marginal& marginal, Communicator& world)
   return mean;
 }
 
+/// The midpoint of the means.
+void set_centre(Problem& problem) {
+  problem.centre.resize(static_cast<std::size_t>(problem.d()));
+  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
+    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
+  }
+}
+
+/// Mean cost, and epsilon by its rule.
+void set_epsilon(Problem& problem, Context& context) {
+  const EpsilonConfig& rule = problem.epsilon_rule;
+  const bool needs_std = rule.relative == "std";
+  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
+  problem.mean_cost = statistics.mean;
+  if (rule.relative.empty()) return;
+  const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
+  problem.epsilon = rule.scale * scale;
+  if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
+    fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
+                                                 rule.relative, " of the cost, which is ", scale,
+                                                 " here; give a positive number instead")));
+  }
+}
+
 }  // namespace
 
 kernels::CostKind cost_kind(const std::string& name) {
@@ -199,26 +224,30 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   for (const data::Marginal& marginal : problem.marginals) {
     problem.means.push_back(mean_of(marginal, world));
   }
-  problem.centre.resize(static_cast<std::size_t>(problem.d()));
-  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
-    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
-  }
-
-  const bool needs_std = config.epsilon.relative == "std";
-  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
-  problem.mean_cost = statistics.mean;
+  set_centre(problem);
   problem.epsilon = config.epsilon.value;
-  if (!config.epsilon.relative.empty()) {
-    const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
-    problem.epsilon = config.epsilon.scale * scale;
-    if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
-      fail_alike(world, ConfigError(concat("problem.epsilon is relative to the ",
-                                           config.epsilon.relative, " of the cost, which is ",
-                                           scale, " here; give a positive number instead")));
-    }
-  }
+  problem.epsilon_rule = config.epsilon;
+  set_epsilon(problem, context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
+}
+
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context) {
+  const data::Marginal& first = problem.marginals[0];
+  const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
+  Problem moved = problem;
+  moved.reference.reset();
+  moved.marginals[0] = {first.name() + ", moved",
+                        data::partial_rows(std::move(rows), share.first, first.n(), first.d()),
+                        {},
+                        1,
+                        first.is_weighted() ? first.weights() : std::vector<double>(),
+                        first.holdout(),
+                        first.fingerprint()};
+  moved.means[0] = mean_of(moved.marginals[0], context.world);
+  set_centre(moved);
+  if (!problem.epsilon_rule.relative.empty()) set_epsilon(moved, context);
+  return moved;
 }
 
 }  // namespace kantor

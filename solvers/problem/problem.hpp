@@ -60,7 +60,8 @@ struct Problem {
   kernels::Cost cost;
   double epsilon = 0;
   Penalty rho;
-  double mean_cost = 0;  ///< of the cost under the product of the marginals
+  EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds
+  double mean_cost = 0;        ///< of the cost under the product of the marginals
   std::vector<data::Marginal> marginals;
   std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted
   std::vector<double> centre;  ///< [D], subtracted from all points before any tile is made
@@ -74,5 +75,10 @@ struct Problem {
 /// the moments and resolves epsilon. Every rank throws if any rank met an error.
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
+
+/// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
+/// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
+/// @param rows [N_r, D] this rank's rows (shard_of), not centred.
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context);
 
 }  // namespace kantor

@@ -91,6 +91,7 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
     : context_(context),
       epsilon_(problem.epsilon),
       rho_(problem.rho),
+      d_(problem.d()),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())) {
   b_ = subset_weights(problem.marginals[1], subset.y);
@@ -101,10 +102,8 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
   y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
 
-  const kernels::Points<T> x{x_.data(), rows_.count(), problem.d()};
-  const kernels::Points<T> y{y_.data(), m(), problem.d()};
-  cost_ = kernels::streamed_cost<T>(problem.cost, x, y, problem.centre);
-  transposed_ = kernels::streamed_cost<T>(problem.cost, y, x, problem.centre);
+  cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
+  transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
 
   // All ranks choose alike, by the largest shard and the least free memory.
   const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T);

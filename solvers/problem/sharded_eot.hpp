@@ -53,6 +53,9 @@ class ShardedEot {
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 
+  kernels::Points<T> x() const { return {x_.data(), rows_.count(), d_}; }  ///< [N_r, D], centred
+  kernels::Points<T> y() const { return {y_.data(), m(), d_}; }            ///< [M, D], centred
+
   /// The reduction over y for this rank's rows. @param g [M].
   kernels::Reduction<T> over_y(std::span<const double> g) const { return over_y(g, epsilon_); }
   kernels::Reduction<T> over_y(std::span<const double> g, double epsilon) const {
@@ -91,6 +94,7 @@ class ShardedEot {
   Context& context_;
   double epsilon_;
   Penalty rho_;
+  std::int64_t d_;
   std::int64_t n_;
   Shard rows_;
   std::vector<T> x_;  ///< [N_r, D], centred

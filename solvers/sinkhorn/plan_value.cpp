@@ -25,10 +25,34 @@ double l1_distance(std::span<const double> x, std::span<const double> y) {
   return sum;
 }
 
+/// The plan follows from one matrix of costs, what it costs from another.
+class PricedCost final : public kernels::CostMatrix<double> {
+ public:
+  PricedCost(const kernels::CostMatrix<double>& plan, const kernels::CostMatrix<double>& prices)
+      : CostMatrix(plan.num_rows(), plan.num_columns()), plan_(plan), prices_(prices) {}
+
+  void logits(std::int64_t first_row, std::int64_t count, const double* bias, double epsilon,
+              double* tile, double* row_shifts) const override {
+    plan_.logits(first_row, count, bias, epsilon, tile, row_shifts);
+  }
+  double column_bias(std::span<const double> log_b, std::span<const double> g, double epsilon,
+                     std::span<double> bias) const override {
+    return plan_.column_bias(log_b, g, epsilon, bias);
+  }
+  void costs(std::int64_t first_row, std::int64_t count, double* tile) const override {
+    prices_.costs(first_row, count, tile);
+  }
+
+ private:
+  const kernels::CostMatrix<double>& plan_;
+  const kernels::CostMatrix<double>& prices_;
+};
+
 }  // namespace
 
 PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> f,
-                     std::span<const double> g, Context& context) {
+                     std::span<const double> g, Context& context,
+                     const ShardedEot<double>* prices) {
   const std::span<const double> a = problem.a();
   const std::span<const double> b = problem.b();
   const double epsilon = problem.epsilon();
@@ -57,15 +81,24 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
     missing[j] = std::max(b[j] - scale[j] * columns[j], 0.0);
   }
   const double total_missing = std::accumulate(missing.begin(), missing.end(), 0.0);
-  kernels::RoundedTotals totals;
+  const auto totals_at = [&](const kernels::Reduction<double>& reduction) {
+    return kernels::rounded_plan_totals<double>(reduction, a, scale, missing, total_missing,
+                                                context.pool);
+  };
+  std::vector<double> sums(3, 0.0);
   if (!a.empty()) {
-    totals = kernels::rounded_plan_totals<double>(problem.over_y(g), a, scale, missing,
-                                                  total_missing, context.pool);
+    const kernels::Reduction<double> reduction = problem.over_y(g);
+    const kernels::RoundedTotals totals = totals_at(reduction);
+    sums = {totals.transport_cost, totals.kl, 0};
+    if (prices != nullptr) {
+      const PricedCost priced(reduction.cost, prices->over_y(g).cost);
+      sums[2] = totals_at({priced, reduction.log_b, g, epsilon}).transport_cost;
+    }
   }
-  std::vector<double> sums = {totals.transport_cost, totals.kl};
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];
   value.kl = sums[1];
+  value.priced_cost = sums[2];
   value.objective = value.transport_cost + epsilon * value.kl;
   return value;
 }

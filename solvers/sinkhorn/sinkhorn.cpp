@@ -6,6 +6,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/unbalanced_value.hpp"
 
@@ -36,6 +37,7 @@ void evaluate(const Problem& problem, const Solved& solved, Context& context, Re
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
+    result.shape = plan_shape(problem, points, value.kl, solved.f, solved.g);
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
     result.mass = value.mass;
