@@ -51,6 +51,17 @@ Points read_points(const std::string& path, std::int64_t dims) {
   return points;
 }
 
+/// Of a marginal against itself, as a run with divergence leaves it.
+std::vector<double> read_self_potential(const fs::path& directory, std::int64_t marginal) {
+  const fs::path path = directory / "divergence" / concat(marginal, ".npy");
+  if (!has_file(path)) {
+    throw UsageError(concat("--debiased needs ", path.string(),
+                            ", which this run has not; solve the problem with solver.name = "
+                            "\"sinkhorn\" and solver.sinkhorn.divergence = true"));
+  }
+  return data::read_npy_vector(path.string());
+}
+
 StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
   StoredRun run;
   for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
@@ -117,6 +128,9 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
   together(session.world, "reading the run", [&] {
     check_fingerprints(loaded.fingerprints, problem);
     stored = read_stored_run(arguments.run_directory, problem);
+    if (arguments.debiased) {
+      stored.self_potential = read_self_potential(arguments.run_directory, arguments.marginal);
+    }
     points = read_points(arguments.points, problem.d());
   });
 

@@ -66,6 +66,12 @@ void put_steps(Json& json, const Result& result) {
                        {"dual_value", result.last_step->dual_value}};
 }
 
+Json divergence_of(const Divergence& divergence) {
+  return {{"value", divergence.value}, {"lower", divergence.lower},
+          {"upper", divergence.upper}, {"xx", divergence.xx},
+          {"yy", divergence.yy},       {"iterations", divergence.iterations}};
+}
+
 }  // namespace
 
 std::string result_json(const Result& result, const RunFacts& facts) {
@@ -89,6 +95,7 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   put(json, "mass", result.mass);
   if (result.shape) put_shape(json, *result.shape);
   json["dual_value"] = result.dual_value;
+  if (result.divergence) json["divergence"] = divergence_of(*result.divergence);
   if (!result.marginal_error.empty()) json["marginal_error"] = result.marginal_error;
   put(json, "converged", result.converged);
   json["iterations"] = result.iterations;

@@ -80,7 +80,7 @@ void RunDirectory::remove_leftovers() const {
   for (const char* ending : {"STATUS", ".toml", ".json", ".safetensors", ".npy"}) {
     data::remove_asides(path_, ending, files);
   }
-  for (const std::string& folder : {file("potentials"), file("certificate")}) {
+  for (const std::string& folder : {file("potentials"), file("certificate"), file("divergence")}) {
     if (std::filesystem::is_directory(folder)) data::remove_asides(folder, ".npy", files);
   }
 }
@@ -88,6 +88,7 @@ void RunDirectory::remove_leftovers() const {
 void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
   write_arrays(file("potentials"), result.potentials);
   write_arrays(file("certificate"), result.certificate_potentials);
+  write_arrays(file("divergence"), result.self_potentials);
   if (!result.points.empty()) {
     const std::int64_t shape[] = {result.n.at(0), result.d.at(0)};
     data::write_npy(file("points.npy"), result.points, shape);

@@ -76,6 +76,11 @@ std::vector<std::string> closing_lines(const Result& result) {
   if (result.objective) {
     lines.push_back(gap_line(*result.objective, result.dual_value, result.epsilon));
   }
+  if (result.divergence) {
+    lines.push_back(concat("  divergence     ", number(result.divergence->value), "  in [",
+                           number(result.divergence->lower), ", ", number(result.divergence->upper),
+                           "]"));
+  }
   if (result.reference) {
     const double truth = result.reference->value;
     lines.push_back(concat(

@@ -50,6 +50,12 @@ void check_shapes(const Problem& problem, const StoredRun& run, int marginal,
                              problem.n(k), " points of ", problem.marginals[k].name()));
     }
   }
+  if (!run.self_potential.empty() &&
+      static_cast<std::int64_t>(run.self_potential.size()) != problem.n(index(marginal))) {
+    throw DataError(concat("the stored self-potential of marginal ", marginal, " has ",
+                           run.self_potential.size(), " values; expected ",
+                           problem.n(index(marginal))));
+  }
 }
 
 /// Through all maps of the run, or back through the last plan.
@@ -70,6 +76,22 @@ Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int mar
   return {.potential = std::move(potential), .map = std::move(map)};
 }
 
+/// A marginal to average over. Points are centred.
+struct Target {
+  std::vector<double> points;       ///< [m, D]
+  std::vector<double> log_weights;  ///< [m]
+
+  Target(const Problem& problem, std::size_t marginal) {
+    const data::Marginal& from = problem.marginals[marginal];
+    points.resize(index(from.n() * problem.d()));
+    from.read_range<double>(0, from.n(), problem.centre, points.data());
+    for (const double weight : from.weights()) log_weights.push_back(std::log(weight));
+  }
+  kernels::Points<double> view(std::int64_t d) const {
+    return {points.data(), static_cast<std::int64_t>(log_weights.size()), d};
+  }
+};
+
 }  // namespace
 
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
@@ -79,27 +101,33 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
     return evaluate_progot(problem, run, marginal, points, context);
   }
   const std::int64_t d = problem.d();
-  const std::size_t other = marginal == 0 ? 1 : 0;
-  const data::Marginal& target = problem.marginals[other];
-  const std::int64_t m = target.n();
+  const std::size_t own = index(marginal);
+  const std::size_t other = 1 - own;
   const auto num_points = static_cast<std::int64_t>(points.size()) / d;
 
   std::vector<double> x(points.begin(), points.end());  // centred
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= problem.centre[i % index(d)];
-  std::vector<double> y(index(m * d));  // centred
-  target.read_range<double>(0, m, problem.centre, y.data());
-  std::vector<double> log_b;
-  for (const double weight : target.weights()) log_b.push_back(std::log(weight));
-
-  const auto cost = kernels::streamed_cost<double>(problem.cost, {x.data(), num_points, d},
-                                                   {y.data(), m, d}, problem.centre);
-  const kernels::Reduction<double> reduction{*cost, log_b, run.potentials[other], problem.epsilon};
+  const kernels::Points<double> at{x.data(), num_points, d};
+  const Target target(problem, other);
+  const auto cost =
+      kernels::streamed_cost<double>(problem.cost, at, target.view(d), problem.centre);
+  const kernels::Reduction<double> reduction{*cost, target.log_weights, run.potentials[other],
+                                             problem.epsilon};
   Evaluation result;
   result.potential.resize(index(num_points));
   if (has_entropic_map(problem.cost.kind)) {
-    std::vector<double> moves =
-        mean_gradients<double>(reduction, problem.cost, {x.data(), num_points, d}, {y.data(), m, d},
-                               context.pool, result.potential);
+    std::vector<double> moves = mean_gradients<double>(reduction, problem.cost, at, target.view(d),
+                                                       context.pool, result.potential);
+    if (!run.self_potential.empty()) {
+      const Target self(problem, own);
+      const auto self_cost =
+          kernels::streamed_cost<double>(problem.cost, at, self.view(d), problem.centre);
+      std::vector<double> ignored(result.potential.size());
+      const std::vector<double> bias = mean_gradients<double>(
+          {*self_cost, self.log_weights, run.self_potential, problem.epsilon}, problem.cost, at,
+          self.view(d), context.pool, ignored);
+      for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
+    }
     to_displacements(problem.cost, moves);
     result.map.assign(points.begin(), points.end());
     for (std::size_t i = 0; i < moves.size(); ++i) result.map[i] -= moves[i];

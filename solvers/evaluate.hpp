@@ -16,6 +16,7 @@ namespace kantor {
 /// What `kantor eval` reads back from a run directory.
 struct StoredRun {
   std::vector<std::vector<double>> potentials;  ///< potentials/i.npy
+  std::vector<double> self_potential = {};      ///< divergence/i.npy: the map is debiased by it
   std::vector<double> points = {};              ///< points.npy [n, D], progot only
   std::string model_json = {};                  ///< model.json, "" without a model
   std::vector<Result::Tensor> model = {};       ///< model.safetensors
@@ -34,6 +35,8 @@ struct Evaluation {
 /// runs: The potential is the network's where there is one for this marginal, else the c-transform
 /// of the other marginal's stored potential (times rho / (rho + epsilon) for a penalised one); the
 /// map averages over the other marginal (Pooladian & Niles-Weed 2021).
+/// With a self-potential of this marginal the map is debiased: x - grad h*( grad f(x) - grad
+/// f_self(x) ).
 /// @throws DataError if shapes do not fit the run.
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context);

@@ -62,6 +62,13 @@ void check_together(const Configuration& configuration) {
     throw ConfigError(concat("problem.rho is given, but solver.name = \"", configuration.solver,
                              "\" holds both marginals exactly; use solver.name = \"sinkhorn\""));
   }
+  if (configuration.solver != "sinkhorn") return;
+  if (configuration.sinkhorn.divergence && !configuration.problem.rho.is_balanced()) {
+    throw ConfigError(
+        "solver.sinkhorn.divergence is of marginals that are held exactly; leave out problem.rho, "
+        "or "
+        "the divergence");
+  }
 }
 
 /// [solver]: the name, beside the tables of the solvers.

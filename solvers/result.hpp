@@ -57,6 +57,16 @@ struct LastStep {
   double dual_value = 0;      ///< lower bound of this step's optimum
 };
 
+/// Sinkhorn divergence: OT(mu, nu) - (OT(mu, mu) + OT(nu, nu)) / 2.
+struct Divergence {
+  double value = 0;  ///< of the dual values
+  double lower = 0;  ///< lower <= the divergence <= upper
+  double upper = 0;
+  double xx = 0;  ///< OT(mu, mu), dual value
+  double yy = 0;
+  std::vector<std::int64_t> iterations;  ///< of xx and yy
+};
+
 struct Result {
   std::string kind;    ///< "eot"
   std::string solver;  ///< "neural", "sinkhorn", "progot"
@@ -78,6 +88,7 @@ struct Result {
   Seconds seconds;
   std::optional<Reference> reference;
   std::optional<PlanShape> shape;
+  std::optional<Divergence> divergence;
 
   // progot: one entry per solve
   std::vector<double> epsilons;
@@ -102,6 +113,8 @@ struct Result {
   /// One per marginal, input order, gauge sum_i a_i f_i = 0. Whole on rank 0, empty elsewhere.
   std::vector<std::vector<double>> potentials;
   std::vector<std::vector<double>> certificate_potentials;
+  /// With divergence: of each marginal against itself. Whole on rank 0, empty elsewhere.
+  std::vector<std::vector<double>> self_potentials;
 
   /// Networks, if the solver has any: flat list of named tensors, and their structure as JSON text
   /// (model.json).

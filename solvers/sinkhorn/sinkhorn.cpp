@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
@@ -32,7 +33,7 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
 }
 
 /// What the potentials prove, evaluated in double.
-void evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
+PlanValue evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
   const ShardedEot<double> points(problem, {}, Storage::automatic, context);
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
@@ -52,6 +53,35 @@ void evaluate(const Problem& problem, const Solved& solved, Context& context, Re
   std::vector<double> g = solved.g;
   if (problem.rho.is_balanced()) fix_gauge(problem.marginals[0].weights(), f, g);
   if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(g)};
+  return value;
+}
+
+/// The loop measures in run.precision; a tolerance below its rounding is not believed.
+bool is_believed(const Report& report, const PlanValue& value, double tolerance, Context& context) {
+  const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
+  const bool is_small = error <= 2 * tolerance;
+  if (report.converged && !is_small) {
+    context.log.warn_once(concat("the marginal error is ", error,
+                                 " in double, above the tolerance ", tolerance,
+                                 "; use run.precision = \"float64\""));
+  }
+  return report.converged && is_small;
+}
+
+/// Each marginal against itself. @param xy of the problem itself.
+void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
+                    Context& context, Result& result) {
+  const Storage storage = storage_named(config.storage);
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, context);
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, context);
+  result.divergence = divergence_of(xy, xx, yy);
+  for (const SelfTransport* self : {&xx, &yy}) {
+    const bool converged = is_believed(self->report, self->value, config.tolerance, context);
+    if (result.converged) *result.converged = *result.converged && converged;
+  }
+  if (context.world.rank() == 0) {
+    result.self_potentials = {std::move(xx.potential), std::move(yy.potential)};
+  }
 }
 
 }  // namespace
@@ -75,19 +105,15 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
 
   Result result;
   result.iterations = solved.report.iterations;
-  evaluate(problem, solved, context, result);
+  const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
-    // The loop measures in run.precision; a tolerance below its rounding is not believed.
-    const double error = std::max(result.marginal_error[0], result.marginal_error[1]);
-    result.converged = solved.report.converged && error <= 2 * config.tolerance;
-    if (solved.report.converged && !*result.converged) {
-      context.log.warn_once(concat("the marginal error is ", error,
-                                   " in double, above the tolerance ", config.tolerance,
-                                   "; use run.precision = \"float64\""));
-    }
+    result.converged = is_believed(solved.report, value, config.tolerance, context);
   }
-  result.seconds.solve = solve_end - start;
-  result.seconds.certificate = monotonic_seconds() - solve_end;
+  const double divergence_start = monotonic_seconds();
+  if (config.divergence) add_divergence(config, problem, value, context, result);
+  const double divergence_time = monotonic_seconds() - divergence_start;
+  result.seconds.solve = solve_end - start + divergence_time;
+  result.seconds.certificate = divergence_start - solve_end;
   return result;
 }
 

@@ -44,6 +44,8 @@ void SinkhornConfig::describe(config::Fields& fields) {
                     "whether this rank's rows of the cost are kept in memory");
   describe_momentum(fields, momentum);
   fields.add_optional("epsilon_decay", epsilon_decay, "start at a larger epsilon");
+  fields.add("divergence", divergence,
+             "solve each marginal against itself too, for the Sinkhorn divergence");
 }
 
 void SinkhornConfig::check() const {

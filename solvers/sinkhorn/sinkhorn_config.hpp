@@ -24,6 +24,7 @@ struct SinkhornConfig {
   std::string storage = "auto";  ///< auto | materialised | streamed
   Momentum momentum;
   std::optional<EpsilonDecayConfig> epsilon_decay;
+  bool divergence = false;
 
   void describe(config::Fields& fields);
   void check() const;

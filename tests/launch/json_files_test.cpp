@@ -117,6 +117,21 @@ TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
   EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("mass"));
 }
 
+TEST(Summary, gives_the_divergence_with_its_bounds) {
+  Result result = small_result();
+  result.divergence = Divergence{
+      .value = 1.5, .lower = 1.25, .upper = 1.75, .xx = .1, .yy = .2, .iterations = {3, 4}};
+  const std::string text = joined(closing_lines(result));
+  EXPECT_NE(text.find("1.5  in [1.25, 1.75]"), std::string::npos) << text;
+  const Json json = Json::parse(result_json(result, {})).at("divergence");
+  EXPECT_EQ(json.at("value"), 1.5);
+  EXPECT_EQ(json.at("lower"), 1.25);
+  EXPECT_EQ(json.at("upper"), 1.75);
+  EXPECT_EQ(json.at("xx"), .1);
+  EXPECT_EQ(json.at("yy"), .2);
+  EXPECT_EQ(json.at("iterations"), (std::vector<int>{3, 4}));
+}
+
 TEST(Summary, leaves_out_what_was_not_proven) {
   const std::string text = joined(closing_lines(small_result()));
   EXPECT_EQ(text.find("gap"), std::string::npos) << text;

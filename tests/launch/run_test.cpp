@@ -198,6 +198,23 @@ TEST_F(Eval, uses_the_network_when_the_run_had_one) {
   }
 }
 
+TEST_F(Eval, maps_without_bias_where_the_run_has_a_divergence) {
+  expect_refused(eval({"--points", "x.npy", "--debiased", "--out", "new"}), 2,
+                 {"divergence/0.npy", "solver.sinkhorn.divergence = true"});
+  ASSERT_EQ(kantor({"run", "problem.toml", "--out", "both", "--quiet", "--set",
+                    "solver.name=sinkhorn", "--set", "solver.sinkhorn.divergence=true"})
+                .exit_code,
+            0);
+  EXPECT_NE(read("both/result.json").find("\"divergence\""), std::string::npos);
+  for (const std::string name : {"plain", "debiased"}) {
+    std::vector<std::string> words = {"eval", "both", "--points", "x.npy", "--out", name};
+    if (name == "debiased") words.push_back("--debiased");
+    ASSERT_EQ(kantor(words).exit_code, 0);
+  }
+  EXPECT_EQ(read("plain/potential.npy"), read("debiased/potential.npy"));
+  EXPECT_NE(read("plain/map.npy"), read("debiased/map.npy"));
+}
+
 TEST_F(Eval, refuses_points_that_do_not_fit) {
   write_points("wide.npy", 5, 3, 0);
   expect_refused(eval({"--points", "wide.npy", "--out", "new"}), 3, {"wide.npy", "3", "2"});

@@ -13,13 +13,18 @@
 namespace kantor::test {
 namespace {
 
-StoredRun solved(const Problem& problem) {
+StoredRun solved(const Problem& problem, int marginal_to_debias = -1) {
   TestRun run(world());
   sinkhorn::SinkhornConfig config;
   config.tolerance = 1e-13;
   config.max_iterations = 5000;
+  config.divergence = marginal_to_debias >= 0;
   StoredRun stored;
-  stored.potentials = sinkhorn::solve(config, problem, run.context).potentials;
+  Result result = sinkhorn::solve(config, problem, run.context);
+  stored.potentials = std::move(result.potentials);
+  if (marginal_to_debias >= 0) {
+    stored.self_potential = result.self_potentials.at(static_cast<std::size_t>(marginal_to_debias));
+  }
   return stored;
 }
 
@@ -49,6 +54,35 @@ TEST(Evaluate, maps_the_query_to_the_published_point) {
     EXPECT_NEAR(at.map[0], 1.192979823116, 1e-11) << cost_name(row.cost.kind);
     EXPECT_NEAR(at.map[1], .880182682733, 1e-11) << cost_name(row.cost.kind);
   }
+}
+
+TEST(Evaluate, maps_the_query_to_the_published_point_without_bias) {
+  const Problem problem = golden_problem();
+  const StoredRun stored = solved(problem, 0);
+  const Evaluation at = evaluate(problem, stored, 0, kQuery);
+  EXPECT_NEAR(at.map[0], 1.104946038227, 1e-11);
+  EXPECT_NEAR(at.map[1], 1.321068022173, 1e-11);
+  EXPECT_EQ(at.potential, evaluate(problem, solved(problem), 0, kQuery).potential);
+}
+
+/// Between equals there is no bias left: the identity.
+TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
+  for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
+    const Problem golden = golden_problem();
+    const Problem problem = make_problem(cost, .5, golden.marginals[0], golden.marginals[0]);
+    for (const int marginal : {0, 1}) {
+      const std::vector<double> query = {.3, .4, -.5, .6};
+      const Evaluation at = evaluate(problem, solved(problem, marginal), marginal, query);
+      for (std::size_t k = 0; k < query.size(); ++k) EXPECT_NEAR(at.map[k], query[k], 1e-6);
+    }
+  }
+}
+
+TEST(Evaluate, refuses_a_self_potential_of_another_length) {
+  const Problem problem = golden_problem();
+  StoredRun stored = solved(problem, 1);  // of the other marginal
+  const std::string message = message_of<DataError>([&] { evaluate(problem, stored, 0, kQuery); });
+  EXPECT_NE(message.find("6 values; expected 8"), std::string::npos) << message;
 }
 
 TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {

@@ -95,6 +95,9 @@ TEST(Registry, refuses_a_penalty_for_a_solver_that_holds_the_marginals) {
   const std::string message = message_of<ConfigError>([&] { read(text); });
   EXPECT_NE(message.find("solver.name = \"sinkhorn\""), std::string::npos) << message;
   EXPECT_EQ(read(text + "[solver]\nname = \"sinkhorn\"\n").problem.rho.x, 1);
+  const std::string divergence = message_of<ConfigError>(
+      [&] { read(text + "[solver]\nname = \"sinkhorn\"\nsinkhorn = { divergence = true }\n"); });
+  EXPECT_NE(divergence.find("problem.rho"), std::string::npos) << divergence;
 }
 
 TEST(Registry, fills_in_what_all_solvers_share) {
