@@ -28,7 +28,7 @@ converged (results written), 70 numerical failure, 74 I/O, 75 a rank was lost,
 
 constexpr const char* kRunExamples = R"(PROBLEM.toml, at its shortest:
   [problem]
-  cost = "sqeuclidean"       # half_sqeuclidean, dot, euclidean, pnorm
+  cost = "sqeuclidean"       # half_sqeuclidean, dot, euclidean, cosine, pnorm
   epsilon = 0.5              # or { relative = "mean", scale = 0.05 }
   [[problem.marginals]]
   path = "x.npy"             # .npy, .safetensors, idx-ubyte(.gz)

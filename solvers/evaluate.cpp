@@ -76,6 +76,15 @@ Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int mar
   return {.potential = std::move(potential), .map = std::move(map)};
 }
 
+/// @throws DataError for a point of length 0.
+void to_directions(std::span<double> points, std::int64_t d) {
+  for (std::size_t i = 0; i < points.size(); i += index(d)) {
+    if (data::to_unit_length(points.subspan(i, index(d)))) continue;
+    throw DataError(concat("point ", i / index(d),
+                           " holds zeros alone and has no direction, which cost \"cosine\" needs"));
+  }
+}
+
 /// A marginal to average over. Points are centred.
 struct Target {
   std::vector<double> points;       ///< [m, D]
@@ -105,7 +114,9 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   const std::size_t other = 1 - own;
   const auto num_points = static_cast<std::int64_t>(points.size()) / d;
 
-  std::vector<double> x(points.begin(), points.end());  // centred
+  std::vector<double> directions(points.begin(), points.end());  // the points, but for cosine
+  if (problem.has_unit_points) to_directions(directions, d);
+  std::vector<double> x = directions;  // centred
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= problem.centre[i % index(d)];
   const kernels::Points<double> at{x.data(), num_points, d};
   const Target target(problem, other);
@@ -115,7 +126,7 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
                                              problem.epsilon};
   Evaluation result;
   result.potential.resize(index(num_points));
-  if (has_entropic_map(problem.cost.kind)) {
+  if (has_entropic_map(problem.cost.kind) && !problem.has_unit_points) {
     std::vector<double> moves = mean_gradients<double>(reduction, problem.cost, at, target.view(d),
                                                        context.pool, result.potential);
     if (!run.self_potential.empty()) {
@@ -137,7 +148,7 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   const double rho = marginal == 0 ? problem.rho.x : problem.rho.y;
   for (double& value : result.potential) value *= damping(rho, problem.epsilon);
   if (marginal == 0 && !run.model_json.empty())
-    result.potential = network_potential(problem, run, points);
+    result.potential = network_potential(problem, run, directions);
   return result;
 }
 

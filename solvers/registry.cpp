@@ -62,6 +62,12 @@ void check_together(const Configuration& configuration) {
     throw ConfigError(concat("problem.rho is given, but solver.name = \"", configuration.solver,
                              "\" holds both marginals exactly; use solver.name = \"sinkhorn\""));
   }
+  if (configuration.solver == "progot" && configuration.problem.cost == "cosine") {
+    throw ConfigError(
+        "solver.name = \"progot\" moves points along entropic maps, and problem.cost = \"cosine\" "
+        "has "
+        "none; use sinkhorn, or half_sqeuclidean of points of unit length");
+  }
   if (configuration.solver != "sinkhorn") return;
   if (configuration.sinkhorn.divergence && !configuration.problem.rho.is_balanced()) {
     throw ConfigError(
@@ -118,7 +124,7 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   Result result = entry_of(configuration).solve(configuration, problem, context);
   result.kind = problem.kind;
   result.solver = configuration.solver;
-  result.cost = cost_name(problem.cost.kind);
+  result.cost = cost_name(problem);
   result.epsilon = problem.epsilon;
   result.epsilon_relative = problem.epsilon / problem.mean_cost;
   for (const data::Marginal& marginal : problem.marginals) {
@@ -134,7 +140,7 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
                           Context& context) {
   return concat(
       problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-      " points, d = ", problem.d(), ", cost ", cost_name(problem.cost.kind), ", epsilon ",
+      " points, d = ", problem.d(), ", cost ", cost_name(problem), ", epsilon ",
       format_number(problem.epsilon), " (", format_number(problem.epsilon / problem.mean_cost),
       " of the mean cost)\n", context.world.size(), " ranks (", context.world.backend_name(), "), ",
       context.pool.num_threads(), " threads each, ", context.run.precision, ", about ",

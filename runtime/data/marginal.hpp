@@ -72,6 +72,8 @@ class Marginal {
   double weight(std::int64_t row) const;  ///< a_i
   std::vector<double> weights() const;    ///< [n], also when uniform
   double holdout() const;
+  /// The same points, each over its Euclidean norm (a negative scale turns them round).
+  Marginal on_unit_sphere() const;
   /// Hash of the content (whole file up to 64 MB, sampled blocks beyond) and of the selection.
   std::uint64_t fingerprint() const;
 
@@ -104,5 +106,12 @@ Marginal load_marginal(const MarginalConfig& config);
 /// First row in [first, last) that holds a NaN or an infinity, as message text with row and column;
 /// empty if there is none. Callers split the range over ranks.
 std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::int64_t last);
+
+/// First row in [first, last) of length 0, as message text; empty if there is none.
+std::string find_zero_row(const Marginal& marginal, std::int64_t first, std::int64_t last);
+
+/// A point over its Euclidean norm, in place; one of zeros stays. @return whether it has a
+/// direction.
+bool to_unit_length(std::span<double> point);
 
 }  // namespace kantor::data

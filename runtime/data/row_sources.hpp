@@ -26,6 +26,9 @@ template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
                                              std::shared_ptr<const void> owner);
 
+/// Each row of the source over its Euclidean norm; a row of zeros stays one.
+std::shared_ptr<const RowSource> unit_rows(std::shared_ptr<const RowSource> source);
+
 /// @param values [num_rows, num_dims] row-major, kept.
 template <class T>
 std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t num_rows,

@@ -90,7 +90,7 @@ std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon
   const auto& first = config.marginals[0];
   const auto& second = config.marginals[1];
   const kernels::CostKind cost = cost_kind(config.cost);
-  if (!config.rho.is_balanced()) return std::nullopt;
+  if (!config.rho.is_balanced() || config.cost == "cosine") return std::nullopt;
   if (!first.generator || !second.generator || !has_gaussian_form(cost)) return std::nullopt;
   if (first.scale != 1 || second.scale != 1 || !first.weights.empty() || !second.weights.empty()) {
     return std::nullopt;

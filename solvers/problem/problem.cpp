@@ -26,10 +26,12 @@ constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeucl
                                CostName{"dot", kernels::CostKind::dot},
                                CostName{"euclidean", kernels::CostKind::euclidean},
                                CostName{"pnorm", kernels::CostKind::pnorm}};
+constexpr const char* kCosine = "cosine";
 
 std::vector<std::string> cost_names() {
   std::vector<std::string> names;
   for (const CostName& cost : kCosts) names.emplace_back(cost.name);
+  names.emplace_back(kCosine);
   return names;
 }
 
@@ -105,6 +107,15 @@ void check_finite(const std::vector<data::Marginal>& marginals, const Communicat
   }
 }
 
+/// The same for vectors that have a direction.
+void check_directions(const std::vector<data::Marginal>& marginals, const Communicator& world) {
+  for (const data::Marginal& marginal : marginals) {
+    const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+    const std::string found = data::find_zero_row(marginal, share.first, share.last);
+    if (!found.empty()) throw DataError(found);
+  }
+}
+
 /// Ranks that see different files would train on nonsense.
 void check_same_data(const std::vector<data::Marginal>& marginals, Communicator& world) {
   std::vector<std::int64_t> mine;
@@ -160,6 +171,7 @@ void set_epsilon(Problem& problem, Context& context) {
 }  // namespace
 
 kernels::CostKind cost_kind(const std::string& name) {
+  if (name == kCosine) return kernels::CostKind::half_sqeuclidean;  // of unit vectors
   for (const CostName& cost : kCosts) {
     if (name == cost.name) return cost.kind;
   }
@@ -171,6 +183,10 @@ std::string cost_name(kernels::CostKind kind) {
     if (kind == cost.kind) return cost.name;
   }
   throw ValueError("unknown cost");
+}
+
+std::string cost_name(const Problem& problem) {
+  return problem.has_unit_points ? kCosine : cost_name(problem.cost.kind);
 }
 
 void ProblemConfig::describe(config::Fields& fields) {
@@ -219,7 +235,14 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
     check_dimensions(problem.marginals);
   });
   check_same_data(problem.marginals, world);
-  together(world, "checking the values", [&] { check_finite(problem.marginals, world); });
+  together(world, "checking the values", [&] {
+    check_finite(problem.marginals, world);
+    if (config.cost == kCosine) check_directions(problem.marginals, world);
+  });
+  if (config.cost == kCosine) {
+    problem.has_unit_points = true;
+    for (data::Marginal& marginal : problem.marginals) marginal = marginal.on_unit_sphere();
+  }
 
   for (const data::Marginal& marginal : problem.marginals) {
     problem.means.push_back(mean_of(marginal, world));

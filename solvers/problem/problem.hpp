@@ -58,6 +58,9 @@ std::string cost_name(kernels::CostKind kind);
 struct Problem {
   std::string kind;
   kernels::Cost cost;
+  /// cosine: 1 - <x, y> / (|x| |y|) is half_sqeuclidean between the points as the marginals hold
+  /// them, on the unit sphere.
+  bool has_unit_points = false;
   double epsilon = 0;
   Penalty rho;
   EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds
@@ -70,6 +73,9 @@ struct Problem {
   std::int64_t n(std::size_t marginal) const { return marginals[marginal].n(); }
   std::int64_t d() const { return marginals.front().d(); }
 };
+
+/// As the configuration has it.
+std::string cost_name(const Problem& problem);
 
 /// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes
 /// the moments and resolves epsilon. Every rank throws if any rank met an error.

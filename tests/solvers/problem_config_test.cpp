@@ -87,7 +87,8 @@ TEST(ProblemConfig, names_every_cost_both_ways) {
     EXPECT_EQ(read_problem("epsilon = 1\ncost = \"" + std::string(name) + "\"").cost, name);
     EXPECT_EQ(cost_name(cost_kind(name)), name);
   }
-  message_of<ConfigError>([] { cost_kind("cosine"); });
+  EXPECT_EQ(read_problem("epsilon = 1\ncost = \"cosine\"").cost, "cosine");
+  message_of<ConfigError>([] { cost_kind("cosines"); });
 }
 
 struct Refusal {
