@@ -119,6 +119,11 @@ LoadedConfiguration load_finished_run(const std::string& run_directory) {
 
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
   Context context = session.context();
+  if (loaded.typed.problem.cost == "matrix") {
+    fail_alike(session.world,
+               UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
+                          "says nothing of new ones"));
+  }
   together(session.world, "checking the output directory", [&] {
     if (session.is_first()) check_output_directory(arguments.out);
   });

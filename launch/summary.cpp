@@ -53,7 +53,8 @@ std::vector<std::string> opening_lines(const Configuration& configuration, const
     sizes += concat(sizes.empty() ? "" : " x ", marginal.n());
   }
   return {
-      concat(problem.kind, ": ", sizes, " points, d = ", problem.d(), ", cost ",
+      concat(problem.kind, ": ", sizes, " points, ",
+             problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
              configuration.problem.cost, ", epsilon ", number(problem.epsilon), " (",
              small(problem.epsilon / problem.mean_cost), " of the mean cost)"),
       concat("solver ", configuration.solver, ", ", facts.world_size,

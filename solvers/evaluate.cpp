@@ -105,6 +105,7 @@ struct Target {
 
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context) {
+  KANTOR_CHECK(!problem.cost_matrix, "a matrix of costs says nothing of new points");
   check_shapes(problem, run, marginal, points);
   if (progot::is_progot_model(run.model_json)) {
     return evaluate_progot(problem, run, marginal, points, context);

@@ -56,12 +56,33 @@ const Entry& entry_of(const Configuration& configuration) {
                            "\""));
 }
 
+/// What needs points cannot have a matrix.
+void check_matrix(const Configuration& configuration) {
+  if (configuration.solver != "sinkhorn") {
+    throw ConfigError(concat("problem.cost = \"matrix\" has no points, which solver.name = \"",
+                             configuration.solver, "\" needs; use solver.name = \"sinkhorn\""));
+  }
+  if (configuration.sinkhorn.divergence) {
+    throw ConfigError(
+        "solver.sinkhorn.divergence needs costs within each marginal, which problem.cost = "
+        "\"matrix\" "
+        "does not give; leave it out");
+  }
+  if (configuration.sinkhorn.storage == "streamed") {
+    throw ConfigError(
+        "solver.sinkhorn.storage = \"streamed\" makes costs from points, but problem.cost = "
+        "\"matrix\" "
+        "has none; use \"auto\"");
+  }
+}
+
 /// Keys of one table that another one does not go with.
 void check_together(const Configuration& configuration) {
   if (!configuration.problem.rho.is_balanced() && configuration.solver != "sinkhorn") {
     throw ConfigError(concat("problem.rho is given, but solver.name = \"", configuration.solver,
                              "\" holds both marginals exactly; use solver.name = \"sinkhorn\""));
   }
+  if (configuration.problem.cost == "matrix") check_matrix(configuration);
   if (configuration.solver == "progot" && configuration.problem.cost == "cosine") {
     throw ConfigError(
         "solver.name = \"progot\" moves points along entropic maps, and problem.cost = \"cosine\" "
@@ -129,7 +150,7 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   result.epsilon_relative = problem.epsilon / problem.mean_cost;
   for (const data::Marginal& marginal : problem.marginals) {
     result.n.push_back(marginal.n());
-    result.d.push_back(marginal.d());
+    if (!problem.cost_matrix) result.d.push_back(marginal.d());
   }
   result.reference = problem.reference;
   result.seconds.total = monotonic_seconds() - start;
@@ -140,9 +161,10 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
                           Context& context) {
   return concat(
       problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-      " points, d = ", problem.d(), ", cost ", cost_name(problem), ", epsilon ",
-      format_number(problem.epsilon), " (", format_number(problem.epsilon / problem.mean_cost),
-      " of the mean cost)\n", context.world.size(), " ranks (", context.world.backend_name(), "), ",
+      " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
+      cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
+      format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
+      context.world.size(), " ranks (", context.world.backend_name(), "), ",
       context.pool.num_threads(), " threads each, ", context.run.precision, ", about ",
       format_bytes(entry_of(configuration).bytes_per_rank(configuration, problem, context)),
       " per rank");

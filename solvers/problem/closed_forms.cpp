@@ -87,10 +87,11 @@ double unit_interval_value(double epsilon) {
 }
 
 std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon) {
+  if (!config.rho.is_balanced()) return std::nullopt;
+  if (config.cost == "cosine" || config.cost == "matrix") return std::nullopt;
   const auto& first = config.marginals[0];
   const auto& second = config.marginals[1];
   const kernels::CostKind cost = cost_kind(config.cost);
-  if (!config.rho.is_balanced() || config.cost == "cosine") return std::nullopt;
   if (!first.generator || !second.generator || !has_gaussian_form(cost)) return std::nullopt;
   if (first.scale != 1 || second.scale != 1 || !first.weights.empty() || !second.weights.empty()) {
     return std::nullopt;

@@ -11,6 +11,7 @@
 #include "runtime/data/moments.hpp"
 #include "runtime/data/row_sources.hpp"
 #include "solvers/problem/closed_forms.hpp"
+#include "solvers/problem/cost_file.hpp"
 #include "solvers/problem/cost_statistics.hpp"
 
 namespace kantor {
@@ -27,11 +28,13 @@ constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeucl
                                CostName{"euclidean", kernels::CostKind::euclidean},
                                CostName{"pnorm", kernels::CostKind::pnorm}};
 constexpr const char* kCosine = "cosine";
+constexpr const char* kMatrix = "matrix";
 
 std::vector<std::string> cost_names() {
   std::vector<std::string> names;
   for (const CostName& cost : kCosts) names.emplace_back(cost.name);
   names.emplace_back(kCosine);
+  names.emplace_back(kMatrix);
   return names;
 }
 
@@ -116,6 +119,12 @@ void check_directions(const std::vector<data::Marginal>& marginals, const Commun
   }
 }
 
+void check_finite_costs(const Problem& problem, const Communicator& world) {
+  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
+  const std::string found = find_nonfinite_cost(problem, share.first, share.last);
+  if (!found.empty()) throw DataError(found);
+}
+
 /// Ranks that see different files would train on nonsense.
 void check_same_data(const std::vector<data::Marginal>& marginals, Communicator& world) {
   std::vector<std::int64_t> mine;
@@ -186,6 +195,7 @@ std::string cost_name(kernels::CostKind kind) {
 }
 
 std::string cost_name(const Problem& problem) {
+  if (problem.cost_matrix) return kMatrix;
   return problem.has_unit_points ? kCosine : cost_name(problem.cost.kind);
 }
 
@@ -193,6 +203,7 @@ void ProblemConfig::describe(config::Fields& fields) {
   fields.add_choice("kind", kind, {"eot"}, "entropic optimal transport between two marginals");
   fields.add_choice("cost", cost, cost_names(), "c(x, y)");
   fields.add("p", p, "exponent of pnorm");
+  fields.add_path("cost_file", cost_file, "of cost \"matrix\": .npy of all costs, [n, m]");
   describe_epsilon(fields, epsilon);
   describe_rho(fields, rho);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
@@ -215,20 +226,29 @@ void ProblemConfig::check() const {
   if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
     throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
   }
-  if (marginals.size() != 2) {
+  const bool is_matrix = cost == kMatrix;
+  if (is_matrix != !cost_file.empty()) {
+    throw ConfigError(is_matrix
+                          ? "problem.cost = \"matrix\" needs problem.cost_file = \"C.npy\""
+                          : "problem.cost_file is given; set problem.cost = \"matrix\" to use it");
+  }
+  if (marginals.size() != 2 && !(is_matrix && marginals.empty())) {
     throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
                              marginals.size(), " are given"));
   }
-  for (const data::MarginalConfig& marginal : marginals) marginal.check();
+  for (const data::MarginalConfig& marginal : marginals) {
+    is_matrix ? marginal.check_weights_alone() : marginal.check();
+  }
 }
 
 Problem load_problem(const ProblemConfig& config, Context& context) {
   Communicator& world = context.world;
   Problem problem;
   problem.kind = config.kind;
-  problem.cost = {cost_kind(config.cost), config.p};
+  if (config.cost != kMatrix) problem.cost = {cost_kind(config.cost), config.p};
   problem.rho = config.rho;
   together(world, "loading the marginals", [&] {
+    if (config.cost == kMatrix) return load_cost_file(config, problem);
     for (const data::MarginalConfig& marginal : config.marginals) {
       problem.marginals.push_back(data::load_marginal(marginal));
     }
@@ -236,6 +256,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   });
   check_same_data(problem.marginals, world);
   together(world, "checking the values", [&] {
+    if (problem.cost_matrix) return check_finite_costs(problem, world);
     check_finite(problem.marginals, world);
     if (config.cost == kCosine) check_directions(problem.marginals, world);
   });

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -43,7 +44,8 @@ inline double damping(double rho, double epsilon) {
 struct ProblemConfig {
   std::string kind = "eot";
   std::string cost = "sqeuclidean";
-  double p = 2;  ///< exponent of pnorm
+  double p = 2;           ///< exponent of pnorm
+  std::string cost_file;  ///< of cost "matrix": .npy [n, m]
   EpsilonConfig epsilon;
   Penalty rho;
   std::vector<data::MarginalConfig> marginals;
@@ -61,6 +63,8 @@ struct Problem {
   /// cosine: 1 - <x, y> / (|x| |y|) is half_sqeuclidean between the points as the marginals hold
   /// them, on the unit sphere.
   bool has_unit_points = false;
+  /// matrix: [N, M], where neither `cost` nor the points (indices, D = 1) say anything.
+  std::shared_ptr<const data::RowSource> cost_matrix;
   double epsilon = 0;
   Penalty rho;
   EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds

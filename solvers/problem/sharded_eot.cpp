@@ -9,6 +9,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/random/permutation.hpp"
+#include "solvers/problem/cost_file.hpp"
 
 namespace kantor {
 
@@ -43,6 +44,17 @@ std::vector<T> read_rows(const data::Marginal& marginal, std::span<const std::in
     marginal.read<T>(subset.subspan(index(first), index(last - first)), shift, points.data());
   }
   return points;
+}
+
+/// Which rows [first, last) of a subset are.
+std::vector<std::int64_t> indices_of(std::span<const std::int64_t> subset, std::int64_t first,
+                                     std::int64_t last) {
+  std::vector<std::int64_t> rows(index(last - first));
+  std::iota(rows.begin(), rows.end(), first);
+  if (!subset.empty()) {
+    for (std::int64_t& row : rows) row = subset[index(row)];
+  }
+  return rows;
 }
 
 /// Weights of the subset's rows, summing to 1.
@@ -99,20 +111,27 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
   log_a_ = logarithms(a_);
   log_b_ = logarithms(b_);
-  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
-  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
-
-  cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
-  transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
+  if (!problem.cost_matrix) make_streamed(problem, subset);
 
   // All ranks choose alike, by the largest shard and the least free memory.
-  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T);
+  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T) *
+                       (problem.cost_matrix ? 2 : 1);  // once each way
   constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
   const double budget = context.run.deterministic == "strict"
                             ? kStrictBudget
                             : static_cast<double>(available_memory_bytes()) / 4 /
                                   static_cast<double>(context.world.local_size());
   const bool is_short = context.world.agree(bytes > budget ? 1 : 0, "memory for the costs") != 0;
+  if (problem.cost_matrix) {
+    if (is_short) {
+      fail_alike(context.world,
+                 ConfigError(concat("the costs of problem.cost_file need ", format_bytes(bytes),
+                                    " per rank, more than a quarter of the free memory (",
+                                    format_bytes(budget), " per rank); use more ranks")));
+    }
+    read_cost_file(problem, subset);
+    return;
+  }
   if (storage == Storage::materialised && is_short) {
     fail_alike(
         context.world,
@@ -125,6 +144,31 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   if (is_materialised_ && rows_.count() > 0) {
     cost_ = std::make_unique<kernels::StoredCost<T>>(*cost_, context.pool);
   }
+}
+
+template <class T>
+void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) {
+  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
+  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
+  cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
+  transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
+}
+
+template <class T>
+void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset) {
+  const std::vector<std::int64_t> rows = indices_of(subset.x, rows_.first, rows_.last);
+  const std::vector<std::int64_t> columns = indices_of(subset.y, 0, m());
+  std::vector<T> costs(rows.size() * columns.size());
+  read_costs<T>(problem, rows, columns, costs.data());
+  std::vector<T> transposed(costs.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      transposed[j * rows.size() + i] = costs[i * columns.size() + j];
+    }
+  }
+  cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs), rows_.count(), m());
+  transposed_ = std::make_unique<kernels::StoredCost<T>>(std::move(transposed), m(), rows_.count());
+  is_materialised_ = true;
 }
 
 template <class T>

@@ -90,6 +90,8 @@ class ShardedEot {
  private:
   void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
                       std::span<double> g, std::span<double> averages, double epsilon) const;
+  void make_streamed(const Problem& problem, const Subset& subset);
+  void read_cost_file(const Problem& problem, const Subset& subset);
 
   Context& context_;
   double epsilon_;
@@ -105,7 +107,7 @@ class ShardedEot {
   std::vector<double> log_b_;
   bool is_materialised_ = false;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
-  std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed
+  std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
 };
 
 }  // namespace kantor

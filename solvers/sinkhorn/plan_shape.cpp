@@ -3,6 +3,8 @@
 #include <cmath>
 #include <vector>
 
+#include "solvers/problem/cost_file.hpp"
+
 namespace kantor::sinkhorn {
 
 namespace {
@@ -14,6 +16,19 @@ std::vector<double> raw_point(const Problem& problem, const double* at) {
   std::vector<double> point(at, at + problem.d());
   for (std::size_t k = 0; k < point.size(); ++k) point[k] += problem.centre[k];
   return point;
+}
+
+/// Of this rank's point `row`, which is point `column` of all, and y_column.
+double diagonal_cost(const Problem& problem, const ShardedEot<double>& points, std::int64_t row,
+                     std::int64_t column) {
+  if (problem.cost_matrix) {
+    double cost = 0;
+    read_costs<double>(problem, {&column, 1}, {&column, 1}, &cost);
+    return cost;
+  }
+  return kernels::cost_between(problem.cost,
+                               raw_point(problem, points.x().data + row * problem.d()),
+                               raw_point(problem, points.y().data + column * problem.d()));
 }
 
 }  // namespace
@@ -39,9 +54,7 @@ PlanShape plan_shape(const Problem& problem, const ShardedEot<double>& points, d
     const auto row = static_cast<std::int64_t>(i);
     const std::int64_t column = points.rows().first + row;
     const auto j = static_cast<std::size_t>(column);
-    const double cost =
-        kernels::cost_between(problem.cost, raw_point(problem, points.x().data + row * problem.d()),
-                              raw_point(problem, points.y().data + column * problem.d()));
+    const double cost = diagonal_cost(problem, points, row, column);
     const double exponent = std::log(b[j]) + (f[i] + g[j] - cost) / points.epsilon();
     masses[i] = std::exp(exponent);
     divergences[i] = -exponent;

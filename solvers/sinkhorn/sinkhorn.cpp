@@ -123,6 +123,7 @@ double bytes_per_rank(const SinkhornConfig& config, const Problem& problem,
   const auto ranks = static_cast<double>(context.world.size());
   const auto n = std::ceil(static_cast<double>(problem.n(0)) / ranks);
   const auto m = static_cast<double>(problem.n(1));
+  if (problem.cost_matrix) return 2 * n * m * element;  // once each way
   const double points = (n + m) * static_cast<double>(problem.d()) * element;
   const double costs = config.storage == "streamed" ? 0 : n * m * element;
   return points + costs;

@@ -215,6 +215,25 @@ TEST_F(Eval, maps_without_bias_where_the_run_has_a_divergence) {
   EXPECT_NE(read("plain/map.npy"), read("debiased/map.npy"));
 }
 
+TEST_F(Run, solves_a_matrix_of_costs_and_refuses_to_evaluate_it) {
+  const std::vector<double> costs = {0, 1, 1, 0};
+  data::write_npy(folder().file("C.npy"), costs, std::vector<std::int64_t>{2, 2});
+  write("matrix.toml",
+        "[problem]\ncost = \"matrix\"\ncost_file = \"C.npy\"\nepsilon = 1.0\n"
+        "[solver]\nname = \"sinkhorn\"\n");
+  const ProcessOutcome outcome = kantor({"run", "matrix.toml", "--out", "matrix"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find("d = "), std::string::npos) << outcome.out;
+  EXPECT_NE(read("matrix/result.json").find("\"cost\": \"matrix\""), std::string::npos);
+  expect_refused(kantor({"eval", "matrix", "--points", "C.npy", "--out", "new"}), 2, {"matrix"});
+  const ProcessOutcome shown = kantor({"inspect", "matrix.toml"});
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("2 x 2"), std::string::npos) << shown.out;
+  EXPECT_EQ(kantor({"inspect", "matrix"}).exit_code, 0);
+  // The same again from where it stands, and another file's run is another's.
+  EXPECT_EQ(kantor({"run", "matrix/resolved.toml", "--out", "again", "--quiet"}).exit_code, 0);
+}
+
 TEST_F(Eval, refuses_points_that_do_not_fit) {
   write_points("wide.npy", 5, 3, 0);
   expect_refused(eval({"--points", "wide.npy", "--out", "new"}), 3, {"wide.npy", "3", "2"});

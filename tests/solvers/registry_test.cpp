@@ -100,6 +100,24 @@ TEST(Registry, refuses_a_penalty_for_a_solver_that_holds_the_marginals) {
   EXPECT_NE(divergence.find("problem.rho"), std::string::npos) << divergence;
 }
 
+TEST(Registry, refuses_what_needs_points_where_costs_come_from_a_file) {
+  const std::string text =
+      "[problem]\nepsilon = 0.5\ncost = \"matrix\"\ncost_file = \"C.npy\"\n[solver]\n";
+  const auto refuse = [&](const std::string& solver) {
+    return message_of<ConfigError>([&] { read(text + solver); });
+  };
+  for (const char* name : {"neural", "progot"}) {
+    EXPECT_NE(refuse(concat("name = \"", name, "\"\n")).find("use solver.name = \"sinkhorn\""),
+              std::string::npos);
+  }
+  const std::string sinkhorn = "name = \"sinkhorn\"\n";
+  EXPECT_NE(refuse(sinkhorn + "sinkhorn = { divergence = true }\n").find("divergence"),
+            std::string::npos);
+  EXPECT_NE(refuse(sinkhorn + "sinkhorn = { storage = \"streamed\" }\n").find("storage"),
+            std::string::npos);
+  EXPECT_EQ(read(text + sinkhorn).problem.marginals.size(), 0u);
+}
+
 TEST(Registry, fills_in_what_all_solvers_share) {
   for (const char* solver : {"sinkhorn", "neural"}) {
     Configuration configuration =

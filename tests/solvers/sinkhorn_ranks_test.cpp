@@ -81,6 +81,17 @@ TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
   }
 }
 
+TEST(SinkhornRanks, read_their_rows_of_a_matrix) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3}) {
+    Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    problem.cost_matrix = data::memory_rows(costs_of(problem), n, 38);
+    expect_same(solve(world(), problem, "float64"), solve(*alone, problem, "float64"), 1e-12);
+    problem.cost_matrix = data::memory_rows(std::vector<double>(n * 38, .5), n, 38);
+    EXPECT_NEAR(*solve(world(), problem, "float64").transport_cost, .5, 1e-12);
+  }
+}
+
 TEST(SinkhornRanks, may_outnumber_the_rows) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {1, 2, 3, 5}) {  // 5 rows on 4 ranks: 2, 2, 1, 0
