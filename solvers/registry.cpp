@@ -7,6 +7,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/neural/neural_eot.hpp"
+#include "solvers/problem/gaussian.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
@@ -90,6 +91,14 @@ void check_together(const Configuration& configuration) {
         "none; use sinkhorn, or half_sqeuclidean of points of unit length");
   }
   if (configuration.solver != "sinkhorn") return;
+  const std::string& cost = configuration.problem.cost;
+  if (configuration.sinkhorn.warm_start == "gaussian" &&
+      (cost == "matrix" || !has_gaussian_form(cost_kind(cost)))) {
+    throw ConfigError(
+        concat("solver.sinkhorn.warm_start = \"gaussian\" is known for sqeuclidean, "
+               "half_sqeuclidean, dot and cosine, not for problem.cost = \"",
+               cost, "\"; use \"subsample\""));
+  }
   if (configuration.sinkhorn.divergence && !configuration.problem.rho.is_balanced()) {
     throw ConfigError(
         "solver.sinkhorn.divergence is of marginals that are held exactly; leave out problem.rho, "

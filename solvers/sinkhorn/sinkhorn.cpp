@@ -10,6 +10,7 @@
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/unbalanced_value.hpp"
+#include "solvers/sinkhorn/warm_start.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -26,7 +27,7 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
   const ShardedEot<T> points(problem, {}, storage_named(config.storage), context);
   context.log.info(concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
   Solved solved;
-  solved.g.assign(static_cast<std::size_t>(points.m()), 0.0);
+  solved.g = warm_start(config, problem, points, context);
   solved.report = iterate(points, config.stopping(), solved.f, solved.g, context, "sinkhorn",
                           &context.checkpoints);
   return solved;

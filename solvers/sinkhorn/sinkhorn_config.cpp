@@ -30,6 +30,20 @@ void describe_momentum(config::Fields& fields, Momentum& momentum) {
   fields.resolve_raw("momentum", {momentum.weight, given->origin, ""});
 }
 
+/// A word or a folder.
+void describe_warm_start(config::Fields& fields, std::string& warm_start) {
+  constexpr const char* kMeaning = "\"gaussian\", \"subsample\", or a run directory to start from";
+  const config::Value* given = fields.raw("warm_start", kMeaning);
+  if (given != nullptr) {
+    const std::string where = fields.where("warm_start");
+    warm_start = config::as_text(*given, where, kMeaning);
+    if (warm_start != "gaussian" && warm_start != "subsample") {
+      warm_start = config::as_path(*given, where, kMeaning);
+    }
+  }
+  fields.resolve_raw("warm_start", {warm_start, "default", ""});
+}
+
 }  // namespace
 
 void EpsilonDecayConfig::describe(config::Fields& fields) {
@@ -44,6 +58,8 @@ void SinkhornConfig::describe(config::Fields& fields) {
                     "whether this rank's rows of the cost are kept in memory");
   describe_momentum(fields, momentum);
   fields.add_optional("epsilon_decay", epsilon_decay, "start at a larger epsilon");
+  describe_warm_start(fields, warm_start);
+  fields.add("warm_start_points", warm_start_points, "points per marginal of the subsample");
   fields.add("divergence", divergence,
              "solve each marginal against itself too, for the Sinkhorn divergence");
 }
@@ -59,6 +75,10 @@ void SinkhornConfig::check() const {
   if (!(momentum.weight > 0 && momentum.weight < 2)) {
     throw ConfigError(concat("solver.sinkhorn.momentum is ", momentum.weight,
                              "; expected a weight between 0 and 2 (1 = plain), or \"adaptive\""));
+  }
+  if (warm_start_points < 1) {
+    throw ConfigError(
+        concat("solver.sinkhorn.warm_start_points is ", warm_start_points, "; expected 1 or more"));
   }
   if (!epsilon_decay) return;
   if (!(epsilon_decay->start >= 1 && std::isfinite(epsilon_decay->start))) {

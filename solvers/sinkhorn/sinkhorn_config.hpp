@@ -25,6 +25,8 @@ struct SinkhornConfig {
   Momentum momentum;
   std::optional<EpsilonDecayConfig> epsilon_decay;
   bool divergence = false;
+  std::string warm_start;  ///< "", "gaussian", "subsample", or a run directory
+  std::int64_t warm_start_points = 2000;
 
   void describe(config::Fields& fields);
   void check() const;

@@ -118,6 +118,15 @@ TEST(Registry, refuses_what_needs_points_where_costs_come_from_a_file) {
   EXPECT_EQ(read(text + sinkhorn).problem.marginals.size(), 0u);
 }
 
+TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
+  const std::string text = "[problem]\ncost = \"euclidean\"\nepsilon = 0.5\n" +
+                           kProblem.substr(kProblem.find("[[problem")) +
+                           "[solver]\nname = \"sinkhorn\"\nsinkhorn = { warm_start = ";
+  const std::string message = message_of<ConfigError>([&] { read(text + "\"gaussian\" }\n"); });
+  EXPECT_NE(message.find("use \"subsample\""), std::string::npos) << message;
+  EXPECT_EQ(read(text + "\"subsample\" }\n").sinkhorn.warm_start, "subsample");
+}
+
 TEST(Registry, fills_in_what_all_solvers_share) {
   for (const char* solver : {"sinkhorn", "neural"}) {
     Configuration configuration =
