@@ -9,9 +9,9 @@ namespace {
 
 constexpr double kSmallestColumn = 1e-30;  // below it, exponentials that underflowed would matter
 
-/// |exp(u) - exp(v)|
+/// |exp(u) - exp(v)|, never inf - inf or 0 * inf.
 double distance(double u, double v) {
-  return u == v ? 0 : std::exp(v) * std::abs(std::expm1(u - v));
+  return u == v ? 0 : -std::exp(std::max(u, v)) * std::expm1(-std::abs(u - v));
 }
 
 /// Behind the column sums in the all-reduce.

@@ -98,7 +98,10 @@ UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<co
   std::vector<double> sums(2, 0.0);
   if (!f.empty()) {
     std::vector<double> masses(plan.rows);
-    for (std::size_t i = 0; i < masses.size(); ++i) masses[i] *= problem.a()[i];
+    for (std::size_t i = 0; i < masses.size(); ++i) {
+      masses[i] =
+          problem.a()[i] > 0 ? problem.a()[i] * masses[i] : 0;  // of an absent point: any, inf
+    }
     const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
         problem.over_y(plan_g), masses, std::vector<double>(g.size(), 1.0),
         std::vector<double>(g.size(), 0.0), 0, context.pool);
