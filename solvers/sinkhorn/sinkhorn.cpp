@@ -44,6 +44,7 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
     value = unbalanced_value(points, solved.f, solved.g, context);
     result.mass = value.mass;
     result.marginal_penalty = value.marginal_penalty;
+    result.shape = PlanShape{.entropy = value.entropy};
   }
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;

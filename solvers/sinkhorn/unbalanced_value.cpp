@@ -66,6 +66,19 @@ void make_feasible(const ShardedEot<double>& problem, std::vector<double>& f,
   }
 }
 
+/// - sum_i row_i log a_i - sum_j column_j log b_j
+double cross_entropy(const ShardedEot<double>& problem, const Marginals& plan) {
+  const auto terms = [](std::span<const double> ratios, std::span<const double> weights) {
+    std::vector<double> result(ratios.size(), 0.0);
+    for (std::size_t i = 0; i < ratios.size(); ++i) {
+      if (weights[i] > 0) result[i] = -ratios[i] * std::log(weights[i]);
+    }
+    return result;
+  };
+  return problem.expectation_x(terms(plan.rows, problem.a())) +
+         problem.expectation_y(terms(plan.columns, problem.b()));
+}
+
 }  // namespace
 
 UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<const double> f,
@@ -110,6 +123,7 @@ UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<co
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];
   value.kl = sums[1] + problem.expectation_x(mapped(plan.rows, entropy_term)) - value.mass + 1;
+  value.entropy = cross_entropy(problem, plan) - value.kl - value.mass + 1;
   value.objective = value.transport_cost + epsilon * value.kl + value.marginal_penalty;
   return value;
 }

@@ -20,6 +20,7 @@ namespace kantor::sinkhorn {
 struct UnbalancedValue : PlanValue {
   double mass = 0;              ///< of the plan
   double marginal_penalty = 0;  ///< the two terms with rho
+  double entropy = 0;           ///< - sum P log P
 };
 
 /// Four to six passes over the pairs, always in double. Collective.

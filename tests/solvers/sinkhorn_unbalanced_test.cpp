@@ -124,6 +124,9 @@ TEST(Unbalanced, is_optimal_by_the_dense_formulas) {
       EXPECT_NEAR(result.dual_value, dense.dual(f, g), 1e-12);
       EXPECT_NEAR(*result.objective, dense.primal(dense.dense.plan(f, g)), 1e-10);
       EXPECT_NEAR(result.dual_value, *result.objective, 1e-10);
+      double entropy = 0;
+      for (const double p : dense.dense.plan(f, g)) entropy -= p > 0 ? p * std::log(p) : 0;
+      EXPECT_NEAR(result.shape->entropy, entropy, 1e-9);
       EXPECT_LE(result.dual_value, *result.objective + 1e-13);
     }
   }
