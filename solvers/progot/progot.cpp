@@ -108,7 +108,9 @@ class Solves {
     const Course& course = solved_.course;
     const std::size_t k = course.steps.size();
     const std::string label = concat("progot ", k + 1, "/", alphas_.size());
-    const sinkhorn::Stopping stopping{tolerances_[k], inner_.max_iterations};
+    const sinkhorn::Stopping stopping{.tolerance = tolerances_[k],
+                                      .max_iterations = inner_.max_iterations,
+                                      .momentum = inner_.momentum};
     SolvedStep step{.epsilon = points.epsilon(), .alpha = alphas_[k]};
     step.g = k == 0 ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
                     : warm_start(solved_.source, points, course.steps.back());
