@@ -1,5 +1,6 @@
 #include "solvers/sinkhorn/warm_start.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
@@ -10,6 +11,8 @@
 namespace kantor::sinkhorn {
 
 namespace {
+
+constexpr double kSubsampleTolerance = 1e-2;  // a sample is no nearer to the whole
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -75,7 +78,9 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
   const ShardedEot<T> few(problem, subset, storage, context);
   std::vector<double> f;
   std::vector<double> few_g(index(few.m()), 0.0);
-  const Report report = iterate(few, config.stopping(), f, few_g, context, "sinkhorn, subsample");
+  Stopping stopping = config.stopping();
+  stopping.tolerance = std::max(stopping.tolerance, kSubsampleTolerance);
+  const Report report = iterate(few, stopping, f, few_g, context, "sinkhorn, subsample");
   context.log.info(concat("subsample of ", few.n(), " x ", few.m(), ": ", report.iterations,
                           " iterations, marginal error ", report.marginal_error));
   const ShardedEot<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
