@@ -99,6 +99,7 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   if (!result.marginal_error.empty()) json["marginal_error"] = result.marginal_error;
   put(json, "converged", result.converged);
   json["iterations"] = result.iterations;
+  put(json, "fallback_iterations", result.fallback_iterations);
   put_steps(json, result);
   put(json, "steps", result.steps);
   put(json, "skipped_steps", result.skipped_steps);

@@ -85,6 +85,8 @@ struct Result {
   std::vector<double> marginal_error;
   std::optional<bool> converged;
   std::int64_t iterations = 0;
+  /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
+  std::optional<std::int64_t> fallback_iterations;
   Seconds seconds;
   std::optional<Reference> reference;
   std::optional<PlanShape> shape;

@@ -107,6 +107,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
 
   Result result;
   result.iterations = solved.report.iterations;
+  result.fallback_iterations = solved.report.fallbacks;
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged = is_believed(solved.report, value, config.tolerance, context);

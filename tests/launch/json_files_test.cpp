@@ -115,6 +115,9 @@ TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
   EXPECT_EQ(json.at("marginal_penalty"), .25);
   EXPECT_EQ(json.at("mass"), .75);
   EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("mass"));
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("fallback_iterations"));
+  result.fallback_iterations = 2;
+  EXPECT_EQ(Json::parse(result_json(result, {})).at("fallback_iterations"), 2);
 }
 
 TEST(Summary, gives_the_divergence_with_its_bounds) {

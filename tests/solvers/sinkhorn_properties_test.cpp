@@ -211,6 +211,13 @@ TEST(SinkhornEnds, bracket_the_sorted_matching_at_a_tiny_epsilon) {
   }
 }
 
+TEST(SinkhornEnds, count_the_iterations_that_needed_a_second_pass) {
+  const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
+                                       make_marginal({0, .2, 50}, 1, {.5, .3, .2}));
+  EXPECT_EQ(solve_balanced(problem, 1e-9, 30).fallback_iterations, 1);
+  EXPECT_EQ(solve_balanced(golden_problem(), 1e-9, 30).fallback_iterations, 0);
+}
+
 TEST(SinkhornEnds, give_the_product_at_a_huge_epsilon) {
   for (const Cost& cost : kAllCosts) {
     Problem problem = small(cost);

@@ -81,6 +81,44 @@ TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
   }
 }
 
+TEST(SinkhornRanks, go_on_with_momentum_where_one_rank_stopped) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 2});
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = 1e-7;
+  config.momentum.is_adaptive = true;
+  TestRun whole(*alone);
+  whole.checkpoints = MemoryCheckpoints(1);
+  const Result expected = sinkhorn::solve(config, problem, whole.context);
+  for (const std::size_t at : {1u, 9u, 20u}) {
+    TestRun rest(world());
+    rest.checkpoints.resume_from(whole.checkpoints.saved().at(at));
+    expect_same(sinkhorn::solve(config, problem, rest.context), expected, 1e-12);
+  }
+}
+
+TEST(SinkhornRanks, solve_the_divergence_and_start_warm_as_one_rank_does) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .1, {.n = 45, .m = 38, .d = 3});
+  for (const char* start : {"gaussian", "subsample"}) {
+    sinkhorn::SinkhornConfig config;
+    config.tolerance = 1e-5;
+    config.divergence = true;
+    config.warm_start = start;
+    config.warm_start_points = 20;
+    const auto solve_on = [&](Communicator& ranks) {
+      TestRun run(ranks);
+      return sinkhorn::solve(config, problem, run.context);
+    };
+    const Result one = solve_on(*alone);
+    const Result many = solve_on(world());
+    expect_same(many, one, 1e-12);
+    EXPECT_NEAR(many.divergence->value, one.divergence->value, 1e-12);
+    EXPECT_EQ(many.divergence->iterations, one.divergence->iterations);
+    EXPECT_EQ(many.self_potentials.size(), world().rank() == 0 ? 2u : 0u);
+  }
+}
+
 TEST(SinkhornRanks, read_their_rows_of_a_matrix) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {45, 3}) {
