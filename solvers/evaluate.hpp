@@ -16,9 +16,9 @@ namespace kantor {
 /// What `kantor eval` reads back from a run directory.
 struct StoredRun {
   std::vector<std::vector<double>> potentials;  ///< potentials/i.npy
-  std::vector<double> points;                   ///< points.npy [n, D], progot only
-  std::string model_json;                       ///< model.json, "" without a model
-  std::vector<Result::Tensor> model;            ///< model.safetensors
+  std::vector<double> points = {};              ///< points.npy [n, D], progot only
+  std::string model_json = {};                  ///< model.json, "" without a model
+  std::vector<Result::Tensor> model = {};       ///< model.safetensors
 };
 
 struct Evaluation {
