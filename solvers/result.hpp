@@ -42,10 +42,10 @@ struct Seconds {
 
 /// How spread out a plan is, and, if both marginals have as many points, how near the identity.
 struct PlanShape {
-  double entropy = 0;                        ///< - sum P log P, of the rounded plan
+  double entropy = 0;                             ///< - sum P log P, of the rounded plan
   std::optional<double> normalised_entropy = {};  ///< entropy / log n - 1
-  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii, of the plan before rounding
-  std::optional<double> identity_kl = {};         ///< sum_i a_i log(a_i / P_ii), if the weights agree
+  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii; rows exact, not rounded
+  std::optional<double> identity_kl = {};  ///< sum_i a_i log(a_i / P_ii), if the weights agree
 };
 
 /// The last solve of ProgOT, between the moved cloud and the target, at an epsilon of its own.

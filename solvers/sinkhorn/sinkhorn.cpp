@@ -58,7 +58,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   result.kl = value.kl;
   result.dual_value = value.dual_value;
   result.marginal_error = value.marginal_error;
-  result.shape = plan_shape(problem, points, value.kl, solved.f, solved.g);
+  result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
   if (config.tolerance > 0) {
     // The loop measures in run.precision; a tolerance below its rounding is not believed.
     const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
