@@ -45,7 +45,7 @@ struct Seconds {
 struct PlanShape {
   double entropy = 0;                             ///< - sum P log P, of the rounded plan
   std::optional<double> normalised_entropy = {};  ///< entropy / log n - 1
-  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii, of the plan before rounding
+  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii; rows exact, not rounded
   std::optional<double> identity_kl = {};  ///< sum_i a_i log(a_i / P_ii), if the weights agree
 };
 

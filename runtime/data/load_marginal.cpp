@@ -145,6 +145,9 @@ void add_generator(Fingerprint& fingerprint, const GeneratorConfig& generator) {
   fingerprint.add_values(std::span<const double>(generator.covariance));
   fingerprint.add_number(generator.centre_scale);
   fingerprint.add_number(generator.component_scale);
+  if (generator.name != "random_field") return;
+  fingerprint.add_number(generator.decay);
+  fingerprint.add_number(generator.blur);
 }
 
 }  // namespace

@@ -155,13 +155,12 @@ void evaluate(const Problem& problem, const Solved& solved, Result& result, Cont
   const SolvedStep& last = solved.course.steps.back();
   const ShardedEot<double> points(solved.source, {}, Storage::automatic, context);
   const ShardedEot<double> given(problem, {}, Storage::streamed, context);
-  const sinkhorn::PlanValue value =
-      sinkhorn::plan_value(points, solved.f, last.g, context, &given);
+  const sinkhorn::PlanValue value = sinkhorn::plan_value(points, solved.f, last.g, context, &given);
   result.transport_cost = value.priced_cost;
   result.kl = value.kl;
   result.objective = value.priced_cost + problem.epsilon * value.kl;
   result.marginal_error = value.marginal_error;
-  result.shape = sinkhorn::plan_shape(solved.source, points, value.kl, solved.f, last.g);
+  result.shape = sinkhorn::plan_shape(solved.source, points, value.kl, value.exact_f, last.g);
   result.last_step = {.epsilon = last.epsilon,
                       .transport_cost = value.transport_cost,
                       .objective = value.objective,
@@ -237,9 +236,9 @@ double bytes_per_rank(const ProgotConfig& config, const sinkhorn::SinkhornConfig
   const auto d = static_cast<double>(problem.d());
   const auto m = static_cast<double>(problem.n(1));
   const double moved_rows = rows * d * 8;
-  const double self =
-      config.debiased ? static_cast<double>(problem.n(0)) * (d + static_cast<double>(config.steps)) * 8
-                      : 0;
+  const double self = config.debiased ? static_cast<double>(problem.n(0)) *
+                                            (d + static_cast<double>(config.steps)) * 8
+                                      : 0;
   return sinkhorn::bytes_per_rank(solves, problem, context) + moved_rows +
          static_cast<double>(config.steps) * m * 8 + self;
 }

@@ -73,6 +73,8 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
                           l1_distance(column_sums(problem, f, g, context), b)};
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
 
+  value.exact_f = std::move(exact_f);
+
   // The rounded plan.
   std::vector<double> scale(g.size());
   std::vector<double> missing(g.size());

@@ -17,6 +17,7 @@ struct PlanValue {
   double objective = 0;                ///< transport_cost + eps kl
   double priced_cost = 0;              ///< <P, C'> of the rounded plan, if other costs are given
   std::vector<double> marginal_error;  ///< L1, x then y, of the plan BEFORE rounding
+  std::vector<double> exact_f;         ///< [N_r] c-transform of g: with it the rows are exact
 };
 
 /// Three passes over the pairs, always in double. Collective.

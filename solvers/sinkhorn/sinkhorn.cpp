@@ -39,7 +39,7 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
-    result.shape = plan_shape(problem, points, value.kl, solved.f, solved.g);
+    result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
     result.mass = value.mass;

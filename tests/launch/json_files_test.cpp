@@ -42,7 +42,8 @@ TEST(ResultJson, has_no_key_that_does_not_apply) {
   const Json json = Json::parse(result_json(small_result(), {}));
   for (const char* key : {"objective", "transport_cost", "kl", "converged", "steps", "reference",
                           "samples_per_second", "held_out_dual", "certificate", "evaluation_points",
-                          "marginal_error", "profile"}) {
+                          "marginal_error", "profile", "entropy", "diagonal_mass", "epsilons",
+                          "alphas", "iterations_per_step", "converged_per_step", "last_step"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
 }

@@ -140,6 +140,43 @@ TEST_F(Run, can_start_from_the_resolved_configuration_of_another_run) {
   EXPECT_EQ(read("out/potentials/0.npy"), read("elsewhere/again/potentials/0.npy"));
 }
 
+TEST_F(Run, moves_the_points_when_the_solver_is_progot) {
+  const std::vector<std::string> settings = {
+      "run",   "problem.toml",       "--out", "out",
+      "--set", "solver.name=progot", "--set", "solver.progot.steps=3"};
+  const ProcessOutcome outcome = kantor(settings);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json result = json("out/result.json");
+  expect_fields(result);
+  EXPECT_EQ(result.at("solver"), "progot");
+  for (const char* key : {"epsilons", "alphas", "iterations_per_step", "converged_per_step"}) {
+    EXPECT_EQ(result.at(key).size(), 3u) << key;
+  }
+  EXPECT_EQ(result.at("alphas").back(), 1);
+  EXPECT_LE(result.at("last_step").at("dual_value"), result.at("last_step").at("objective"));
+  EXPECT_FALSE(result.contains("diagonal_mass"));  // 40 x 50 points
+  EXPECT_NE(outcome.out.find("solves         3: "), std::string::npos) << outcome.out;
+  EXPECT_EQ(data::open_npy(folder().file("out/points.npy"))->num_rows(), 40);
+  EXPECT_EQ(json("out/model.json").at("format"), "kantor progot");
+
+  ASSERT_EQ(kantor({"eval", "out", "--points", "x.npy", "--out", "new"}).exit_code, 0);
+  const std::vector<double> stored = data::read_npy_vector(folder().file("out/potentials/0.npy"));
+  const std::vector<double> met = data::read_npy_vector(folder().file("new/potential.npy"));
+  ASSERT_EQ(met.size(), stored.size());
+  // One c-transform moves f_i by at most eps times the error over a_i, as for Sinkhorn below; the
+  // last step alone has the tolerance 1e-9, and its cloud is the one that was stored.
+  for (std::size_t i = 0; i < met.size(); ++i) EXPECT_NEAR(met[i], stored[i], 5e-8) << i;
+  EXPECT_EQ(data::open_npy(folder().file("new/map.npy"))->num_dims(), 2);
+}
+
+TEST_F(Run, names_the_step_of_progot_that_is_not_converged) {
+  const ProcessOutcome outcome =
+      solve({"--quiet", "--set", "solver.name=progot", "--set", "solver.sinkhorn.max_iterations=1",
+             "--set", "solver.progot.first_tolerance=1e-6"});
+  EXPECT_EQ(outcome.exit_code, 4);
+  EXPECT_NE(outcome.err.find("step 1 of 4"), std::string::npos) << outcome.err;
+}
+
 class Eval : public Run {
  protected:
   Eval() { solve({"--quiet", "--set", "solver.name=sinkhorn"}); }

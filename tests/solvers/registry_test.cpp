@@ -33,7 +33,7 @@ TEST(Registry, reads_a_problem_with_defaults) {
   EXPECT_EQ(configuration.problem.marginals.size(), 2u);
   EXPECT_EQ(configuration.sinkhorn.max_iterations, 10000);
   EXPECT_EQ(configuration.neural.batch, 512);
-  for (const char* solver : {"neural", "sinkhorn"}) {  // both, whichever runs
+  for (const char* solver : {"neural", "sinkhorn", "progot"}) {  // all, whichever runs
     EXPECT_NE(resolved.find("solver")->find(solver), nullptr) << solver;
   }
 }
@@ -86,6 +86,8 @@ TEST(Registry, reads_the_tables_of_solvers_that_are_not_selected) {
   EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nnetwork = { activation = \"swish\" }\n")
                 .find("activation"),
             std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.progot]\nalphas = [0.5, 0.5]\n").find("alphas"),
+            std::string::npos);
   EXPECT_NE(refusal(sinkhorn + "[solver.neurall]\nbatch = 3\n").find("neural"), std::string::npos);
 }
 
@@ -127,8 +129,17 @@ TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
   EXPECT_EQ(read(text + "\"subsample\" }\n").sinkhorn.warm_start, "subsample");
 }
 
+TEST(Registry, refuses_progot_for_a_cost_without_a_map) {
+  const std::string problem = "[problem]\nepsilon = 0.5\ncost = \"euclidean\"\n" +
+                              kProblem.substr(kProblem.find("[[problem"));
+  EXPECT_EQ(read(problem + "[solver]\nname = \"sinkhorn\"\n").solver, "sinkhorn");
+  const std::string message =
+      message_of<ConfigError>([&] { read(problem + "[solver]\nname = \"progot\"\n"); });
+  EXPECT_NE(message.find("euclidean"), std::string::npos) << message;
+}
+
 TEST(Registry, fills_in_what_all_solvers_share) {
-  for (const char* solver : {"sinkhorn", "neural"}) {
+  for (const char* solver : {"sinkhorn", "neural", "progot"}) {
     Configuration configuration =
         read(kProblem + "[solver]\nname = \"" + solver + "\"\n[solver.neural]\nsteps = 2\n");
     TestRun run(world());

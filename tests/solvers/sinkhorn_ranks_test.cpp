@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
@@ -218,6 +219,40 @@ TEST(PlanValue, is_that_of_the_dense_rounded_plan) {
         const auto g = kernels::test::uniform(sizes.m, -.6, .6, seed + 10);
         expect_plan_value(problem, f, g, optimum);
       }
+    }
+  }
+}
+
+TEST(PlanShape, is_that_of_the_dense_plan) {
+  for (const Cost& cost : kAllCosts) {
+    for (const bool equal_weights : {true, false}) {
+      Problem problem = random_problem(cost, .3, {9, 9, 2});
+      if (equal_weights) {
+        problem = make_problem(
+            cost, .3, problem.marginals[0],
+            make_marginal(points_of(problem.marginals[1]), 2, problem.marginals[0].weights()));
+      }
+      SCOPED_TRACE(cost_name(cost.kind));
+      TestRun run(world());
+      const ShardedEot<double> sharded(problem, {}, Storage::automatic, run.context);
+      const DenseEot dense(problem);
+      const DenseEot::Pair pair = dense.sinkhorn(2000);
+      const std::vector<double> plan = dense.plan(pair.f, pair.g);
+      double entropy = 0;
+      for (const double p : plan) entropy -= p > 0 ? p * std::log(p) : 0;
+      double diagonal = 0;
+      double divergence = 0;
+      for (std::size_t i = 0; i < 9; ++i) {
+        diagonal += plan[i * 10];
+        if (dense.a[i] > 0) divergence += dense.a[i] * std::log(dense.a[i] / plan[i * 10]);
+      }
+      const PlanShape shape = sinkhorn::plan_shape(problem, sharded, dense.totals(plan).kl,
+                                                   part_of(pair.f, sharded.rows()), pair.g);
+      EXPECT_NEAR(shape.entropy, entropy, 1e-12);
+      EXPECT_NEAR(shape.normalised_entropy.value(), entropy / std::log(9) - 1, 1e-12);
+      EXPECT_NEAR(shape.diagonal_mass.value(), diagonal, 1e-12);
+      ASSERT_EQ(shape.identity_kl.has_value(), equal_weights);
+      if (equal_weights) EXPECT_NEAR(*shape.identity_kl, divergence, 1e-11);
     }
   }
 }
