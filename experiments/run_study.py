@@ -10,7 +10,7 @@ expected.json: {"ranks": 2, "columns": {"gap": "certificate.relative_gap"}, "run
     {"name": "d{d}", "over": {"d": [2, 8]}, "set": {"problem.marginals.0.generator.d": "{d}"},
      "expect": {"certificate.relative_gap": {"at_most": 1e-3}}}]}
 A run is made for every combination of the values in "over"; {placeholders} are filled in. A key is a
-dotted path into result.json. A figure is {"value", "relative"}, {"at_most"}, {"is"}, or
+dotted path into result.json. A figure is {"value", "relative"}, {"at_most"}, {"at_least"}, {"is"}, or
 {"near": key, "within": absolute}. Every run must also have dual_value <= objective.
 """
 import argparse
@@ -60,6 +60,8 @@ def judge(result, key, figure):
         return False, "a number"
     if "at_most" in figure:
         return met <= float(figure["at_most"]), f"at most {float(figure['at_most']):g}"
+    if "at_least" in figure:
+        return met >= float(figure["at_least"]), f"at least {float(figure['at_least']):g}"
     if "near" in figure:
         truth = look_up(result, figure["near"])
         return abs(met - truth) <= figure["within"], f"{truth:.7g} within {figure['within']:g}"

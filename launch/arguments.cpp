@@ -28,7 +28,7 @@ converged (results written), 70 numerical failure, 74 I/O, 75 a rank was lost,
 
 constexpr const char* kRunExamples = R"(PROBLEM.toml, at its shortest:
   [problem]
-  cost = "sqeuclidean"       # half_sqeuclidean, dot, euclidean, pnorm
+  cost = "sqeuclidean"       # half_sqeuclidean, dot, euclidean, cosine, pnorm
   epsilon = 0.5              # or { relative = "mean", scale = 0.05 }
   [[problem.marginals]]
   path = "x.npy"             # .npy, .safetensors, idx-ubyte(.gz)
@@ -163,6 +163,8 @@ struct Parser {
     eval_verb->add_option("--points", eval.points, "New points, .npy [n, d]")->type_name("FILE");
     eval_verb->add_option("--marginal", eval.marginal, "The marginal they belong to, 0 or 1 [0]")
         ->type_name("INT");
+    eval_verb->add_flag("--debiased", eval.debiased,
+                        "Subtract the map of the marginal to itself (runs with divergence)");
     eval_verb->add_option("--out", eval.out, "Folder to write; must be new")->type_name("DIR");
     eval_verb->footer(kEvalExamples);
   }

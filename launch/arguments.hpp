@@ -24,6 +24,7 @@ struct EvalArguments {
   std::string run_directory;
   std::string points;
   std::int64_t marginal = 0;
+  bool debiased = false;
   std::string out;
 };
 

@@ -47,6 +47,10 @@ std::vector<std::string> take_fingerprints(config::Value& root) {
 
 void forget_file_names(config::Value& resolved) {
   config::Value* problem = resolved.find("problem");
+  if (problem != nullptr && problem->is_table()) {
+    std::erase_if(std::get<config::Table>(problem->data),
+                  [](const auto& item) { return item.first == "cost_file"; });
+  }
   config::Value* marginals = problem == nullptr ? nullptr : problem->find("marginals");
   if (marginals == nullptr || !std::holds_alternative<config::Array>(marginals->data)) return;
   for (config::Value& marginal : std::get<config::Array>(marginals->data)) {

@@ -24,27 +24,6 @@ bool has_file(const fs::path& path) {
   return fs::exists(path, ignored);
 }
 
-StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
-  StoredRun run;
-  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
-    const std::string path = (directory / "potentials" / concat(i, ".npy")).string();
-    run.potentials.push_back(data::read_npy_vector(path));
-    const auto length = static_cast<std::int64_t>(run.potentials.back().size());
-    if (length != problem.n(i)) {
-      throw DataError(concat(path, " has ", length, " values, but marginal ", i, " has ",
-                             problem.n(i), " points; the run directory is damaged"));
-    }
-  }
-  if (!has_file(directory / "model.json")) return run;
-  run.model_json = read_text_file(directory / "model.json");
-  for (data::NamedTensor& tensor :
-       data::read_safetensors((directory / "model.safetensors").string())) {
-    run.model.push_back(
-        {std::move(tensor.name), std::move(tensor.shape), std::move(tensor.values)});
-  }
-  return run;
-}
-
 struct Points {
   std::int64_t count = 0;
   std::vector<double> values;  ///< [K, D]
@@ -70,6 +49,41 @@ Points read_points(const std::string& path, std::int64_t dims) {
     }
   }
   return points;
+}
+
+/// Of a marginal against itself, as a run with divergence leaves it.
+std::vector<double> read_self_potential(const fs::path& directory, std::int64_t marginal) {
+  const fs::path path = directory / "divergence" / concat(marginal, ".npy");
+  if (!has_file(path)) {
+    throw UsageError(concat("--debiased needs ", path.string(),
+                            ", which this run has not; solve the problem with solver.name = "
+                            "\"sinkhorn\" and solver.sinkhorn.divergence = true"));
+  }
+  return data::read_npy_vector(path.string());
+}
+
+StoredRun read_stored_run(const fs::path& directory, const Problem& problem) {
+  StoredRun run;
+  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
+    const std::string path = (directory / "potentials" / concat(i, ".npy")).string();
+    run.potentials.push_back(data::read_npy_vector(path));
+    const auto length = static_cast<std::int64_t>(run.potentials.back().size());
+    if (length != problem.n(i)) {
+      throw DataError(concat(path, " has ", length, " values, but marginal ", i, " has ",
+                             problem.n(i), " points; the run directory is damaged"));
+    }
+  }
+  if (has_file(directory / "points.npy")) {
+    run.points = read_points((directory / "points.npy").string(), problem.d()).values;
+  }
+  if (!has_file(directory / "model.json")) return run;
+  run.model_json = read_text_file(directory / "model.json");
+  for (data::NamedTensor& tensor :
+       data::read_safetensors((directory / "model.safetensors").string())) {
+    run.model.push_back(
+        {std::move(tensor.name), std::move(tensor.shape), std::move(tensor.values)});
+  }
+  return run;
 }
 
 void write_evaluation(const std::string& out, const Evaluation& evaluation, std::int64_t dims) {
@@ -105,6 +119,11 @@ LoadedConfiguration load_finished_run(const std::string& run_directory) {
 
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
   Context context = session.context();
+  if (loaded.typed.problem.cost == "matrix") {
+    fail_alike(session.world,
+               UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
+                          "says nothing of new ones"));
+  }
   together(session.world, "checking the output directory", [&] {
     if (session.is_first()) check_output_directory(arguments.out);
   });
@@ -114,6 +133,9 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
   together(session.world, "reading the run", [&] {
     check_fingerprints(loaded.fingerprints, problem);
     stored = read_stored_run(arguments.run_directory, problem);
+    if (arguments.debiased) {
+      stored.self_potential = read_self_potential(arguments.run_directory, arguments.marginal);
+    }
     points = read_points(arguments.points, problem.d());
   });
 

@@ -45,6 +45,33 @@ Json certificate_of(const Certificate& certificate) {
           {"marginal_error", certificate.marginal_error}};
 }
 
+void put_shape(Json& json, const PlanShape& shape) {
+  json["entropy"] = shape.entropy;
+  put(json, "normalised_entropy", shape.normalised_entropy);
+  put(json, "diagonal_mass", shape.diagonal_mass);
+  put(json, "identity_kl", shape.identity_kl);
+}
+
+/// Of ProgOT, one entry per solve.
+void put_steps(Json& json, const Result& result) {
+  if (result.epsilons.empty()) return;
+  json["epsilons"] = result.epsilons;
+  json["alphas"] = result.alphas;
+  json["iterations_per_step"] = result.iterations_per_step;
+  if (!result.converged_per_step.empty()) json["converged_per_step"] = result.converged_per_step;
+  if (!result.last_step) return;
+  json["last_step"] = {{"epsilon", result.last_step->epsilon},
+                       {"transport_cost", result.last_step->transport_cost},
+                       {"objective", result.last_step->objective},
+                       {"dual_value", result.last_step->dual_value}};
+}
+
+Json divergence_of(const Divergence& divergence) {
+  return {{"value", divergence.value}, {"lower", divergence.lower},
+          {"upper", divergence.upper}, {"xx", divergence.xx},
+          {"yy", divergence.yy},       {"iterations", divergence.iterations}};
+}
+
 }  // namespace
 
 std::string result_json(const Result& result, const RunFacts& facts) {
@@ -64,10 +91,16 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   put(json, "objective", result.objective);
   put(json, "transport_cost", result.transport_cost);
   put(json, "kl", result.kl);
+  put(json, "marginal_penalty", result.marginal_penalty);
+  put(json, "mass", result.mass);
+  if (result.shape) put_shape(json, *result.shape);
   json["dual_value"] = result.dual_value;
+  if (result.divergence) json["divergence"] = divergence_of(*result.divergence);
   if (!result.marginal_error.empty()) json["marginal_error"] = result.marginal_error;
   put(json, "converged", result.converged);
   json["iterations"] = result.iterations;
+  put(json, "fallback_iterations", result.fallback_iterations);
+  put_steps(json, result);
   put(json, "steps", result.steps);
   put(json, "skipped_steps", result.skipped_steps);
   put(json, "samples_per_second", result.samples_per_second);
@@ -155,7 +188,11 @@ std::optional<StoredResult> parse_result(const std::string& text) {
     take(json, "objective", result.objective);
     take(json, "transport_cost", result.transport_cost);
     take(json, "kl", result.kl);
+    take(json, "marginal_penalty", result.marginal_penalty);
     take(json, "samples_per_second", result.samples_per_second);
+    if (json.contains("iterations_per_step")) {
+      json["iterations_per_step"].get_to(result.iterations_per_step);
+    }
     if (json.contains("steps")) result.steps = json["steps"].get<std::int64_t>();
     if (json.contains("reference")) {
       const Json& reference = json["reference"];

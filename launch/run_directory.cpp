@@ -77,10 +77,10 @@ void RunDirectory::set_status(const Status& status) {
 
 void RunDirectory::remove_leftovers() const {
   data::FileSystem files;
-  for (const char* ending : {"STATUS", ".toml", ".json", ".safetensors"}) {
+  for (const char* ending : {"STATUS", ".toml", ".json", ".safetensors", ".npy"}) {
     data::remove_asides(path_, ending, files);
   }
-  for (const std::string& folder : {file("potentials"), file("certificate")}) {
+  for (const std::string& folder : {file("potentials"), file("certificate"), file("divergence")}) {
     if (std::filesystem::is_directory(folder)) data::remove_asides(folder, ".npy", files);
   }
 }
@@ -88,13 +88,18 @@ void RunDirectory::remove_leftovers() const {
 void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
   write_arrays(file("potentials"), result.potentials);
   write_arrays(file("certificate"), result.certificate_potentials);
+  write_arrays(file("divergence"), result.self_potentials);
+  if (!result.points.empty()) {
+    const std::int64_t shape[] = {result.n.at(0), result.d.at(0)};
+    data::write_npy(file("points.npy"), result.points, shape);
+  }
   if (!result.model.empty()) {
     std::vector<data::NamedTensor> tensors;
     for (const Result::Tensor& tensor : result.model) {
       tensors.push_back({.name = tensor.name,
                          .shape = tensor.shape,
                          .values = tensor.values,
-                         .is_float64 = facts.precision == "float64"});
+                         .is_float64 = tensor.is_double || facts.precision == "float64"});
     }
     data::write_safetensors(file("model.safetensors"), tensors,
                             {{"producer", "kantor " + build_info().version}});

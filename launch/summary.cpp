@@ -53,7 +53,8 @@ std::vector<std::string> opening_lines(const Configuration& configuration, const
     sizes += concat(sizes.empty() ? "" : " x ", marginal.n());
   }
   return {
-      concat(problem.kind, ": ", sizes, " points, d = ", problem.d(), ", cost ",
+      concat(problem.kind, ": ", sizes, " points, ",
+             problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
              configuration.problem.cost, ", epsilon ", number(problem.epsilon), " (",
              small(problem.epsilon / problem.mean_cost), " of the mean cost)"),
       concat("solver ", configuration.solver, ", ", facts.world_size,
@@ -67,11 +68,19 @@ std::vector<std::string> closing_lines(const Result& result) {
   std::vector<std::string> lines;
   if (result.objective && result.transport_cost && result.kl) {
     lines.push_back(concat("  objective      ", number(*result.objective), "  = transport_cost ",
-                           number(*result.transport_cost), " + epsilon x kl ", number(*result.kl)));
+                           number(*result.transport_cost), " + epsilon x kl ", number(*result.kl),
+                           result.marginal_penalty
+                               ? concat(" + marginal_penalty ", number(*result.marginal_penalty))
+                               : ""));
   }
   lines.push_back(concat("  dual_value     ", number(result.dual_value)));
   if (result.objective) {
     lines.push_back(gap_line(*result.objective, result.dual_value, result.epsilon));
+  }
+  if (result.divergence) {
+    lines.push_back(concat("  divergence     ", number(result.divergence->value), "  in [",
+                           number(result.divergence->lower), ", ", number(result.divergence->upper),
+                           "]"));
   }
   if (result.reference) {
     const double truth = result.reference->value;
@@ -90,6 +99,14 @@ std::vector<std::string> closing_lines(const Result& result) {
     time += concat(", ", result.iterations, " iterations");
   }
   lines.push_back(time);
+  if (!result.iterations_per_step.empty()) {
+    std::string counts;
+    for (const std::int64_t each : result.iterations_per_step) {
+      counts += concat(counts.empty() ? "" : " + ", each);
+    }
+    lines.push_back(concat("  solves         ", result.iterations_per_step.size(), ": ", counts,
+                           " iterations"));
+  }
   if (!result.profile.empty()) lines.push_back(profile_line(result));
   return lines;
 }
@@ -100,6 +117,13 @@ std::string not_converged_line(const Result& result, const Configuration& config
                   " > solver.neural.gap_tolerance ", number(configuration.neural.gap_tolerance),
                   "; in a new --out, raise solver.neural.steps or .batch (or "
                   ".certificate_iterations)");
+  }
+  for (std::size_t k = 0; k + 1 < result.converged_per_step.size(); ++k) {
+    if (result.converged_per_step[k]) continue;
+    return concat("not converged: step ", k + 1, " of ", result.converged_per_step.size(),
+                  " did not reach its tolerance in solver.sinkhorn.max_iterations ",
+                  configuration.sinkhorn.max_iterations,
+                  "; in a new --out, raise it, problem.epsilon or solver.progot.first_tolerance");
   }
   double error = 0;
   for (const double each : result.marginal_error) error = std::max(error, each);

@@ -8,12 +8,12 @@
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "solvers/neural/potential.hpp"
+#include "solvers/problem/entropic_map.hpp"
+#include "solvers/progot/progot_model.hpp"
 
 namespace kantor {
 
 namespace {
-
-using kernels::CostKind;
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
@@ -50,81 +50,106 @@ void check_shapes(const Problem& problem, const StoredRun& run, int marginal,
                              problem.n(k), " points of ", problem.marginals[k].name()));
     }
   }
-}
-
-/// grad h(v) = sign(v) |v|^(q - 1), coordinatewise; with the conjugate exponent its inverse.
-double power_gradient(double v, double q) { return std::copysign(std::pow(std::abs(v), q - 1), v); }
-
-/// What a point moves to, from the plan's averages over the other marginal.
-/// pnorm: x - grad h*( sum_j w_j grad h(x - y_j) ), one point at a time; the others: sum_j w_j y_j.
-std::vector<double> pnorm_map(std::span<const double> x, std::span<const double> other,
-                              std::int64_t d, std::span<const double> weights, double p) {
-  std::vector<double> gradient(index(d), 0.0);
-  for (std::size_t j = 0; j < weights.size(); ++j) {
-    if (weights[j] == 0) continue;
-    for (std::int64_t k = 0; k < d; ++k) {
-      gradient[index(k)] +=
-          weights[j] * power_gradient(x[index(k)] - other[j * index(d) + index(k)], p);
-    }
+  if (!run.self_potential.empty() &&
+      static_cast<std::int64_t>(run.self_potential.size()) != problem.n(index(marginal))) {
+    throw DataError(concat("the stored self-potential of marginal ", marginal, " has ",
+                           run.self_potential.size(), " values; expected ",
+                           problem.n(index(marginal))));
   }
-  std::vector<double> target(x.begin(), x.end());
-  for (std::int64_t k = 0; k < d; ++k)
-    target[index(k)] -= power_gradient(gradient[index(k)], p / (p - 1));
-  return target;
 }
+
+/// Through all maps of the run, or back through the last plan.
+Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int marginal,
+                           std::span<const double> points, Context& context) {
+  const progot::Model model = progot::restore_model(run.model_json, run.model, problem);
+  std::vector<double> at(points.begin(), points.end());
+  if (marginal == 0) {
+    auto [map, potential] = progot::transport(model, problem, std::move(at), context.pool);
+    return {.potential = std::move(potential), .map = std::move(map)};
+  }
+  if (static_cast<std::int64_t>(run.points.size()) != problem.n(0) * problem.d()) {
+    throw DataError(concat("the stored points.npy does not have the ", problem.n(0), " x ",
+                           problem.d(), " numbers of ", problem.marginals[0].name()));
+  }
+  auto [map, potential] = progot::transport_back(model, problem, run.points, run.potentials[0],
+                                                 std::move(at), context.pool);
+  return {.potential = std::move(potential), .map = std::move(map)};
+}
+
+/// @throws DataError for a point of length 0.
+void to_directions(std::span<double> points, std::int64_t d) {
+  for (std::size_t i = 0; i < points.size(); i += index(d)) {
+    if (data::to_unit_length(points.subspan(i, index(d)))) continue;
+    throw DataError(concat("point ", i / index(d),
+                           " holds zeros alone and has no direction, which cost \"cosine\" needs"));
+  }
+}
+
+/// A marginal to average over. Points are centred.
+struct Target {
+  std::vector<double> points;       ///< [m, D]
+  std::vector<double> log_weights;  ///< [m]
+
+  Target(const Problem& problem, std::size_t marginal) {
+    const data::Marginal& from = problem.marginals[marginal];
+    points.resize(index(from.n() * problem.d()));
+    from.read_range<double>(0, from.n(), problem.centre, points.data());
+    for (const double weight : from.weights()) log_weights.push_back(std::log(weight));
+  }
+  kernels::Points<double> view(std::int64_t d) const {
+    return {points.data(), static_cast<std::int64_t>(log_weights.size()), d};
+  }
+};
 
 }  // namespace
 
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context) {
+  KANTOR_CHECK(!problem.cost_matrix, "a matrix of costs says nothing of new points");
   check_shapes(problem, run, marginal, points);
+  if (progot::is_progot_model(run.model_json)) {
+    return evaluate_progot(problem, run, marginal, points, context);
+  }
   const std::int64_t d = problem.d();
-  const std::size_t other = marginal == 0 ? 1 : 0;
-  const data::Marginal& target = problem.marginals[other];
-  const std::int64_t m = target.n();
+  const std::size_t own = index(marginal);
+  const std::size_t other = 1 - own;
   const auto num_points = static_cast<std::int64_t>(points.size()) / d;
 
-  std::vector<double> x(points.begin(), points.end());  // centred
+  std::vector<double> directions(points.begin(), points.end());  // the points, but for cosine
+  if (problem.has_unit_points) to_directions(directions, d);
+  std::vector<double> x = directions;  // centred
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= problem.centre[i % index(d)];
-  std::vector<double> y(index(m * d));  // centred
-  target.read_range<double>(0, m, problem.centre, y.data());
-  std::vector<double> log_b;
-  for (const double weight : target.weights()) log_b.push_back(std::log(weight));
-
-  const auto cost = kernels::streamed_cost<double>(problem.cost, {x.data(), num_points, d},
-                                                   {y.data(), m, d}, problem.centre);
-  const kernels::Reduction<double> reduction{*cost, log_b, run.potentials[other], problem.epsilon};
+  const kernels::Points<double> at{x.data(), num_points, d};
+  const Target target(problem, other);
+  const auto cost =
+      kernels::streamed_cost<double>(problem.cost, at, target.view(d), problem.centre);
+  const kernels::Reduction<double> reduction{*cost, target.log_weights, run.potentials[other],
+                                             problem.epsilon};
   Evaluation result;
   result.potential.resize(index(num_points));
-  const bool has_mean_map =
-      problem.cost.kind != CostKind::euclidean && problem.cost.kind != CostKind::pnorm;
-  if (has_mean_map) {
-    result.map.resize(x.size());
-    kernels::soft_min_averages<double>(reduction, y, d, context.pool, result.potential, result.map);
-    for (std::size_t i = 0; i < result.map.size(); ++i)
-      result.map[i] += problem.centre[i % index(d)];
+  if (has_entropic_map(problem.cost.kind) && !problem.has_unit_points) {
+    std::vector<double> moves = mean_gradients<double>(reduction, problem.cost, at, target.view(d),
+                                                       context.pool, result.potential);
+    if (!run.self_potential.empty()) {
+      const Target self(problem, own);
+      const auto self_cost =
+          kernels::streamed_cost<double>(problem.cost, at, self.view(d), problem.centre);
+      std::vector<double> ignored(result.potential.size());
+      const std::vector<double> bias = mean_gradients<double>(
+          {*self_cost, self.log_weights, run.self_potential, problem.epsilon}, problem.cost, at,
+          self.view(d), context.pool, ignored);
+      for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
+    }
+    to_displacements(problem.cost, moves);
+    result.map.assign(points.begin(), points.end());
+    for (std::size_t i = 0; i < moves.size(); ++i) result.map[i] -= moves[i];
   } else {
     kernels::soft_min<double>(reduction, context.pool, result.potential);
   }
-  if (problem.cost.kind == CostKind::pnorm) {
-    std::vector<double> costs(index(m));
-    std::vector<double> weights(index(m));
-    for (std::int64_t i = 0; i < num_points; ++i) {
-      cost->costs(i, 1, costs.data());
-      for (std::size_t j = 0; j < weights.size(); ++j) {
-        weights[j] =
-            std::exp(log_b[j] + (run.potentials[other][j] - costs[j] + result.potential[index(i)]) /
-                                    problem.epsilon);
-      }
-      const auto point = std::span<const double>(x).subspan(index(i * d), index(d));
-      const std::vector<double> moved = pnorm_map(point, y, d, weights, problem.cost.p);
-      for (std::int64_t k = 0; k < d; ++k) {
-        result.map.push_back(moved[index(k)] + problem.centre[index(k)]);
-      }
-    }
-  }
+  const double rho = marginal == 0 ? problem.rho.x : problem.rho.y;
+  for (double& value : result.potential) value *= damping(rho, problem.epsilon);
   if (marginal == 0 && !run.model_json.empty())
-    result.potential = network_potential(problem, run, points);
+    result.potential = network_potential(problem, run, directions);
   return result;
 }
 

@@ -16,8 +16,10 @@ namespace kantor {
 /// What `kantor eval` reads back from a run directory.
 struct StoredRun {
   std::vector<std::vector<double>> potentials;  ///< potentials/i.npy
-  std::string model_json;                       ///< model.json, "" without a network
-  std::vector<Result::Tensor> model;            ///< model.safetensors
+  std::vector<double> self_potential = {};      ///< divergence/i.npy: the map is debiased by it
+  std::vector<double> points = {};              ///< points.npy [n, D], progot only
+  std::string model_json = {};                  ///< model.json, "" without a model
+  std::vector<Result::Tensor> model = {};       ///< model.safetensors
 };
 
 struct Evaluation {
@@ -28,9 +30,13 @@ struct Evaluation {
 /// @param marginal which marginal the points belong to (0 or 1): its potential, and the map to the
 /// other one.
 /// @param points   [K, D] row-major.
-/// The potential is the network's where there is one for this marginal, else the c-transform of the
-/// other marginal's stored potential; the map averages over the other marginal (Pooladian &
-/// Niles-Weed 2021).
+/// A run of ProgOT takes points of marginal 0 through all its maps; the potential is the last
+/// step's where they are by then. Points of marginal 1 are averaged back by the last plan. Other
+/// runs: The potential is the network's where there is one for this marginal, else the c-transform
+/// of the other marginal's stored potential (times rho / (rho + epsilon) for a penalised one); the
+/// map averages over the other marginal (Pooladian & Niles-Weed 2021).
+/// With a self-potential of this marginal the map is debiased: x - grad h*( grad f(x) - grad
+/// f_self(x) ).
 /// @throws DataError if shapes do not fit the run.
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context);

@@ -7,6 +7,8 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/neural/neural_eot.hpp"
+#include "solvers/problem/gaussian.hpp"
+#include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
 namespace kantor {
@@ -36,6 +38,13 @@ constexpr std::array kSolvers = {
           [](const Configuration& c, const Problem& p, const Context& context) {
             return sinkhorn::bytes_per_rank(c.sinkhorn, p, context);
           }},
+    Entry{"eot", "progot",
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return progot::solve(c.progot, c.sinkhorn, p, context);
+          },
+          [](const Configuration& c, const Problem& p, const Context& context) {
+            return progot::bytes_per_rank(c.progot, c.sinkhorn, p, context);
+          }},
 };
 
 const Entry& entry_of(const Configuration& configuration) {
@@ -48,20 +57,73 @@ const Entry& entry_of(const Configuration& configuration) {
                            "\""));
 }
 
+/// What needs points cannot have a matrix.
+void check_matrix(const Configuration& configuration) {
+  if (configuration.solver != "sinkhorn") {
+    throw ConfigError(concat("problem.cost = \"matrix\" has no points, which solver.name = \"",
+                             configuration.solver, "\" needs; use solver.name = \"sinkhorn\""));
+  }
+  if (configuration.sinkhorn.divergence) {
+    throw ConfigError(
+        "solver.sinkhorn.divergence needs costs within each marginal, which problem.cost = "
+        "\"matrix\" "
+        "does not give; leave it out");
+  }
+  if (configuration.sinkhorn.storage == "streamed") {
+    throw ConfigError(
+        "solver.sinkhorn.storage = \"streamed\" makes costs from points, but problem.cost = "
+        "\"matrix\" "
+        "has none; use \"auto\"");
+  }
+}
+
+/// Keys of one table that another one does not go with.
+void check_together(const Configuration& configuration) {
+  if (!configuration.problem.rho.is_balanced() && configuration.solver != "sinkhorn") {
+    throw ConfigError(concat("problem.rho is given, but solver.name = \"", configuration.solver,
+                             "\" holds both marginals exactly; use solver.name = \"sinkhorn\""));
+  }
+  if (configuration.problem.cost == "matrix") check_matrix(configuration);
+  if (configuration.solver == "progot" && configuration.problem.cost == "cosine") {
+    throw ConfigError(
+        "solver.name = \"progot\" moves points along entropic maps, and problem.cost = \"cosine\" "
+        "has "
+        "none; use sinkhorn, or half_sqeuclidean of points of unit length");
+  }
+  if (configuration.solver != "sinkhorn") return;
+  const std::string& cost = configuration.problem.cost;
+  if (configuration.sinkhorn.warm_start == "gaussian" &&
+      (cost == "matrix" || !has_gaussian_form(cost_kind(cost)))) {
+    throw ConfigError(
+        concat("solver.sinkhorn.warm_start = \"gaussian\" is known for sqeuclidean, "
+               "half_sqeuclidean, dot and cosine, not for problem.cost = \"",
+               cost, "\"; use \"subsample\""));
+  }
+  if (configuration.sinkhorn.divergence && !configuration.problem.rho.is_balanced()) {
+    throw ConfigError(
+        "solver.sinkhorn.divergence is of marginals that are held exactly; leave out problem.rho, "
+        "or "
+        "the divergence");
+  }
+}
+
 /// [solver]: the name, beside the tables of the solvers.
 struct SolverTable {
   std::string name = "neural";
   neural::NeuralConfig neural;
   sinkhorn::SinkhornConfig sinkhorn;
+  progot::ProgotConfig progot;
 
   void describe(config::Fields& fields) {
-    fields.add_choice("name", name, {"neural", "sinkhorn"}, "which solver runs");
+    fields.add_choice("name", name, {"neural", "sinkhorn", "progot"}, "which solver runs");
     fields.add_struct("neural", neural, "one potential network on the semi-dual");
     fields.add_struct("sinkhorn", sinkhorn, "sharded log-domain Sinkhorn");
+    fields.add_struct("progot", progot, "Sinkhorn solves between which the source moves");
   }
   void check() const {
     neural.check();
     sinkhorn.check();
+    progot.check();
   }
 };
 
@@ -75,8 +137,11 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
   configuration.solver = solvers.name;
   configuration.neural = solvers.neural;
   configuration.sinkhorn = solvers.sinkhorn;
+  configuration.progot = solvers.progot;
   configuration.run = config::read<RunConfig>(given, "run", resolved);
   entry_of(configuration);
+  check_together(configuration);
+  if (configuration.solver == "progot") progot::check_cost(cost_kind(configuration.problem.cost));
   return configuration;
 }
 
@@ -89,12 +154,12 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   Result result = entry_of(configuration).solve(configuration, problem, context);
   result.kind = problem.kind;
   result.solver = configuration.solver;
-  result.cost = cost_name(problem.cost.kind);
+  result.cost = cost_name(problem);
   result.epsilon = problem.epsilon;
   result.epsilon_relative = problem.epsilon / problem.mean_cost;
   for (const data::Marginal& marginal : problem.marginals) {
     result.n.push_back(marginal.n());
-    result.d.push_back(marginal.d());
+    if (!problem.cost_matrix) result.d.push_back(marginal.d());
   }
   result.reference = problem.reference;
   result.seconds.total = monotonic_seconds() - start;
@@ -105,9 +170,10 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
                           Context& context) {
   return concat(
       problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-      " points, d = ", problem.d(), ", cost ", cost_name(problem.cost.kind), ", epsilon ",
-      format_number(problem.epsilon), " (", format_number(problem.epsilon / problem.mean_cost),
-      " of the mean cost)\n", context.world.size(), " ranks (", context.world.backend_name(), "), ",
+      " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
+      cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
+      format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
+      context.world.size(), " ranks (", context.world.backend_name(), "), ",
       context.pool.num_threads(), " threads each, ", context.run.precision, ", about ",
       format_bytes(entry_of(configuration).bytes_per_rank(configuration, problem, context)),
       " per rank");

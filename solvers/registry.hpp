@@ -8,6 +8,7 @@
 #include "runtime/config/value.hpp"
 #include "solvers/neural/neural_config.hpp"
 #include "solvers/problem/problem.hpp"
+#include "solvers/progot/progot_config.hpp"
 #include "solvers/result.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 
@@ -20,6 +21,7 @@ struct Configuration {
   std::string solver = "neural";
   neural::NeuralConfig neural;
   sinkhorn::SinkhornConfig sinkhorn;
+  progot::ProgotConfig progot;
 };
 
 /// Reads [problem], [solver], [run]; `resolved` receives every value with its origin.

@@ -41,9 +41,35 @@ struct Seconds {
   double total = 0;
 };
 
+/// How spread out a plan is, and, if both marginals have as many points, how near the identity.
+struct PlanShape {
+  double entropy = 0;                             ///< - sum P log P, of the rounded plan
+  std::optional<double> normalised_entropy = {};  ///< entropy / log n - 1
+  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii; rows exact, not rounded
+  std::optional<double> identity_kl = {};  ///< sum_i a_i log(a_i / P_ii), if the weights agree
+};
+
+/// The last solve of ProgOT, between the moved cloud and the target, at an epsilon of its own.
+struct LastStep {
+  double epsilon = 0;
+  double transport_cost = 0;  ///< of the same rounded plan, at the costs of the moved cloud
+  double objective = 0;       ///< upper and
+  double dual_value = 0;      ///< lower bound of this step's optimum
+};
+
+/// Sinkhorn divergence: OT(mu, nu) - (OT(mu, mu) + OT(nu, nu)) / 2.
+struct Divergence {
+  double value = 0;  ///< of the dual values
+  double lower = 0;  ///< lower <= the divergence <= upper
+  double upper = 0;
+  double xx = 0;  ///< OT(mu, mu), dual value
+  double yy = 0;
+  std::vector<std::int64_t> iterations;  ///< of xx and yy
+};
+
 struct Result {
   std::string kind;    ///< "eot"
-  std::string solver;  ///< "neural", "sinkhorn"
+  std::string solver;  ///< "neural", "sinkhorn", "progot"
   std::string cost;
   double epsilon = 0;
   double epsilon_relative = 0;  ///< epsilon / mean cost
@@ -52,12 +78,28 @@ struct Result {
   std::optional<double> objective;  ///< transport_cost + epsilon kl, of the rounded plan
   std::optional<double> transport_cost;
   std::optional<double> kl;
+  std::optional<double> mass;  ///< unbalanced: of the plan
+  /// Unbalanced: rho_x KL(P1 | a) + rho_y KL(P^T1 | b), part of the objective.
+  std::optional<double> marginal_penalty;
   double dual_value = 0;  ///< of the solver's own potentials
   std::vector<double> marginal_error;
   std::optional<bool> converged;
   std::int64_t iterations = 0;
+  /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
+  std::optional<std::int64_t> fallback_iterations;
   Seconds seconds;
   std::optional<Reference> reference;
+  std::optional<PlanShape> shape;
+  std::optional<Divergence> divergence;
+
+  // progot: one entry per solve
+  std::vector<double> epsilons;
+  std::vector<double> alphas;
+  std::vector<std::int64_t> iterations_per_step;
+  std::vector<bool> converged_per_step;
+  std::optional<LastStep> last_step;
+  /// [n, d] row-major: the moved cloud that the last solve started from. Whole on rank 0.
+  std::vector<double> points;
 
   // neural
   std::optional<std::int64_t> steps;
@@ -73,6 +115,8 @@ struct Result {
   /// One per marginal, input order, gauge sum_i a_i f_i = 0. Whole on rank 0, empty elsewhere.
   std::vector<std::vector<double>> potentials;
   std::vector<std::vector<double>> certificate_potentials;
+  /// With divergence: of each marginal against itself. Whole on rank 0, empty elsewhere.
+  std::vector<std::vector<double>> self_potentials;
 
   /// Networks, if the solver has any: flat list of named tensors, and their structure as JSON text
   /// (model.json).
@@ -80,6 +124,7 @@ struct Result {
     std::string name;
     std::vector<std::int64_t> shape;
     std::vector<double> values;
+    bool is_double = false;  ///< stored so, whatever run.precision is
   };
   std::vector<Tensor> model;
   std::string model_json;

@@ -10,6 +10,8 @@
 #include "runtime/checkpoint/describe.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "runtime/data/npy.hpp"
+#include "runtime/data/row_sources.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -94,7 +96,12 @@ Description describe_problem(const std::string& path) {
                  ? concat(problem.epsilon.value)
                  : concat(problem.epsilon.scale, " of the ", problem.epsilon.relative,
                           problem.epsilon.relative == "mean" ? "" : " deviation", " of the cost")));
-  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
+  if (!problem.cost_file.empty()) {
+    const auto costs = data::open_npy(problem.cost_file);
+    lines.push_back(labelled("costs", concat(printable(problem.cost_file), ": ", costs->num_rows(),
+                                             " x ", costs->num_dims())));
+  }
+  for (std::size_t i = 0; i < problem.marginals.size() && problem.cost_file.empty(); ++i) {
     const data::Marginal marginal = data::load_marginal(problem.marginals[i]);
     const double numbers = static_cast<double>(marginal.n()) * static_cast<double>(marginal.d());
     lines.push_back(

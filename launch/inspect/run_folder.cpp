@@ -125,9 +125,11 @@ void describe_plan_of_run(const fs::path& folder,
     lines.push_back(labelled("problem", concat(typed.problem.kind, ", cost ", typed.problem.cost)));
     for (std::size_t i = 0; i < typed.problem.marginals.size(); ++i) {
       const data::MarginalConfig& marginal = typed.problem.marginals[i];
-      lines.push_back(labelled(
-          concat("marginal ", i),
-          printable(marginal.generator ? "generator " + marginal.generator->name : marginal.path)));
+      lines.push_back(
+          labelled(concat("marginal ", i),
+                   printable(marginal.generator      ? "generator " + marginal.generator->name
+                             : marginal.path.empty() ? "of " + typed.problem.cost_file
+                                                     : marginal.path)));
     }
     lines.push_back(labelled("solver", concat(typed.solver, ", ", typed.run.precision)));
   } catch (const Error& error) {

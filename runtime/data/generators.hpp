@@ -13,7 +13,7 @@ namespace kantor::data {
 
 /// generator = { name = "gaussian", ... }
 struct GeneratorConfig {
-  std::string name = {};  ///< gaussian | gaussian_mixture | uniform_cube
+  std::string name = {};  ///< gaussian | gaussian_mixture | uniform_cube | random_field
   std::int64_t n = 0;
   std::int64_t d = 0;
   std::int64_t seed = 0;
@@ -26,6 +26,8 @@ struct GeneratorConfig {
   std::int64_t components = 3;  ///< gaussian_mixture: centres N(0, centre_scale^2 I), equal weights
   double centre_scale = 1;
   double component_scale = 0.3;  ///< standard deviation of each component
+  double decay = 1;              ///< random_field: amplitudes fall as 1 / frequency^decay
+  double blur = 0;  ///< random_field: standard deviation of the Gaussian kernel, in pixels
 
   void describe(config::Fields& fields);
   void check() const;

@@ -145,6 +145,9 @@ void add_generator(Fingerprint& fingerprint, const GeneratorConfig& generator) {
   fingerprint.add_values(std::span<const double>(generator.covariance));
   fingerprint.add_number(generator.centre_scale);
   fingerprint.add_number(generator.component_scale);
+  if (generator.name != "random_field") return;
+  fingerprint.add_number(generator.decay);
+  fingerprint.add_number(generator.blur);
 }
 
 }  // namespace
@@ -170,6 +173,27 @@ Marginal load_marginal(const MarginalConfig& config) {
   fingerprint.add_number(config.scale);
   return {std::move(name),    std::move(source), std::move(selection), config.scale,
           std::move(weights), config.holdout,    fingerprint.value()};
+}
+
+Marginal load_weights_alone(const MarginalConfig& config, std::int64_t n, const std::string& name,
+                            std::uint64_t content) {
+  if (config.n != 0 && config.n != n) {
+    throw DataError(concat("a marginal has n = ", config.n, ", but there are ", n, " ", name));
+  }
+  std::vector<double> weights = load_weights(config, n, {});
+  Fingerprint fingerprint;
+  fingerprint.add_text(name.substr(0, name.find(' ')));  // rows or columns
+  fingerprint.add_values(std::span<const std::uint64_t>(&content, 1));
+  fingerprint.add_values(std::span<const double>(weights));
+  std::vector<double> indices(as_size(n));
+  std::iota(indices.begin(), indices.end(), 0.0);
+  return {name,
+          memory_rows(std::move(indices), n, 1),
+          {},
+          1,
+          std::move(weights),
+          0,
+          fingerprint.value()};
 }
 
 }  // namespace kantor::data

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/data/row_sources.hpp"
 
 namespace kantor::data {
 namespace {
@@ -61,6 +62,11 @@ std::vector<double> Marginal::weights() const {
 }
 
 double Marginal::holdout() const { return holdout_; }
+
+Marginal Marginal::on_unit_sphere() const {
+  return {name_,    unit_rows(source_), selection_,  std::copysign(1.0, scale_),
+          weights_, holdout_,           fingerprint_};
+}
 
 std::uint64_t Marginal::fingerprint() const { return fingerprint_; }
 
@@ -129,6 +135,18 @@ std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::in
                                       : "-inf",
                     "; remove or replace it");
     }
+  }
+  return "";
+}
+
+std::string find_zero_row(const Marginal& marginal, std::int64_t first, std::int64_t last) {
+  std::vector<double> point(as_size(marginal.d()));
+  for (std::int64_t row = first; row < last; ++row) {
+    marginal.read(std::span<const std::int64_t>(&row, 1), {}, point.data());
+    if (to_unit_length(point)) continue;
+    return concat(
+        marginal.name(), ": row ", marginal.source_row(row),
+        " holds zeros alone and has no direction, which cost \"cosine\" needs; remove it");
   }
   return "";
 }

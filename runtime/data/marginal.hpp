@@ -27,11 +27,14 @@ struct MarginalConfig {
   double scale = 1;                  ///< multiplies the values
   std::vector<std::int64_t> rows;    ///< half-open range after selection, [first, last)
   double holdout = 0;                ///< fraction kept out of training, in [0, 1)
+  std::int64_t n = 0;                ///< points without coordinates; 0 = as many as there are
   std::optional<GeneratorConfig> generator;
 
   void describe(config::Fields& fields);
   /// @throws ConfigError: path and generator both or neither given, select without labels, ...
   void check() const;
+  /// Where points have no coordinates. @throws ConfigError: a key that is about coordinates.
+  void check_weights_alone() const;
 };
 
 /// Rows of numbers wherever they are: a mapped file, decompressed bytes, memory.
@@ -72,6 +75,8 @@ class Marginal {
   double weight(std::int64_t row) const;  ///< a_i
   std::vector<double> weights() const;    ///< [n], also when uniform
   double holdout() const;
+  /// The same points, each over its Euclidean norm (a negative scale turns them round).
+  Marginal on_unit_sphere() const;
   /// Hash of the content (whole file up to 64 MB, sampled blocks beyond) and of the selection.
   std::uint64_t fingerprint() const;
 
@@ -101,8 +106,21 @@ class Marginal {
 /// length; ConfigError: what check() refuses, a range or label that selects nothing.
 Marginal load_marginal(const MarginalConfig& config);
 
+/// Points without coordinates: D = 1, each its own index. @param n how many there are.
+/// @param name, content of where n comes from. @throws DataError: bad weights, config.n another
+/// number.
+Marginal load_weights_alone(const MarginalConfig& config, std::int64_t n, const std::string& name,
+                            std::uint64_t content);
+
 /// First row in [first, last) that holds a NaN or an infinity, as message text with row and column;
 /// empty if there is none. Callers split the range over ranks.
 std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::int64_t last);
+
+/// First row in [first, last) of length 0, as message text; empty if there is none.
+std::string find_zero_row(const Marginal& marginal, std::int64_t first, std::int64_t last);
+
+/// A point over its Euclidean norm, in place; one of zeros stays. @return whether it has a
+/// direction.
+bool to_unit_length(std::span<double> point);
 
 }  // namespace kantor::data

@@ -15,6 +15,7 @@ void MarginalConfig::describe(config::Fields& fields) {
   fields.add("scale", scale, "multiplies the values");
   fields.add("rows", rows, "half-open range [first, last) of rows, after selection");
   fields.add("holdout", holdout, "fraction kept out of training");
+  fields.add("n", n, "number of points, where problem.cost = \"matrix\"");
   fields.add_optional("generator", generator, "points from a formula, in place of a path");
 }
 
@@ -26,6 +27,8 @@ void MarginalConfig::check() const {
   if (path.empty() && !generator) {
     throw ConfigError("a marginal needs a path or a generator, and has neither");
   }
+  require(n == 0,
+          "n is for marginals of problem.cost = \"matrix\"; points bring their number with them");
   require(path.empty() || !generator, "both a path and a generator are given; keep one");
   if (generator) generator->check();
   require(key.empty() || !generator, "key belongs to a path, not to a generator");
@@ -43,6 +46,19 @@ void MarginalConfig::check() const {
                                     "] selects nothing; expected 0 <= first < last"));
   require(holdout >= 0 && holdout < 1,
           concat("holdout = ", holdout, ", expected 0 <= holdout < 1"));
+}
+
+void MarginalConfig::check_weights_alone() const {
+  const bool has_points = !path.empty() || generator || !key.empty() || !labels.empty() ||
+                          !select.empty() || !rows.empty() || scale != 1 || holdout != 0;
+  if (has_points) {
+    throw ConfigError(
+        concat("marginal ", path.empty() ? weights : path,
+               ": problem.cost = \"matrix\" knows no points; give weights, n, or nothing"));
+  }
+  if (n < 0) throw ConfigError(concat("marginal: n = ", n, ", expected the number of points"));
+  if (normalise && weights.empty())
+    throw ConfigError("marginal: normalise needs weights = \"FILE\"");
 }
 
 }  // namespace kantor::data

@@ -1,5 +1,7 @@
 #include "runtime/data/row_sources.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <utility>
 
@@ -78,7 +80,105 @@ class MatrixRows final : public RowSource {
   std::shared_ptr<const void> owner_;
 };
 
+class PartialRows final : public RowSource {
+ public:
+  PartialRows(std::vector<double> values, std::int64_t first, std::int64_t num_rows,
+              std::int64_t num_dims)
+      : values_(std::move(values)), first_(first), num_rows_(num_rows), num_dims_(num_dims) {
+    const auto size = static_cast<std::int64_t>(values_.size());
+    KANTOR_CHECK(
+        num_dims > 0 && size % num_dims == 0 && first >= 0 && first + size / num_dims <= num_rows,
+        size, " values from row ", first, " of ", num_rows, " x ", num_dims);
+  }
+
+  std::int64_t num_rows() const override { return num_rows_; }
+  std::int64_t num_dims() const override { return num_dims_; }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    gather(rows, scale, shift, values);
+  }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    gather(rows, scale, shift, values);
+  }
+
+ private:
+  template <class Out>
+  void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+              Out* values) const {
+    const std::int64_t count = static_cast<std::int64_t>(values_.size()) / num_dims_;
+    for (const std::int64_t row : rows) {
+      KANTOR_CHECK(row >= first_ && row < first_ + count, "row ", row, " is on another rank");
+      const double* from = values_.data() + (row - first_) * num_dims_;
+      for (std::int64_t k = 0; k < num_dims_; ++k) {
+        const double subtracted = shift.empty() ? 0 : shift[static_cast<std::size_t>(k)];
+        *values++ = static_cast<Out>(scale * from[k] - subtracted);
+      }
+    }
+  }
+
+  std::vector<double> values_;
+  std::int64_t first_;
+  std::int64_t num_rows_;
+  std::int64_t num_dims_;
+};
+
+class UnitRows final : public RowSource {
+ public:
+  explicit UnitRows(std::shared_ptr<const RowSource> source) : source_(std::move(source)) {}
+
+  std::int64_t num_rows() const override { return source_->num_rows(); }
+  std::int64_t num_dims() const override { return source_->num_dims(); }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    gather(rows, scale, shift, values);
+  }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    gather(rows, scale, shift, values);
+  }
+
+ private:
+  template <class Out>
+  void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+              Out* values) const {
+    const auto d = static_cast<std::size_t>(num_dims());
+    std::vector<double> row(d);
+    for (std::size_t r = 0; r < rows.size(); ++r) {
+      source_->read(rows.subspan(r, 1), 1, {}, row.data());
+      to_unit_length(row);
+      for (std::size_t k = 0; k < d; ++k) {
+        *values++ = static_cast<Out>(scale * row[k] - (shift.empty() ? 0 : shift[k]));
+      }
+    }
+  }
+
+  std::shared_ptr<const RowSource> source_;
+};
+
 }  // namespace
+
+bool to_unit_length(std::span<double> point) {
+  double largest = 0;  // divided by first: squares of tiny or huge numbers leave the range
+  for (const double value : point) largest = std::max(largest, std::abs(value));
+  if (largest == 0) return false;
+  double square = 0;
+  for (double& value : point) {
+    value /= largest;
+    square += value * value;
+  }
+  for (double& value : point) value /= std::sqrt(square);
+  return true;
+}
+
+std::shared_ptr<const RowSource> unit_rows(std::shared_ptr<const RowSource> source) {
+  return std::make_shared<UnitRows>(std::move(source));
+}
+
+std::shared_ptr<const RowSource> partial_rows(std::vector<double> values, std::int64_t first,
+                                              std::int64_t num_rows, std::int64_t num_dims) {
+  return std::make_shared<PartialRows>(std::move(values), first, num_rows, num_dims);
+}
 
 template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,

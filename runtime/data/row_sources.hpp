@@ -26,9 +26,17 @@ template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
                                              std::shared_ptr<const void> owner);
 
+/// Each row of the source over its Euclidean norm; a row of zeros stays one.
+std::shared_ptr<const RowSource> unit_rows(std::shared_ptr<const RowSource> source);
+
 /// @param values [num_rows, num_dims] row-major, kept.
 template <class T>
 std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t num_rows,
                                              std::int64_t num_dims);
+
+/// A matrix of which this rank has rows first, first + 1, .. alone; reading another is an error.
+/// @param values [count, num_dims] row-major, kept.
+std::shared_ptr<const RowSource> partial_rows(std::vector<double> values, std::int64_t first,
+                                              std::int64_t num_rows, std::int64_t num_dims);
 
 }  // namespace kantor::data

@@ -88,6 +88,13 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
 template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       ThreadPool& pool, std::span<double> f, std::span<double> column_weights) {
+  soft_min_weights<T>(reduction, row_weights, {}, pool, f, column_weights);
+}
+
+template <class T>
+void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
+                      const RowUpdate& update, ThreadPool& pool, std::span<double> f,
+                      std::span<double> column_weights) {
   Pass<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
@@ -96,6 +103,8 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
     KANTOR_CHECK(row_weights[i] >= 0, "soft-min weights: row_weights[", i, "] = ", row_weights[i],
                  ", expected a number >= 0");
   }
+  if (!update.kept.empty()) check_size("kept", update.kept.size(), pass.num_rows());
+  const bool is_plain = update.kept.empty() && update.gain == 1;
   const ColumnSums<T> columns(pass);
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::panels, workspace);
@@ -104,8 +113,11 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       block.make(first_row, count, f.data() + first_row);
       for (std::int64_t r = 0; r < count; ++r) {
-        const double weight = row_weights[at(first_row + r)];
-        scales[r] = static_cast<T>(block.sum(r) == 0 ? 0.0 : weight / block.sum(r));
+        const std::size_t i = at(first_row + r);
+        const bool is_absent = block.sum(r) == 0 || row_weights[i] == 0;
+        const double moved =
+            is_plain || is_absent ? 1 : std::exp((update.of(i, f[i]) - f[i]) / pass.epsilon());
+        scales[r] = static_cast<T>(is_absent ? 0.0 : row_weights[i] * moved / block.sum(r));
       }
       pass.kernels().add_columns(block.block(), pass.columns(), scales, sums);
     });
@@ -150,13 +162,15 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
   columns.write(column_weights);
 }
 
-#define KANTOR_SOFT_MIN(T)                                                                  \
-  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);              \
-  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,    \
-                                  ThreadPool&, std::span<double>, std::span<double>);       \
-  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&, \
-                                 std::span<double>, std::span<double>);                     \
-  template void plan_column_weights(const Reduction<T>&, std::span<const double>,           \
+#define KANTOR_SOFT_MIN(T)                                                                       \
+  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);                   \
+  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,         \
+                                  ThreadPool&, std::span<double>, std::span<double>);            \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&,      \
+                                 std::span<double>, std::span<double>);                          \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, const RowUpdate&, \
+                                 ThreadPool&, std::span<double>, std::span<double>);             \
+  template void plan_column_weights(const Reduction<T>&, std::span<const double>,                \
                                     std::span<const double>, ThreadPool&, std::span<double>);
 KANTOR_SOFT_MIN(float)
 KANTOR_SOFT_MIN(double)

@@ -51,6 +51,26 @@ template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       ThreadPool& pool, std::span<double> f, std::span<double> column_weights);
 
+/// How a potential follows its soft minimum: f'_i = kept_i + gain f_i (momentum, unbalanced
+/// marginals).
+struct RowUpdate {
+  std::span<const double> kept = {};  ///< [N], or empty for 0
+  double gain = 1;
+
+  double of(std::size_t i, double soft_minimum) const {
+    return (kept.empty() ? 0.0 : kept[i]) + gain * soft_minimum;
+  }
+};
+
+/// The same for the plan of the updated potential, whose rows are no longer normalised:
+/// column_j = sum_i row_i exp((f'_i - f_i) / eps) S_ij. An exponential beyond T makes it infinite
+/// or NaN.
+/// @param[out] f [N] soft minima, not yet updated.
+template <class T>
+void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
+                      const RowUpdate& update, ThreadPool& pool, std::span<double> f,
+                      std::span<double> column_weights);
+
 /// Backward, for row weights known only after the forward pass (cotangents of any sign):
 /// column_j = sum_i row_i b_j exp((f_i + g_j - C_ij) / eps), with ANY given f (not only the soft
 /// minimum). Rows with f = +inf or weight 0 contribute nothing.

@@ -118,10 +118,29 @@ CostStatistics streamed(const Problem& problem, Context& context) {
   return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
 }
 
+/// Costs from a file: rows are shared by the ranks.
+CostStatistics from_file(const Problem& problem, Communicator& world) {
+  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
+  const std::vector<double> b = problem.marginals[1].weights();
+  std::vector<double> row(b.size());
+  std::vector<double> totals(2, 0.0);
+  for (std::int64_t i = share.first; i < share.last; ++i) {
+    problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
+    const double a = problem.marginals[0].weight(i);
+    const double mean = dot(b, row);
+    for (double& cost : row) cost *= cost;
+    totals[0] += a * mean;
+    totals[1] += a * dot(b, row);
+  }
+  world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
+  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+}
+
 }  // namespace
 
 CostStatistics cost_statistics(const Problem& problem, bool with_standard_deviation,
                                Context& context) {
+  if (problem.cost_matrix) return from_file(problem, context.world);
   switch (problem.cost.kind) {
     case CostKind::sqeuclidean:
       return of_square(problem, with_standard_deviation, context.world);

@@ -5,10 +5,13 @@
 #include <span>
 
 #include "distributed/shards.hpp"
+#include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/moments.hpp"
+#include "runtime/data/row_sources.hpp"
 #include "solvers/problem/closed_forms.hpp"
+#include "solvers/problem/cost_file.hpp"
 #include "solvers/problem/cost_statistics.hpp"
 
 namespace kantor {
@@ -24,10 +27,14 @@ constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeucl
                                CostName{"dot", kernels::CostKind::dot},
                                CostName{"euclidean", kernels::CostKind::euclidean},
                                CostName{"pnorm", kernels::CostKind::pnorm}};
+constexpr const char* kCosine = "cosine";
+constexpr const char* kMatrix = "matrix";
 
 std::vector<std::string> cost_names() {
   std::vector<std::string> names;
   for (const CostName& cost : kCosts) names.emplace_back(cost.name);
+  names.emplace_back(kCosine);
+  names.emplace_back(kMatrix);
   return names;
 }
 
@@ -62,6 +69,27 @@ void describe_epsilon(config::Fields& fields, EpsilonConfig& epsilon) {
   fields.resolve_raw("epsilon", {resolved, given->origin, ""});
 }
 
+/// One penalty for both marginals, or one each; not given = both held exactly.
+void describe_rho(config::Fields& fields, Penalty& rho) {
+  constexpr const char* kMeaning =
+      "KL penalty of the marginals: one number, or [rho of x, rho of y]; inf = held exactly";
+  const config::Value* given = fields.raw("rho", kMeaning);
+  if (given == nullptr) {
+    fields.resolve_raw("rho", {rho.x, "default", ""});
+    return;
+  }
+  const std::string where = fields.where("rho");
+  if (const auto* both = std::get_if<config::Array>(&given->data)) {
+    if (both->size() != 2) {
+      throw ConfigError(concat(where, " has ", both->size(), " numbers; expected ", kMeaning));
+    }
+    rho.x = config::as_any_number((*both)[0], where, kMeaning);
+    rho.y = config::as_any_number((*both)[1], where, kMeaning);
+  } else {
+    rho.x = rho.y = config::as_any_number(*given, where, kMeaning);
+  }
+}
+
 void check_dimensions(const std::vector<data::Marginal>& marginals) {
   const std::int64_t d = marginals.front().d();
   for (const data::Marginal& marginal : marginals) {
@@ -80,6 +108,21 @@ void check_finite(const std::vector<data::Marginal>& marginals, const Communicat
     const std::string found = data::find_nonfinite(marginal, share.first, share.last);
     if (!found.empty()) throw DataError(found);
   }
+}
+
+/// The same for vectors that have a direction.
+void check_directions(const std::vector<data::Marginal>& marginals, const Communicator& world) {
+  for (const data::Marginal& marginal : marginals) {
+    const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+    const std::string found = data::find_zero_row(marginal, share.first, share.last);
+    if (!found.empty()) throw DataError(found);
+  }
+}
+
+void check_finite_costs(const Problem& problem, const Communicator& world) {
+  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
+  const std::string found = find_nonfinite_cost(problem, share.first, share.last);
+  if (!found.empty()) throw DataError(found);
 }
 
 /// Ranks that see different files would train on nonsense.
@@ -110,9 +153,34 @@ std::vector<double> mean_of(const data::Marginal& marginal, Communicator& world)
   return mean;
 }
 
+/// The midpoint of the means.
+void set_centre(Problem& problem) {
+  problem.centre.resize(static_cast<std::size_t>(problem.d()));
+  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
+    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
+  }
+}
+
+/// Mean cost, and epsilon by its rule.
+void set_epsilon(Problem& problem, Context& context) {
+  const EpsilonConfig& rule = problem.epsilon_rule;
+  const bool needs_std = rule.relative == "std";
+  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
+  problem.mean_cost = statistics.mean;
+  if (rule.relative.empty()) return;
+  const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
+  problem.epsilon = rule.scale * scale;
+  if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
+    fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
+                                                 rule.relative, " of the cost, which is ", scale,
+                                                 " here; give a positive number instead")));
+  }
+}
+
 }  // namespace
 
 kernels::CostKind cost_kind(const std::string& name) {
+  if (name == kCosine) return kernels::CostKind::half_sqeuclidean;  // of unit vectors
   for (const CostName& cost : kCosts) {
     if (name == cost.name) return cost.kind;
   }
@@ -126,11 +194,18 @@ std::string cost_name(kernels::CostKind kind) {
   throw ValueError("unknown cost");
 }
 
+std::string cost_name(const Problem& problem) {
+  if (problem.cost_matrix) return kMatrix;
+  return problem.has_unit_points ? kCosine : cost_name(problem.cost.kind);
+}
+
 void ProblemConfig::describe(config::Fields& fields) {
   fields.add_choice("kind", kind, {"eot"}, "entropic optimal transport between two marginals");
   fields.add_choice("cost", cost, cost_names(), "c(x, y)");
   fields.add("p", p, "exponent of pnorm");
+  fields.add_path("cost_file", cost_file, "of cost \"matrix\": .npy of all costs, [n, m]");
   describe_epsilon(fields, epsilon);
+  describe_rho(fields, rho);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
 }
 
@@ -142,53 +217,81 @@ void ProblemConfig::check() const {
     throw ConfigError(
         concat("problem.epsilon.scale is ", epsilon.scale, "; expected a positive number"));
   }
+  for (const double each : {rho.x, rho.y}) {
+    if (!(each > 0)) {
+      throw ConfigError(concat("problem.rho is ", each,
+                               "; expected a positive number, or inf for an exact marginal"));
+    }
+  }
   if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
     throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
   }
-  if (marginals.size() != 2) {
+  const bool is_matrix = cost == kMatrix;
+  if (is_matrix != !cost_file.empty()) {
+    throw ConfigError(is_matrix
+                          ? "problem.cost = \"matrix\" needs problem.cost_file = \"C.npy\""
+                          : "problem.cost_file is given; set problem.cost = \"matrix\" to use it");
+  }
+  if (marginals.size() != 2 && !(is_matrix && marginals.empty())) {
     throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
                              marginals.size(), " are given"));
   }
-  for (const data::MarginalConfig& marginal : marginals) marginal.check();
+  for (const data::MarginalConfig& marginal : marginals) {
+    is_matrix ? marginal.check_weights_alone() : marginal.check();
+  }
 }
 
 Problem load_problem(const ProblemConfig& config, Context& context) {
   Communicator& world = context.world;
   Problem problem;
   problem.kind = config.kind;
-  problem.cost = {cost_kind(config.cost), config.p};
+  if (config.cost != kMatrix) problem.cost = {cost_kind(config.cost), config.p};
+  problem.rho = config.rho;
   together(world, "loading the marginals", [&] {
+    if (config.cost == kMatrix) return load_cost_file(config, problem);
     for (const data::MarginalConfig& marginal : config.marginals) {
       problem.marginals.push_back(data::load_marginal(marginal));
     }
     check_dimensions(problem.marginals);
   });
   check_same_data(problem.marginals, world);
-  together(world, "checking the values", [&] { check_finite(problem.marginals, world); });
+  together(world, "checking the values", [&] {
+    if (problem.cost_matrix) return check_finite_costs(problem, world);
+    check_finite(problem.marginals, world);
+    if (config.cost == kCosine) check_directions(problem.marginals, world);
+  });
+  if (config.cost == kCosine) {
+    problem.has_unit_points = true;
+    for (data::Marginal& marginal : problem.marginals) marginal = marginal.on_unit_sphere();
+  }
 
   for (const data::Marginal& marginal : problem.marginals) {
     problem.means.push_back(mean_of(marginal, world));
   }
-  problem.centre.resize(static_cast<std::size_t>(problem.d()));
-  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
-    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
-  }
-
-  const bool needs_std = config.epsilon.relative == "std";
-  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
-  problem.mean_cost = statistics.mean;
+  set_centre(problem);
   problem.epsilon = config.epsilon.value;
-  if (!config.epsilon.relative.empty()) {
-    const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
-    problem.epsilon = config.epsilon.scale * scale;
-    if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
-      fail_alike(world, ConfigError(concat("problem.epsilon is relative to the ",
-                                           config.epsilon.relative, " of the cost, which is ",
-                                           scale, " here; give a positive number instead")));
-    }
-  }
+  problem.epsilon_rule = config.epsilon;
+  set_epsilon(problem, context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
+}
+
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context) {
+  const data::Marginal& first = problem.marginals[0];
+  const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
+  Problem moved = problem;
+  moved.reference.reset();
+  moved.marginals[0] = {first.name() + ", moved",
+                        data::partial_rows(std::move(rows), share.first, first.n(), first.d()),
+                        {},
+                        1,
+                        first.is_weighted() ? first.weights() : std::vector<double>(),
+                        first.holdout(),
+                        first.fingerprint()};
+  moved.means[0] = mean_of(moved.marginals[0], context.world);
+  set_centre(moved);
+  if (!problem.epsilon_rule.relative.empty()) set_epsilon(moved, context);
+  return moved;
 }
 
 }  // namespace kantor

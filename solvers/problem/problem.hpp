@@ -3,7 +3,10 @@
 // A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D
 // dimensions.
 
+#include <cmath>
 #include <cstdint>
+#include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,12 +26,28 @@ struct EpsilonConfig {
   double scale = 0.05;
 };
 
+/// What a marginal that is not the given one costs: rho KL(P1 | a) for x, alike for y, with
+/// KL(p | q) = sum p log(p / q) - p + q; infinite = held exactly.
+struct Penalty {
+  double x = std::numeric_limits<double>::infinity();
+  double y = std::numeric_limits<double>::infinity();
+
+  bool is_balanced() const { return std::isinf(x) && std::isinf(y); }
+  bool is_free() const { return !std::isinf(x) && !std::isinf(y); }  ///< both sides
+};
+/// Factor of the soft minimum in the update of a potential: rho / (rho + epsilon).
+inline double damping(double rho, double epsilon) {
+  return std::isinf(rho) ? 1 : rho / (rho + epsilon);
+}
+
 /// [problem]
 struct ProblemConfig {
   std::string kind = "eot";
   std::string cost = "sqeuclidean";
-  double p = 2;  ///< exponent of pnorm
+  double p = 2;           ///< exponent of pnorm
+  std::string cost_file;  ///< of cost "matrix": .npy [n, m]
   EpsilonConfig epsilon;
+  Penalty rho;
   std::vector<data::MarginalConfig> marginals;
 
   void describe(config::Fields& fields);
@@ -41,8 +60,15 @@ std::string cost_name(kernels::CostKind kind);
 struct Problem {
   std::string kind;
   kernels::Cost cost;
+  /// cosine: 1 - <x, y> / (|x| |y|) is half_sqeuclidean between the points as the marginals hold
+  /// them, on the unit sphere.
+  bool has_unit_points = false;
+  /// matrix: [N, M], where neither `cost` nor the points (indices, D = 1) say anything.
+  std::shared_ptr<const data::RowSource> cost_matrix;
   double epsilon = 0;
-  double mean_cost = 0;  ///< of the cost under the product of the marginals
+  Penalty rho;
+  EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds
+  double mean_cost = 0;        ///< of the cost under the product of the marginals
   std::vector<data::Marginal> marginals;
   std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted
   std::vector<double> centre;  ///< [D], subtracted from all points before any tile is made
@@ -52,9 +78,17 @@ struct Problem {
   std::int64_t d() const { return marginals.front().d(); }
 };
 
+/// As the configuration has it.
+std::string cost_name(const Problem& problem);
+
 /// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes
 /// the moments and resolves epsilon. Every rank throws if any rank met an error.
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
+
+/// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
+/// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
+/// @param rows [N_r, D] this rank's rows (shard_of), not centred.
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context);
 
 }  // namespace kantor

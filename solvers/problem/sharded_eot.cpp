@@ -9,6 +9,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/random/permutation.hpp"
+#include "solvers/problem/cost_file.hpp"
 
 namespace kantor {
 
@@ -43,6 +44,17 @@ std::vector<T> read_rows(const data::Marginal& marginal, std::span<const std::in
     marginal.read<T>(subset.subspan(index(first), index(last - first)), shift, points.data());
   }
   return points;
+}
+
+/// Which rows [first, last) of a subset are.
+std::vector<std::int64_t> indices_of(std::span<const std::int64_t> subset, std::int64_t first,
+                                     std::int64_t last) {
+  std::vector<std::int64_t> rows(index(last - first));
+  std::iota(rows.begin(), rows.end(), first);
+  if (!subset.empty()) {
+    for (std::int64_t& row : rows) row = subset[index(row)];
+  }
+  return rows;
 }
 
 /// Weights of the subset's rows, summing to 1.
@@ -90,6 +102,8 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
                           Context& context)
     : context_(context),
       epsilon_(problem.epsilon),
+      rho_(problem.rho),
+      d_(problem.d()),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())) {
   b_ = subset_weights(problem.marginals[1], subset.y);
@@ -97,22 +111,27 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
   log_a_ = logarithms(a_);
   log_b_ = logarithms(b_);
-  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
-  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
-
-  const kernels::Points<T> x{x_.data(), rows_.count(), problem.d()};
-  const kernels::Points<T> y{y_.data(), m(), problem.d()};
-  cost_ = kernels::streamed_cost<T>(problem.cost, x, y, problem.centre);
-  transposed_ = kernels::streamed_cost<T>(problem.cost, y, x, problem.centre);
+  if (!problem.cost_matrix) make_streamed(problem, subset);
 
   // All ranks choose alike, by the largest shard and the least free memory.
-  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T);
+  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T) *
+                       (problem.cost_matrix ? 2 : 1);  // once each way
   constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
   const double budget = context.run.deterministic == "strict"
                             ? kStrictBudget
                             : static_cast<double>(available_memory_bytes()) / 4 /
                                   static_cast<double>(context.world.local_size());
   const bool is_short = context.world.agree(bytes > budget ? 1 : 0, "memory for the costs") != 0;
+  if (problem.cost_matrix) {
+    if (is_short) {
+      fail_alike(context.world,
+                 ConfigError(concat("the costs of problem.cost_file need ", format_bytes(bytes),
+                                    " per rank, more than a quarter of the free memory (",
+                                    format_bytes(budget), " per rank); use more ranks")));
+    }
+    read_cost_file(problem, subset);
+    return;
+  }
   if (storage == Storage::materialised && is_short) {
     fail_alike(
         context.world,
@@ -128,17 +147,37 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
 }
 
 template <class T>
-void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<double> g) const {
-  transform_to_y(f, {}, 0, g, {});
+void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) {
+  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
+  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
+  cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
+  transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
+}
+
+template <class T>
+void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset) {
+  const std::vector<std::int64_t> rows = indices_of(subset.x, rows_.first, rows_.last);
+  const std::vector<std::int64_t> columns = indices_of(subset.y, 0, m());
+  std::vector<T> costs(rows.size() * columns.size());
+  read_costs<T>(problem, rows, columns, costs.data());
+  std::vector<T> transposed(costs.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    for (std::size_t j = 0; j < columns.size(); ++j) {
+      transposed[j * rows.size() + i] = costs[i * columns.size() + j];
+    }
+  }
+  cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs), rows_.count(), m());
+  transposed_ = std::make_unique<kernels::StoredCost<T>>(std::move(transposed), m(), rows_.count());
+  is_materialised_ = true;
 }
 
 template <class T>
 void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T> values,
                                    std::int64_t num_values, std::span<double> g,
-                                   std::span<double> averages) const {
+                                   std::span<double> averages, double epsilon) const {
   const std::size_t k = index(num_values);
   if (rows_.count() > 0) {
-    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon_};
+    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon};
     if (k == 0) {
       kernels::soft_min<T>(reduction, context_.pool, g);
     } else {
@@ -150,18 +189,18 @@ void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T>
   }
   // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
   std::vector<double> largest(g.begin(), g.end());
-  for (double& value : largest) value = -value / epsilon_;
+  for (double& value : largest) value = -value / epsilon;
   context_.world.all_reduce<double>(largest, ReduceOp::max, "largest exponents");
   std::vector<double> sums(g.size() + averages.size());  // [M], then [M, K]
   for (std::size_t j = 0; j < g.size(); ++j) {
-    sums[j] = std::exp(-g[j] / epsilon_ - largest[j]);
+    sums[j] = std::exp(-g[j] / epsilon - largest[j]);
     for (std::size_t v = 0; v < k; ++v) {
       sums[g.size() + j * k + v] = sums[j] * averages[j * k + v];
     }
   }
   context_.world.all_reduce<double>(sums, ReduceOp::sum, "sums of exponentials");
   for (std::size_t j = 0; j < g.size(); ++j) {
-    g[j] = -epsilon_ * (largest[j] + std::log(sums[j]));
+    g[j] = -epsilon * (largest[j] + std::log(sums[j]));
     for (std::size_t v = 0; v < k; ++v) averages[j * k + v] = sums[g.size() + j * k + v] / sums[j];
   }
 }

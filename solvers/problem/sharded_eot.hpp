@@ -48,26 +48,38 @@ class ShardedEot {
   std::int64_t m() const { return static_cast<std::int64_t>(b_.size()); }
   const Shard& rows() const { return rows_; }
   double epsilon() const { return epsilon_; }
+  const Penalty& penalty() const { return rho_; }
   bool is_materialised() const { return is_materialised_; }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 
+  kernels::Points<T> x() const { return {x_.data(), rows_.count(), d_}; }  ///< [N_r, D], centred
+  kernels::Points<T> y() const { return {y_.data(), m(), d_}; }            ///< [M, D], centred
+
   /// The reduction over y for this rank's rows. @param g [M].
-  kernels::Reduction<T> over_y(std::span<const double> g) const {
-    return {*cost_, log_b_, g, epsilon_};
+  kernels::Reduction<T> over_y(std::span<const double> g) const { return over_y(g, epsilon_); }
+  kernels::Reduction<T> over_y(std::span<const double> g, double epsilon) const {
+    return {*cost_, log_b_, g, epsilon};
   }
 
   /// g = c-transform of f over ALL x: g_j = -eps log sum_i a_i exp((f_i - C_ij) / eps). Two
   /// all-reduces.
   /// @param f      [N_r] this rank's part.
   /// @param[out] g [M], the same on every rank.
-  void transform_to_y(std::span<const double> f, std::span<double> g) const;
+  void transform_to_y(std::span<const double> f, std::span<double> g) const {
+    transform_to_y(f, g, epsilon_);
+  }
+  void transform_to_y(std::span<const double> f, std::span<double> g, double epsilon) const {
+    transform_to_y(f, {}, 0, g, {}, epsilon);
+  }
   /// The same, with averages under P(. | y_j), the plan's law of x given y: averages_jk =
   /// sum_i P(i | j) values_ik.
   /// @param values        [N_r, K] row-major.
   /// @param[out] averages [M, K], the same on every rank.
   void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
-                      std::span<double> g, std::span<double> averages) const;
+                      std::span<double> g, std::span<double> averages) const {
+    transform_to_y(f, values, num_values, g, averages, epsilon_);
+  }
 
   /// sum over all ranks of weights_i values_i. @param values [N_r].
   double expectation_x(std::span<const double> values) const;
@@ -76,8 +88,15 @@ class ShardedEot {
   std::vector<double> gather_x(std::span<const double> values) const;
 
  private:
+  void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
+                      std::span<double> g, std::span<double> averages, double epsilon) const;
+  void make_streamed(const Problem& problem, const Subset& subset);
+  void read_cost_file(const Problem& problem, const Subset& subset);
+
   Context& context_;
   double epsilon_;
+  Penalty rho_;
+  std::int64_t d_;
   std::int64_t n_;
   Shard rows_;
   std::vector<T> x_;  ///< [N_r, D], centred
@@ -88,7 +107,7 @@ class ShardedEot {
   std::vector<double> log_b_;
   bool is_materialised_ = false;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
-  std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed
+  std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
 };
 
 }  // namespace kantor

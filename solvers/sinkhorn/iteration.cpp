@@ -2,65 +2,16 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "runtime/core/error.hpp"
 #include "runtime/metrics/progress.hpp"
+#include "solvers/sinkhorn/pass.hpp"
 
 namespace kantor::sinkhorn {
 
 namespace {
-
-constexpr double kSmallestColumn = 1e-30;  // below it, exponentials that underflowed would matter
-
-/// What one pass over the pairs gives, reduced over the ranks.
-struct Pass {
-  bool stop = false;            ///< some rank was asked to stop
-  std::vector<double> f;        ///< [N_r] c-transform of g
-  std::vector<double> columns;  ///< [M] column sums of the plan of (f, g), whose rows are exact
-  double previous_error = 0;    ///< L1 error of the rows of the plan of (previous f, g)
-};
-
-template <class T>
-Pass sweep(const ShardedEot<T>& problem, std::span<const double> previous_f,
-           std::span<const double> g, Context& context) {
-  const std::span<const double> a = problem.a();
-  Pass pass;
-  pass.f.resize(a.size());
-  pass.columns.assign(g.size() + 2, 0.0);  // error and stop flag ride behind the column sums
-  if (!a.empty()) {
-    kernels::soft_min_weights<T>(problem.over_y(g), a, context.pool, pass.f,
-                                 std::span(pass.columns).first(g.size()));
-  }
-  double& error = pass.columns[g.size()];
-  for (std::size_t i = 0; i < previous_f.size(); ++i) {
-    if (a[i] > 0)
-      error += a[i] * std::abs(std::expm1((previous_f[i] - pass.f[i]) / problem.epsilon()));
-  }
-  pass.columns.back() = context.stop_requested() ? 1 : 0;
-  context.world.all_reduce<double>(pass.columns, ReduceOp::sum, "column sums");
-  pass.previous_error = pass.columns[g.size()];
-  pass.stop = pass.columns.back() > 0;
-  pass.columns.resize(g.size());
-  return pass;
-}
-
-/// g_j += eps log(b_j / column_j); the max-stabilised transform where a column has all but
-/// vanished.
-/// @return whether that was needed.
-template <class T>
-bool update_g(const ShardedEot<T>& problem, const Pass& pass, std::vector<double>& g) {
-  const std::span<const double> b = problem.b();
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    if (b[j] > 0 && !(pass.columns[j] >= kSmallestColumn && std::isfinite(pass.columns[j]))) {
-      problem.transform_to_y(pass.f, g);
-      return true;
-    }
-  }
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    if (b[j] > 0) g[j] += problem.epsilon() * std::log(b[j] / pass.columns[j]);
-  }
-  return false;
-}
 
 /// Points of zero weight do not steer the iteration; they get their potential at the end.
 template <class T>
@@ -71,68 +22,167 @@ void complete_zero_weights(const ShardedEot<T>& problem, std::span<const double>
   std::vector<double> transformed(g.size());
   problem.transform_to_y(f, transformed);
   for (std::size_t j = 0; j < g.size(); ++j) {
-    if (b[j] == 0) g[j] = transformed[j];
+    if (b[j] == 0) g[j] = damping(problem.penalty().y, problem.epsilon()) * transformed[j];
   }
 }
 
-/// g after an iteration whose error has been measured: the next f follows from it, to the bit.
-checkpoint::Snapshot snapshot(const Report& report, std::span<const double> g) {
-  checkpoint::Snapshot state;
-  state.metadata.step = report.iterations;
-  state.metadata.integers["sinkhorn.fallbacks"] = report.fallbacks;
-  state.tensors.push_back(checkpoint::make_tensor("sinkhorn.g", {std::ssize(g)}, g));
-  return state;
-}
+/// The loop's state between iterations.
+template <class T>
+class Iteration {
+ public:
+  Iteration(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
+            std::vector<double>& g, Context& context)
+      : problem_(problem),
+        stopping_(stopping),
+        momentum_(stopping.momentum, stopping.tolerance),
+        f_(f),
+        g_(g),
+        context_(context) {
+    const bool is_given = !f.empty() || problem.a().empty();
+    has_f_ = context.world.agree(is_given ? 0 : 1, "warm start") == 0;
+    if (!has_f_) f.clear();
+    is_measured_ = has_f_;
+    // Without f, momentum starts from f = 0 if g is 0 too; else from the first plain update.
+    starts_at_zero_ = std::all_of(g.begin(), g.end(), [](double value) { return value == 0; });
+    step_ = next_step();
+  }
 
-void restore(const checkpoint::Snapshot& state, Report& report, std::vector<double>& g) {
-  const std::int64_t shape[] = {std::ssize(g)};
-  g = state.values<double>("sinkhorn.g", shape);
-  report.iterations = state.metadata.step;
-  report.fallbacks = state.metadata.integer("sinkhorn.fallbacks");
-}
+  /// The pass over the pairs from (f, g): measures them, and finds the next f.
+  Pass pass() {
+    step_ = next_step();
+    return sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(),
+                 g_, context_);
+  }
+  /// Of (f, g), whether measured or not.
+  double error(const Pass& pass) const { return pass.previous_error + column_error_; }
+  bool is_measured() const { return is_measured_; }
+
+  void update(Pass& pass) {
+    const ColumnUpdate update = update_g(problem_, step_, pass, g_);
+    f_ = std::move(pass.f);
+    column_error_ = update.error;
+    has_f_ = true;
+    report.fallbacks += update.fell_back ? 1 : 0;
+    ++report.iterations;
+    is_measured_ = true;
+  }
+
+  void observe(double error) {
+    if (is_at_problem_epsilon(report.iterations - 1)) momentum_.observe(error);
+  }
+  /// Whether (f, g) was found at the epsilon of the problem.
+  bool is_at_problem_epsilon(std::int64_t iteration) const {
+    return stopping_.decay.multiple(iteration) == 1;
+  }
+
+  /// g after an iteration whose error has been measured: the next f follows from it, to the bit;
+  /// with momentum, from both. Collective.
+  checkpoint::Snapshot snapshot() const {
+    checkpoint::Snapshot state;
+    state.metadata.step = report.iterations;
+    state.metadata.integers["sinkhorn.fallbacks"] = report.fallbacks;
+    state.tensors.push_back(
+        checkpoint::make_tensor("sinkhorn.g", {std::ssize(g_)}, std::span<const double>(g_)));
+    if (stopping_.momentum.is_plain()) return state;
+    state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
+    state.metadata.numbers["sinkhorn.weight"] = step_.weight;  // of the pass that is made again
+    const std::vector<double> all_f = problem_.gather_x(f_);
+    const std::vector<double> control = momentum_.state();
+    state.tensors.push_back(
+        checkpoint::make_tensor("sinkhorn.f", {std::ssize(all_f)}, std::span(all_f)));
+    state.tensors.push_back(
+        checkpoint::make_tensor("sinkhorn.momentum", {std::ssize(control)}, std::span(control)));
+    return state;
+  }
+
+  void restore(const checkpoint::Snapshot& state) {
+    const std::int64_t shape[] = {std::ssize(g_)};
+    g_ = state.values<double>("sinkhorn.g", shape);
+    report.iterations = state.metadata.step;
+    report.fallbacks = state.metadata.integer("sinkhorn.fallbacks");
+    is_measured_ = false;
+    if (stopping_.momentum.is_plain()) return;
+    const std::int64_t rows[] = {problem_.n()};
+    const std::int64_t control[] = {MomentumControl::kStateSize};
+    const std::vector<double> all_f = state.values<double>("sinkhorn.f", rows);
+    momentum_.restore(state.values<double>("sinkhorn.momentum", control));
+    restored_weight_ = state.metadata.number("sinkhorn.weight");
+    has_f_ = state.metadata.integer("sinkhorn.has_f") != 0;
+    if (has_f_) {
+      f_.assign(all_f.begin() + problem_.rows().first, all_f.begin() + problem_.rows().last);
+    }
+  }
+
+  Report report;
+
+ private:
+  Step next_step() {
+    // What is returned is measured at the epsilon of the problem, however few iterations there
+    // were.
+    const bool is_last = report.iterations >= stopping_.max_iterations;
+    const double multiple = is_last ? 1 : stopping_.decay.multiple(report.iterations);
+    const double weight = has_f_ || starts_at_zero_ ? momentum_.weight() : 1;
+    return {multiple * problem_.epsilon(), std::exchange(restored_weight_, {}).value_or(weight)};
+  }
+
+  const ShardedEot<T>& problem_;
+  const Stopping& stopping_;
+  MomentumControl momentum_;
+  std::vector<double>& f_;
+  std::vector<double>& g_;
+  Context& context_;
+  bool has_f_ = false;
+  bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
+  bool starts_at_zero_ = false;
+  double column_error_ = 0;
+  Step step_;  ///< of the pass that is under way
+  std::optional<double> restored_weight_;
+};
 
 }  // namespace
+
+double EpsilonDecay::multiple(std::int64_t iteration) const {
+  if (start <= 1 || iteration < 0) return 1;
+  return std::max(start * std::pow(factor, static_cast<double>(iteration)), 1.0);
+}
 
 template <class T>
 Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
                std::vector<double>& g, Context& context, const char* label, Checkpoints* keep) {
   metrics::Progress progress(
       {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
-  Report report;
-  bool is_measured = !f.empty() || problem.a().empty();
-  is_measured = context.world.agree(is_measured ? 0 : 1, "warm start") == 0;
-  if (!is_measured) f.clear();
+  Iteration<T> iteration(problem, stopping, f, g, context);
+  Report& report = iteration.report;
   if (keep != nullptr && keep->restored() != nullptr) {
     together(context.world, "restoring the potentials",
-             [&] { restore(*keep->restored(), report, g); });
+             [&] { iteration.restore(*keep->restored()); });
   } else if (keep != nullptr) {
-    keep->save(snapshot(report, g));
+    keep->save(iteration.snapshot());
   }
 
   for (;;) {
     context.world.at_step(report.iterations + 1);
-    Pass pass = sweep(problem, f, g, context);
-    if (is_measured) {
-      report.marginal_error = pass.previous_error;
-      if (report.iterations == 0) report.first_error = pass.previous_error;
-      if (std::isnan(pass.previous_error)) {
+    Pass pass = iteration.pass();
+    if (iteration.is_measured()) {
+      report.marginal_error = iteration.error(pass);
+      if (report.iterations == 0) report.first_error = report.marginal_error;
+      if (std::isnan(report.marginal_error)) {
         fail_alike(context.world, NumericError(concat(label, " met NaN after ", report.iterations,
                                                       " iterations; raise problem.epsilon or use "
                                                       "run.precision = \"float64\"")));
       }
-      report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance;
+      report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance &&
+                         iteration.is_at_problem_epsilon(report.iterations - 1);
       progress.update(report.iterations, "marginal error", report.marginal_error);
       context.metrics.write(label, report.iterations, {{"marginal_error", report.marginal_error}});
       if (report.converged || report.iterations >= stopping.max_iterations) break;
+      iteration.observe(report.marginal_error);
       if (keep != nullptr && (pass.stop || keep->due(report.iterations))) {
-        keep->save(snapshot(report, g));
+        keep->save(iteration.snapshot());
       }
       if (pass.stop) throw Stopped(report.iterations);
     }
-    report.fallbacks += update_g(problem, pass, g) ? 1 : 0;
-    f = std::move(pass.f);
-    is_measured = true;
-    ++report.iterations;
+    iteration.update(pass);
   }
   context.world.at_step(0);
   complete_zero_weights(problem, f, g);

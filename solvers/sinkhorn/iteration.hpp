@@ -7,26 +7,40 @@
 #include <vector>
 
 #include "solvers/problem/sharded_eot.hpp"
+#include "solvers/sinkhorn/momentum.hpp"
 
 namespace kantor::sinkhorn {
 
+/// Iteration t works at epsilon * max(start * factor^t, 1); the potentials stay as they are.
+struct EpsilonDecay {
+  double start = 1;
+  double factor = 0.9;
+
+  double multiple(std::int64_t iteration) const;
+};
+
 struct Stopping {
-  double tolerance = 0;  ///< L1 error of the x-marginal after the g-update; 0 = never
+  double tolerance = 0;  ///< error of the marginals, see Report; 0 = never
   std::int64_t max_iterations = 0;
+  Momentum momentum = {};
+  EpsilonDecay decay = {};
 };
 
 struct Report {
   bool converged = false;
   std::int64_t iterations = 0;
   std::int64_t fallbacks = 0;  ///< iterations whose g-update needed the max-stabilised form
-  double marginal_error = 0;   ///< of the potentials returned
-  double first_error = 0;      ///< of the potentials given
+  /// Of the potentials returned, at the problem's epsilon: L1 of the x-marginal; with momentum or
+  /// penalties, plus that of the y-marginal, which is then not exact; with penalties, distances to
+  /// what the potentials ask of the marginals: a_i exp(-f_i / rho_x), b_j exp(-g_j / rho_y).
+  double marginal_error = 0;
+  double first_error = 0;  ///< of the potentials given
 };
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
-/// One pass over the pairs (one exp each) and one all-reduce of M + 2 numbers per iteration: the
+/// One pass over the pairs (one exp each) and one all-reduce of M + 4 numbers per iteration: the
 /// row sums of the plan give f and the error of the previous pair, its column sums then give g.
-/// @param[in,out] f [N_r]; empty = a cold start from g, whose error is not measured.
+/// @param[in,out] f [N_r]; empty = a start from g, whose error is not measured.
 /// @param[in,out] g [M], the same on all ranks.
 /// @param label     on the progress line and in metrics.
 /// @param keep      where the state goes and comes from, to the bit, if this loop is the solver;

@@ -25,10 +25,35 @@ double l1_distance(std::span<const double> x, std::span<const double> y) {
   return sum;
 }
 
+/// The plan follows from one matrix of costs, what it costs from another.
+class PricedCost final : public kernels::CostMatrix<double> {
+ public:
+  PricedCost(const kernels::CostMatrix<double>& plan, const kernels::CostMatrix<double>& prices)
+      : CostMatrix(plan.num_rows(), plan.num_columns()), plan_(plan), prices_(prices) {}
+
+  std::int64_t depth() const override { return plan_.depth(); }
+  void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
+                       double* points) const override {
+    plan_.prepare_columns(first_column, count, column_parts, points);
+  }
+  kernels::RowOperand<double> rows(std::int64_t first_row, std::int64_t count, double epsilon,
+                                   Workspace::Frame& frame, double* row_parts) const override {
+    return plan_.rows(first_row, count, epsilon, frame, row_parts);
+  }
+  void costs(std::int64_t first_row, std::int64_t count, double* tile) const override {
+    prices_.costs(first_row, count, tile);
+  }
+
+ private:
+  const kernels::CostMatrix<double>& plan_;
+  const kernels::CostMatrix<double>& prices_;
+};
+
 }  // namespace
 
 PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> f,
-                     std::span<const double> g, Context& context) {
+                     std::span<const double> g, Context& context,
+                     const ShardedEot<double>* prices) {
   const std::span<const double> a = problem.a();
   const std::span<const double> b = problem.b();
   const double epsilon = problem.epsilon();
@@ -49,6 +74,8 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
                           l1_distance(column_sums(problem, f, g, context), b)};
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
 
+  value.exact_f = std::move(exact_f);
+
   // The rounded plan.
   std::vector<double> scale(g.size());
   std::vector<double> missing(g.size());
@@ -57,15 +84,24 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
     missing[j] = std::max(b[j] - scale[j] * columns[j], 0.0);
   }
   const double total_missing = std::accumulate(missing.begin(), missing.end(), 0.0);
-  kernels::RoundedTotals totals;
+  const auto totals_at = [&](const kernels::Reduction<double>& reduction) {
+    return kernels::rounded_plan_totals<double>(reduction, a, scale, missing, total_missing,
+                                                context.pool);
+  };
+  std::vector<double> sums(3, 0.0);
   if (!a.empty()) {
-    totals = kernels::rounded_plan_totals<double>(problem.over_y(g), a, scale, missing,
-                                                  total_missing, context.pool);
+    const kernels::Reduction<double> reduction = problem.over_y(g);
+    const kernels::RoundedTotals totals = totals_at(reduction);
+    sums = {totals.transport_cost, totals.kl, 0};
+    if (prices != nullptr) {
+      const PricedCost priced(reduction.cost, prices->over_y(g).cost);
+      sums[2] = totals_at({priced, reduction.log_b, g, epsilon}).transport_cost;
+    }
   }
-  std::vector<double> sums = {totals.transport_cost, totals.kl};
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];
   value.kl = sums[1];
+  value.priced_cost = sums[2];
   value.objective = value.transport_cost + epsilon * value.kl;
   return value;
 }

@@ -15,7 +15,9 @@ struct PlanValue {
   double transport_cost = 0;           ///< <P, C> of the rounded plan
   double kl = 0;                       ///< KL(P | a x b) of the rounded plan
   double objective = 0;                ///< transport_cost + eps kl
+  double priced_cost = 0;              ///< <P, C'> of the rounded plan, if other costs are given
   std::vector<double> marginal_error;  ///< L1, x then y, of the plan BEFORE rounding
+  std::vector<double> exact_f;         ///< [N_r] c-transform of g: with it the rows are exact
 };
 
 /// Three passes over the pairs, always in double. Collective.
@@ -23,7 +25,10 @@ struct PlanValue {
 /// what is then missing is added as a rank-one plan (Altschuler, Weed & Rigollet 2017, algorithm
 /// 2).
 /// @param f [N_r], @param g [M].
+/// @param prices other costs C' of the same pairs, for one pass more: the plan of a moved cloud at
+///               the costs of the original one.
 PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> f,
-                     std::span<const double> g, Context& context);
+                     std::span<const double> g, Context& context,
+                     const ShardedEot<double>* prices = nullptr);
 
 }  // namespace kantor::sinkhorn

@@ -5,8 +5,12 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/unbalanced_value.hpp"
+#include "solvers/sinkhorn/warm_start.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -23,10 +27,63 @@ Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& c
   const ShardedEot<T> points(problem, {}, storage_named(config.storage), context);
   context.log.info(concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
   Solved solved;
-  solved.g.assign(static_cast<std::size_t>(points.m()), 0.0);
-  solved.report = iterate(points, {config.tolerance, config.max_iterations}, solved.f, solved.g,
-                          context, "sinkhorn", &context.checkpoints);
+  solved.g = warm_start(config, problem, points, context);
+  solved.report = iterate(points, config.stopping(), solved.f, solved.g, context, "sinkhorn",
+                          &context.checkpoints);
   return solved;
+}
+
+/// What the potentials prove, evaluated in double.
+PlanValue evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
+  const ShardedEot<double> points(problem, {}, Storage::automatic, context);
+  UnbalancedValue value;
+  if (problem.rho.is_balanced()) {
+    static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
+    result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
+  } else {
+    value = unbalanced_value(points, solved.f, solved.g, context);
+    result.mass = value.mass;
+    result.marginal_penalty = value.marginal_penalty;
+    result.shape = PlanShape{.entropy = value.entropy};
+  }
+  result.objective = value.objective;
+  result.transport_cost = value.transport_cost;
+  result.kl = value.kl;
+  result.dual_value = value.dual_value;
+  result.marginal_error = value.marginal_error;
+  std::vector<double> f = points.gather_x(solved.f);
+  std::vector<double> g = solved.g;
+  if (problem.rho.is_balanced()) fix_gauge(problem.marginals[0].weights(), f, g);
+  if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(g)};
+  return value;
+}
+
+/// The loop measures in run.precision; a tolerance below its rounding is not believed.
+bool is_believed(const Report& report, const PlanValue& value, double tolerance, Context& context) {
+  const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
+  const bool is_small = error <= 2 * tolerance;
+  if (report.converged && !is_small) {
+    context.log.warn_once(concat("the marginal error is ", error,
+                                 " in double, above the tolerance ", tolerance,
+                                 "; use run.precision = \"float64\""));
+  }
+  return report.converged && is_small;
+}
+
+/// Each marginal against itself. @param xy of the problem itself.
+void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
+                    Context& context, Result& result) {
+  const Storage storage = storage_named(config.storage);
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, context);
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, context);
+  result.divergence = divergence_of(xy, xx, yy);
+  for (const SelfTransport* self : {&xx, &yy}) {
+    const bool converged = is_believed(self->report, self->value, config.tolerance, context);
+    if (result.converged) *result.converged = *result.converged && converged;
+  }
+  if (context.world.rank() == 0) {
+    result.self_potentials = {std::move(xx.potential), std::move(yy.potential)};
+  }
 }
 
 }  // namespace
@@ -43,35 +100,23 @@ double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  Solved solved = context.run.precision == "float64" ? solve_in<double>(config, problem, context)
-                                                     : solve_in<float>(config, problem, context);
+  const Solved solved = context.run.precision == "float64"
+                            ? solve_in<double>(config, problem, context)
+                            : solve_in<float>(config, problem, context);
   const double solve_end = monotonic_seconds();
-
-  const ShardedEot<double> points(problem, {}, Storage::automatic, context);
-  const PlanValue value = plan_value(points, solved.f, solved.g, context);
 
   Result result;
   result.iterations = solved.report.iterations;
-  result.objective = value.objective;
-  result.transport_cost = value.transport_cost;
-  result.kl = value.kl;
-  result.dual_value = value.dual_value;
-  result.marginal_error = value.marginal_error;
+  result.fallback_iterations = solved.report.fallbacks;
+  const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
-    // The loop measures in run.precision; a tolerance below its rounding is not believed.
-    const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
-    result.converged = solved.report.converged && error <= 2 * config.tolerance;
-    if (solved.report.converged && !*result.converged) {
-      context.log.warn_once(concat("the marginal error is ", error,
-                                   " in double, above the tolerance ", config.tolerance,
-                                   "; use run.precision = \"float64\""));
-    }
+    result.converged = is_believed(solved.report, value, config.tolerance, context);
   }
-  std::vector<double> f = points.gather_x(solved.f);
-  fix_gauge(problem.marginals[0].weights(), f, solved.g);
-  if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(solved.g)};
-  result.seconds.solve = solve_end - start;
-  result.seconds.certificate = monotonic_seconds() - solve_end;
+  const double divergence_start = monotonic_seconds();
+  if (config.divergence) add_divergence(config, problem, value, context, result);
+  const double divergence_time = monotonic_seconds() - divergence_start;
+  result.seconds.solve = solve_end - start + divergence_time;
+  result.seconds.certificate = divergence_start - solve_end;
   return result;
 }
 
@@ -81,6 +126,7 @@ double bytes_per_rank(const SinkhornConfig& config, const Problem& problem,
   const auto ranks = static_cast<double>(context.world.size());
   const auto n = std::ceil(static_cast<double>(problem.n(0)) / ranks);
   const auto m = static_cast<double>(problem.n(1));
+  if (problem.cost_matrix) return 2 * n * m * element;  // once each way
   const double points = (n + m) * static_cast<double>(problem.d()) * element;
   const double costs = config.storage == "streamed" ? 0 : n * m * element;
   return points + costs;

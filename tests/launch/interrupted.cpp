@@ -100,9 +100,10 @@ std::map<std::string, std::string> Interrupted::contents(const std::string& out)
 }
 
 void Interrupted::expect_same_results(const std::string& a, const std::string& b) const {
-  for (const std::string name : {"potentials/0.npy", "potentials/1.npy", "model.safetensors"}) {
+  for (const std::string name :
+       {"potentials/0.npy", "potentials/1.npy", "points.npy", "model.safetensors"}) {
     const std::string first = concat(a, "/", name);
-    if (name == "model.safetensors" && !exists(first)) continue;
+    if (!name.starts_with("potentials") && !exists(first)) continue;
     EXPECT_TRUE(read(first) == read(concat(b, "/", name))) << name << " differs";
   }
 }
@@ -124,8 +125,8 @@ void Interrupted::expect_stopped(const ProcessOutcome& outcome, const std::strin
 void Interrupted::cut(const std::string& from, const std::string& to, std::int64_t step) const {
   const fs::path copy = folder().path() / to;
   fs::copy(folder().path() / from, copy, fs::copy_options::recursive);
-  for (const char* name :
-       {"result.json", "potentials", "certificate", "model.safetensors", "model.json"}) {
+  for (const char* name : {"result.json", "potentials", "certificate", "points.npy",
+                           "model.safetensors", "model.json"}) {
     fs::remove_all(copy / name);
   }
   for (const std::int64_t saved : saved_steps(to)) {

@@ -42,7 +42,8 @@ TEST(ResultJson, has_no_key_that_does_not_apply) {
   const Json json = Json::parse(result_json(small_result(), {}));
   for (const char* key : {"objective", "transport_cost", "kl", "converged", "steps", "reference",
                           "samples_per_second", "held_out_dual", "certificate", "evaluation_points",
-                          "marginal_error", "profile"}) {
+                          "marginal_error", "profile", "entropy", "diagonal_mass", "epsilons",
+                          "alphas", "iterations_per_step", "converged_per_step", "last_step"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
 }
@@ -100,6 +101,39 @@ TEST(Summary, gives_the_gap_and_the_distance_to_the_known_answer) {
   EXPECT_NE(text.find("0.01 relative, 0.2 nats"), std::string::npos) << text;
   EXPECT_NE(text.find("dual_value -0.503 %"), std::string::npos) << text;
   EXPECT_NE(text.find("objective +0.503 %"), std::string::npos) << text;
+}
+
+TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
+  Result result = small_result();
+  result.objective = 2;
+  result.transport_cost = 1;
+  result.kl = 5;
+  result.marginal_penalty = .25;
+  result.mass = .75;
+  const std::string text = joined(closing_lines(result));
+  EXPECT_NE(text.find("epsilon x kl 5 + marginal_penalty 0.25"), std::string::npos) << text;
+  const Json json = Json::parse(result_json(result, {}));
+  EXPECT_EQ(json.at("marginal_penalty"), .25);
+  EXPECT_EQ(json.at("mass"), .75);
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("mass"));
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("fallback_iterations"));
+  result.fallback_iterations = 2;
+  EXPECT_EQ(Json::parse(result_json(result, {})).at("fallback_iterations"), 2);
+}
+
+TEST(Summary, gives_the_divergence_with_its_bounds) {
+  Result result = small_result();
+  result.divergence = Divergence{
+      .value = 1.5, .lower = 1.25, .upper = 1.75, .xx = .1, .yy = .2, .iterations = {3, 4}};
+  const std::string text = joined(closing_lines(result));
+  EXPECT_NE(text.find("1.5  in [1.25, 1.75]"), std::string::npos) << text;
+  const Json json = Json::parse(result_json(result, {})).at("divergence");
+  EXPECT_EQ(json.at("value"), 1.5);
+  EXPECT_EQ(json.at("lower"), 1.25);
+  EXPECT_EQ(json.at("upper"), 1.75);
+  EXPECT_EQ(json.at("xx"), .1);
+  EXPECT_EQ(json.at("yy"), .2);
+  EXPECT_EQ(json.at("iterations"), (std::vector<int>{3, 4}));
 }
 
 TEST(Summary, leaves_out_what_was_not_proven) {

@@ -140,6 +140,43 @@ TEST_F(Run, can_start_from_the_resolved_configuration_of_another_run) {
   EXPECT_EQ(read("out/potentials/0.npy"), read("elsewhere/again/potentials/0.npy"));
 }
 
+TEST_F(Run, moves_the_points_when_the_solver_is_progot) {
+  const std::vector<std::string> settings = {
+      "run",   "problem.toml",       "--out", "out",
+      "--set", "solver.name=progot", "--set", "solver.progot.steps=3"};
+  const ProcessOutcome outcome = kantor(settings);
+  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+  const Json result = json("out/result.json");
+  expect_fields(result);
+  EXPECT_EQ(result.at("solver"), "progot");
+  for (const char* key : {"epsilons", "alphas", "iterations_per_step", "converged_per_step"}) {
+    EXPECT_EQ(result.at(key).size(), 3u) << key;
+  }
+  EXPECT_EQ(result.at("alphas").back(), 1);
+  EXPECT_LE(result.at("last_step").at("dual_value"), result.at("last_step").at("objective"));
+  EXPECT_FALSE(result.contains("diagonal_mass"));  // 40 x 50 points
+  EXPECT_NE(outcome.out.find("solves         3: "), std::string::npos) << outcome.out;
+  EXPECT_EQ(data::open_npy(folder().file("out/points.npy"))->num_rows(), 40);
+  EXPECT_EQ(json("out/model.json").at("format"), "kantor progot");
+
+  ASSERT_EQ(kantor({"eval", "out", "--points", "x.npy", "--out", "new"}).exit_code, 0);
+  const std::vector<double> stored = data::read_npy_vector(folder().file("out/potentials/0.npy"));
+  const std::vector<double> met = data::read_npy_vector(folder().file("new/potential.npy"));
+  ASSERT_EQ(met.size(), stored.size());
+  // One c-transform moves f_i by at most eps times the error over a_i, as for Sinkhorn below; the
+  // last step alone has the tolerance 1e-9, and its cloud is the one that was stored.
+  for (std::size_t i = 0; i < met.size(); ++i) EXPECT_NEAR(met[i], stored[i], 5e-8) << i;
+  EXPECT_EQ(data::open_npy(folder().file("new/map.npy"))->num_dims(), 2);
+}
+
+TEST_F(Run, names_the_step_of_progot_that_is_not_converged) {
+  const ProcessOutcome outcome =
+      solve({"--quiet", "--set", "solver.name=progot", "--set", "solver.sinkhorn.max_iterations=1",
+             "--set", "solver.progot.first_tolerance=1e-6"});
+  EXPECT_EQ(outcome.exit_code, 4);
+  EXPECT_NE(outcome.err.find("step 1 of 4"), std::string::npos) << outcome.err;
+}
+
 class Eval : public Run {
  protected:
   Eval() { solve({"--quiet", "--set", "solver.name=sinkhorn"}); }
@@ -196,6 +233,42 @@ TEST_F(Eval, uses_the_network_when_the_run_had_one) {
     // The same network in the same precision; only the shift to the gauge may round differently.
     EXPECT_NEAR(met[i], stored[i], 1e-12 * (1 + std::abs(stored[i]))) << i;
   }
+}
+
+TEST_F(Eval, maps_without_bias_where_the_run_has_a_divergence) {
+  expect_refused(eval({"--points", "x.npy", "--debiased", "--out", "new"}), 2,
+                 {"divergence/0.npy", "solver.sinkhorn.divergence = true"});
+  ASSERT_EQ(kantor({"run", "problem.toml", "--out", "both", "--quiet", "--set",
+                    "solver.name=sinkhorn", "--set", "solver.sinkhorn.divergence=true"})
+                .exit_code,
+            0);
+  EXPECT_NE(read("both/result.json").find("\"divergence\""), std::string::npos);
+  for (const std::string name : {"plain", "debiased"}) {
+    std::vector<std::string> words = {"eval", "both", "--points", "x.npy", "--out", name};
+    if (name == "debiased") words.push_back("--debiased");
+    ASSERT_EQ(kantor(words).exit_code, 0);
+  }
+  EXPECT_EQ(read("plain/potential.npy"), read("debiased/potential.npy"));
+  EXPECT_NE(read("plain/map.npy"), read("debiased/map.npy"));
+}
+
+TEST_F(Run, solves_a_matrix_of_costs_and_refuses_to_evaluate_it) {
+  const std::vector<double> costs = {0, 1, 1, 0};
+  data::write_npy(folder().file("C.npy"), costs, std::vector<std::int64_t>{2, 2});
+  write("matrix.toml",
+        "[problem]\ncost = \"matrix\"\ncost_file = \"C.npy\"\nepsilon = 1.0\n"
+        "[solver]\nname = \"sinkhorn\"\n");
+  const ProcessOutcome outcome = kantor({"run", "matrix.toml", "--out", "matrix"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_EQ(outcome.out.find("d = "), std::string::npos) << outcome.out;
+  EXPECT_NE(read("matrix/result.json").find("\"cost\": \"matrix\""), std::string::npos);
+  expect_refused(kantor({"eval", "matrix", "--points", "C.npy", "--out", "new"}), 2, {"matrix"});
+  const ProcessOutcome shown = kantor({"inspect", "matrix.toml"});
+  EXPECT_EQ(shown.exit_code, 0) << shown.err;
+  EXPECT_NE(shown.out.find("2 x 2"), std::string::npos) << shown.out;
+  EXPECT_EQ(kantor({"inspect", "matrix"}).exit_code, 0);
+  // The same again from where it stands, and another file's run is another's.
+  EXPECT_EQ(kantor({"run", "matrix/resolved.toml", "--out", "again", "--quiet"}).exit_code, 0);
 }
 
 TEST_F(Eval, refuses_points_that_do_not_fit) {

@@ -143,6 +143,12 @@ TEST(ClosedForm, claims_nothing_about_other_problems) {
   config.marginals[0].scale = 2;
   EXPECT_FALSE(closed_form(config, .5));
   config = generated("gaussian", "gaussian");
+  config.cost = "cosine";
+  EXPECT_FALSE(closed_form(config, .5));
+  config = generated("gaussian", "gaussian");
+  config.rho.y = 1;
+  EXPECT_FALSE(closed_form(config, .5));
+  config = generated("gaussian", "gaussian");
   config.marginals[1].weights = "w.npy";
   EXPECT_FALSE(closed_form(config, .5));
   config = generated("gaussian", "gaussian");

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "solvers/progot/progot.hpp"
+#include "solvers/progot/progot_model.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/small_solve.hpp"
 #include "tests/support/thrown.hpp"
@@ -13,13 +15,18 @@
 namespace kantor::test {
 namespace {
 
-StoredRun solved(const Problem& problem) {
+StoredRun solved(const Problem& problem, int marginal_to_debias = -1) {
   TestRun run(world());
   sinkhorn::SinkhornConfig config;
   config.tolerance = 1e-13;
   config.max_iterations = 5000;
+  config.divergence = marginal_to_debias >= 0;
   StoredRun stored;
-  stored.potentials = sinkhorn::solve(config, problem, run.context).potentials;
+  Result result = sinkhorn::solve(config, problem, run.context);
+  stored.potentials = std::move(result.potentials);
+  if (marginal_to_debias >= 0) {
+    stored.self_potential = result.self_potentials.at(static_cast<std::size_t>(marginal_to_debias));
+  }
   return stored;
 }
 
@@ -48,6 +55,48 @@ TEST(Evaluate, maps_the_query_to_the_published_point) {
     ASSERT_EQ(at.map.size(), 2u);
     EXPECT_NEAR(at.map[0], 1.192979823116, 1e-11) << cost_name(row.cost.kind);
     EXPECT_NEAR(at.map[1], .880182682733, 1e-11) << cost_name(row.cost.kind);
+  }
+}
+
+TEST(Evaluate, maps_the_query_to_the_published_point_without_bias) {
+  const Problem problem = golden_problem();
+  const StoredRun stored = solved(problem, 0);
+  const Evaluation at = evaluate(problem, stored, 0, kQuery);
+  EXPECT_NEAR(at.map[0], 1.104946038227, 1e-11);
+  EXPECT_NEAR(at.map[1], 1.321068022173, 1e-11);
+  EXPECT_EQ(at.potential, evaluate(problem, solved(problem), 0, kQuery).potential);
+}
+
+/// Between equals there is no bias left: the identity.
+TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
+  for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
+    const Problem golden = golden_problem();
+    const Problem problem = make_problem(cost, .5, golden.marginals[0], golden.marginals[0]);
+    for (const int marginal : {0, 1}) {
+      const std::vector<double> query = {.3, .4, -.5, .6};
+      const Evaluation at = evaluate(problem, solved(problem, marginal), marginal, query);
+      for (std::size_t k = 0; k < query.size(); ++k) EXPECT_NEAR(at.map[k], query[k], 1e-6);
+    }
+  }
+}
+
+TEST(Evaluate, refuses_a_self_potential_of_another_length) {
+  const Problem problem = golden_problem();
+  StoredRun stored = solved(problem, 1);  // of the other marginal
+  const std::string message = message_of<DataError>([&] { evaluate(problem, stored, 0, kQuery); });
+  EXPECT_NE(message.find("6 values; expected 8"), std::string::npos) << message;
+}
+
+TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {
+  Problem problem = golden_problem();
+  problem.rho = {1, 2};
+  const StoredRun stored = solved(problem);
+  for (const int marginal : {0, 1}) {
+    const auto& own = problem.marginals[static_cast<std::size_t>(marginal)];
+    const Evaluation at = evaluate(problem, stored, marginal, points_of(own));
+    for (std::size_t i = 0; i < at.potential.size(); ++i) {
+      EXPECT_NEAR(at.potential[i], stored.potentials[static_cast<std::size_t>(marginal)][i], 1e-11);
+    }
   }
 }
 
@@ -121,6 +170,104 @@ TEST(Evaluate, gives_the_networks_potential_in_the_stored_gauge) {
       }
     }
   }
+}
+
+StoredRun progressed(const Problem& problem, bool is_debiased = false) {
+  TestRun run(world());
+  progot::ProgotConfig config;
+  config.steps = 3;
+  config.debiased = is_debiased;
+  sinkhorn::SinkhornConfig solves;
+  solves.tolerance = 1e-13;
+  const Result result = progot::solve(config, solves, problem, run.context);
+  return {.potentials = result.potentials,
+          .points = result.points,
+          .model_json = result.model_json,
+          .model = result.model};
+}
+
+/// Points of the run come by the stored cloud, so that the last step says the rest.
+TEST(Evaluate, takes_points_through_all_maps_of_progot) {
+  for (const bool is_debiased : {false, true}) {
+    for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
+      const Problem problem = golden_problem(cost, .2);
+      const StoredRun stored = progressed(problem, is_debiased);
+      const std::vector<double> x = points_of(problem.marginals[0]);
+      const Evaluation forth = evaluate(problem, stored, 0, x);
+      for (std::size_t i = 0; i < stored.potentials[0].size(); ++i) {
+        EXPECT_NEAR(forth.potential[i], stored.potentials[0][i], 1e-10);
+      }
+      ASSERT_EQ(forth.map.size(), x.size());
+      // Without the maps before, from where they have led.
+      StoredRun last = stored;
+      const auto model = progot::restore_model(stored.model_json, stored.model, problem);
+      const Problem moved = make_problem(
+          cost, model.epsilons.back(), make_marginal(stored.points, 2, problem.marginals[0].weights()),
+          problem.marginals[1]);
+      last.model_json.clear();
+      last.model.clear();
+      const Evaluation step = evaluate(moved, last, 0, stored.points);
+      for (std::size_t i = 0; i < x.size() && !is_debiased; ++i) {
+        EXPECT_NEAR(forth.map[i], step.map[i], 1e-10);
+      }
+      const Evaluation back = evaluate(problem, stored, 1, points_of(problem.marginals[1]));
+      for (std::size_t j = 0; j < stored.potentials[1].size(); ++j) {
+        EXPECT_NEAR(back.potential[j], stored.potentials[1][j], 1e-10);
+      }
+      ASSERT_EQ(back.map.size(), 2 * stored.potentials[1].size());
+    }
+  }
+}
+
+/// Row i of the last plan is the point that was given, wherever it has moved.
+TEST(Evaluate, averages_the_given_points_by_the_last_plan_of_progot) {
+  const Problem problem = golden_problem({CostKind::half_sqeuclidean}, .1);
+  const StoredRun stored = progressed(problem);
+  const DenseEot moved(make_problem(problem.cost, problem.epsilon,
+                                    make_marginal(stored.points, 2, problem.marginals[0].weights()),
+                                    problem.marginals[1]));
+  const std::vector<double> plan = moved.plan(stored.potentials[0], stored.potentials[1]);
+  const std::vector<double> x = points_of(problem.marginals[0]);
+  const Evaluation back = evaluate(problem, stored, 1, points_of(problem.marginals[1]));
+  for (std::size_t j = 0; j < moved.m; ++j) {
+    for (std::size_t c = 0; c < 2; ++c) {
+      double mean = 0;
+      for (std::size_t i = 0; i < moved.n; ++i) mean += plan[i * moved.m + j] * x[i * 2 + c];
+      EXPECT_NEAR(back.map[j * 2 + c], mean / moved.b[j], 1e-11);
+    }
+  }
+}
+
+TEST(Evaluate, refuses_a_model_of_progot_that_does_not_fit) {
+  const Problem problem = golden_problem();
+  const StoredRun whole = progressed(problem, true);
+  const auto refused = [&](const StoredRun& stored, int marginal, const std::string& says) {
+    const std::string message =
+        message_of<DataError>([&] { evaluate(problem, stored, marginal, kQuery); });
+    EXPECT_NE(message.find(says), std::string::npos) << message;
+  };
+  const auto replaced = [&](const std::string& from, const std::string& to) {
+    StoredRun stored = whole;
+    const auto at = stored.model_json.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    stored.model_json.replace(at, from.size(), to);
+    return stored;
+  };
+  refused(replaced("\"version\": 1", "\"version\": 2"), 0, "version 2");
+  refused(replaced("\"m\": 6", "\"m\": 7"), 0, "not the problem of this run");
+  refused(replaced("sqeuclidean", "dot"), 0, "not the problem of this run");
+  refused(replaced("\"alphas\"", "\"alpha\""), 0, "model.json is damaged");
+  for (std::size_t t = 0; t < 2; ++t) {
+    StoredRun stored = whole;
+    stored.model[t].shape[1] += 1;
+    refused(stored, 0, "no tensor " + whole.model[t].name);
+    stored = whole;
+    stored.model.erase(stored.model.begin() + static_cast<std::ptrdiff_t>(t));
+    refused(stored, 0, "no tensor " + whole.model[t].name);
+  }
+  StoredRun stored = whole;
+  stored.points.pop_back();
+  refused(stored, 1, "points.npy");
 }
 
 TEST(Evaluate, takes_no_points_at_all) {

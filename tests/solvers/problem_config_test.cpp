@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -51,12 +52,43 @@ TEST(ProblemConfig, records_epsilon_with_its_defaults) {
   EXPECT_EQ(std::get<double>(epsilon->find("scale")->data), .05);
 }
 
+TEST(ProblemConfig, reads_the_penalty_of_one_or_both_marginals) {
+  EXPECT_TRUE(read_problem("epsilon = 1").rho.is_balanced());
+  EXPECT_TRUE(read_problem("epsilon = 1\nrho = inf").rho.is_balanced());
+  const Penalty both = read_problem("epsilon = 1\nrho = 2").rho;
+  EXPECT_EQ(both.x, 2);
+  EXPECT_EQ(both.y, 2);
+  EXPECT_TRUE(both.is_free());
+  const Penalty one = read_problem("epsilon = 1\nrho = [0.5, inf]").rho;
+  EXPECT_EQ(one.x, .5);
+  EXPECT_TRUE(std::isinf(one.y));
+  EXPECT_FALSE(one.is_free());
+  EXPECT_FALSE(one.is_balanced());
+}
+
+TEST(ProblemConfig, records_the_penalty_so_that_it_can_be_read_again) {
+  for (const std::string keys :
+       {"epsilon = 1", "epsilon = 1\nrho = [0.5, inf]", "epsilon = 1\nrho = 3"}) {
+    config::Value resolved{config::Table{}, "", ""};
+    const std::string text =
+        "[problem]\n" + keys +
+        "\n[[problem.marginals]]\npath = \"x\"\n[[problem.marginals]]\npath = \"y\"\n";
+    const auto first = config::read<ProblemConfig>(parsed(text), "problem", resolved);
+    config::Value again{config::Table{}, "", ""};
+    const auto second =
+        config::read<ProblemConfig>(parsed(config::to_toml(resolved, false)), "problem", again);
+    EXPECT_EQ(first.rho.x, second.rho.x) << keys;
+    EXPECT_EQ(first.rho.y, second.rho.y) << keys;
+  }
+}
+
 TEST(ProblemConfig, names_every_cost_both_ways) {
   for (const char* name : {"sqeuclidean", "half_sqeuclidean", "dot", "euclidean", "pnorm"}) {
     EXPECT_EQ(read_problem("epsilon = 1\ncost = \"" + std::string(name) + "\"").cost, name);
     EXPECT_EQ(cost_name(cost_kind(name)), name);
   }
-  message_of<ConfigError>([] { cost_kind("cosine"); });
+  EXPECT_EQ(read_problem("epsilon = 1\ncost = \"cosine\"").cost, "cosine");
+  message_of<ConfigError>([] { cost_kind("cosines"); });
 }
 
 struct Refusal {
@@ -75,6 +107,13 @@ TEST(ProblemConfig, refuses_bad_values_and_says_which) {
       {"epsilon = true", "expected a number"},
       {"epsilon = [0.5]", "expected a number"},
       {"epsilon = {}", "lacks relative"},
+      {"epsilon = 1\nrho = 0", "problem.rho is 0"},
+      {"epsilon = 1\nrho = -2.5", "problem.rho is -2.5"},
+      {"epsilon = 1\nrho = nan", "problem.rho is nan"},
+      {"epsilon = 1\nrho = [1.0, -1.0]", "problem.rho is -1"},
+      {"epsilon = 1\nrho = [1.0]", "has 1 numbers"},
+      {"epsilon = 1\nrho = [1.0, 2.0, 3.0]", "has 3 numbers"},
+      {"epsilon = 1\nrho = \"large\"", "rho"},
       {"epsilon = { scale = 0.05 }", "lacks relative"},
       {"epsilon = { relative = \"median\" }", "median"},
       {"epsilon = { relative = 0.05 }", "relative"},

@@ -33,7 +33,7 @@ TEST(Registry, reads_a_problem_with_defaults) {
   EXPECT_EQ(configuration.problem.marginals.size(), 2u);
   EXPECT_EQ(configuration.sinkhorn.max_iterations, 10000);
   EXPECT_EQ(configuration.neural.batch, 512);
-  for (const char* solver : {"neural", "sinkhorn"}) {  // both, whichever runs
+  for (const char* solver : {"neural", "sinkhorn", "progot"}) {  // all, whichever runs
     EXPECT_NE(resolved.find("solver")->find(solver), nullptr) << solver;
   }
 }
@@ -86,11 +86,60 @@ TEST(Registry, reads_the_tables_of_solvers_that_are_not_selected) {
   EXPECT_NE(refusal(sinkhorn + "[solver.neural]\nnetwork = { activation = \"swish\" }\n")
                 .find("activation"),
             std::string::npos);
+  EXPECT_NE(refusal(sinkhorn + "[solver.progot]\nalphas = [0.5, 0.5]\n").find("alphas"),
+            std::string::npos);
   EXPECT_NE(refusal(sinkhorn + "[solver.neurall]\nbatch = 3\n").find("neural"), std::string::npos);
 }
 
+TEST(Registry, refuses_a_penalty_for_a_solver_that_holds_the_marginals) {
+  const std::string text =
+      "[problem]\nepsilon = 0.5\nrho = 1\n" + kProblem.substr(kProblem.find("[[problem"));
+  const std::string message = message_of<ConfigError>([&] { read(text); });
+  EXPECT_NE(message.find("solver.name = \"sinkhorn\""), std::string::npos) << message;
+  EXPECT_EQ(read(text + "[solver]\nname = \"sinkhorn\"\n").problem.rho.x, 1);
+  const std::string divergence = message_of<ConfigError>(
+      [&] { read(text + "[solver]\nname = \"sinkhorn\"\nsinkhorn = { divergence = true }\n"); });
+  EXPECT_NE(divergence.find("problem.rho"), std::string::npos) << divergence;
+}
+
+TEST(Registry, refuses_what_needs_points_where_costs_come_from_a_file) {
+  const std::string text =
+      "[problem]\nepsilon = 0.5\ncost = \"matrix\"\ncost_file = \"C.npy\"\n[solver]\n";
+  const auto refuse = [&](const std::string& solver) {
+    return message_of<ConfigError>([&] { read(text + solver); });
+  };
+  for (const char* name : {"neural", "progot"}) {
+    EXPECT_NE(refuse(concat("name = \"", name, "\"\n")).find("use solver.name = \"sinkhorn\""),
+              std::string::npos);
+  }
+  const std::string sinkhorn = "name = \"sinkhorn\"\n";
+  EXPECT_NE(refuse(sinkhorn + "sinkhorn = { divergence = true }\n").find("divergence"),
+            std::string::npos);
+  EXPECT_NE(refuse(sinkhorn + "sinkhorn = { storage = \"streamed\" }\n").find("storage"),
+            std::string::npos);
+  EXPECT_EQ(read(text + sinkhorn).problem.marginals.size(), 0u);
+}
+
+TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
+  const std::string text = "[problem]\ncost = \"euclidean\"\nepsilon = 0.5\n" +
+                           kProblem.substr(kProblem.find("[[problem")) +
+                           "[solver]\nname = \"sinkhorn\"\nsinkhorn = { warm_start = ";
+  const std::string message = message_of<ConfigError>([&] { read(text + "\"gaussian\" }\n"); });
+  EXPECT_NE(message.find("use \"subsample\""), std::string::npos) << message;
+  EXPECT_EQ(read(text + "\"subsample\" }\n").sinkhorn.warm_start, "subsample");
+}
+
+TEST(Registry, refuses_progot_for_a_cost_without_a_map) {
+  const std::string problem = "[problem]\nepsilon = 0.5\ncost = \"euclidean\"\n" +
+                              kProblem.substr(kProblem.find("[[problem"));
+  EXPECT_EQ(read(problem + "[solver]\nname = \"sinkhorn\"\n").solver, "sinkhorn");
+  const std::string message =
+      message_of<ConfigError>([&] { read(problem + "[solver]\nname = \"progot\"\n"); });
+  EXPECT_NE(message.find("euclidean"), std::string::npos) << message;
+}
+
 TEST(Registry, fills_in_what_all_solvers_share) {
-  for (const char* solver : {"sinkhorn", "neural"}) {
+  for (const char* solver : {"sinkhorn", "neural", "progot"}) {
     Configuration configuration =
         read(kProblem + "[solver]\nname = \"" + solver + "\"\n[solver.neural]\nsteps = 2\n");
     TestRun run(world());

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
@@ -54,6 +55,79 @@ TEST(SinkhornRanks, compute_what_one_rank_computes) {
     SCOPED_TRACE(cost_name(cost.kind));
     expect_same(solve(world(), problem, "float64"), solve(*alone, problem, "float64"), 1e-12);
     expect_same(solve(world(), problem, "float32"), solve(*alone, problem, "float32"), 1e-5);
+  }
+}
+
+TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3}) {
+    Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    for (const Penalty& rho : {Penalty{}, Penalty{1, 2}, Penalty{.5}}) {
+      problem.rho = rho;
+      for (const bool is_adaptive : {false, true}) {
+        sinkhorn::SinkhornConfig config;
+        config.tolerance = 1e-6;
+        config.max_iterations = 2000;
+        config.momentum = {.weight = is_adaptive ? 1 : 1.3, .is_adaptive = is_adaptive};
+        config.epsilon_decay = sinkhorn::EpsilonDecayConfig{4, .7};
+        const auto solve_on = [&](Communicator& ranks) {
+          TestRun run(ranks);
+          return sinkhorn::solve(config, problem, run.context);
+        };
+        const Result one = solve_on(*alone);
+        EXPECT_TRUE(one.converged.value());
+        expect_same(solve_on(world()), one, 1e-12);
+      }
+    }
+  }
+}
+
+TEST(SinkhornRanks, go_on_with_momentum_where_one_rank_stopped) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 2});
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = 1e-7;
+  config.momentum.is_adaptive = true;
+  TestRun whole(*alone);
+  whole.checkpoints = MemoryCheckpoints(1);
+  const Result expected = sinkhorn::solve(config, problem, whole.context);
+  for (const std::size_t at : {1u, 9u, 20u}) {
+    TestRun rest(world());
+    rest.checkpoints.resume_from(whole.checkpoints.saved().at(at));
+    expect_same(sinkhorn::solve(config, problem, rest.context), expected, 1e-12);
+  }
+}
+
+TEST(SinkhornRanks, solve_the_divergence_and_start_warm_as_one_rank_does) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .1, {.n = 45, .m = 38, .d = 3});
+  for (const char* start : {"gaussian", "subsample"}) {
+    sinkhorn::SinkhornConfig config;
+    config.tolerance = 1e-5;
+    config.divergence = true;
+    config.warm_start = start;
+    config.warm_start_points = 20;
+    const auto solve_on = [&](Communicator& ranks) {
+      TestRun run(ranks);
+      return sinkhorn::solve(config, problem, run.context);
+    };
+    const Result one = solve_on(*alone);
+    const Result many = solve_on(world());
+    expect_same(many, one, 1e-12);
+    EXPECT_NEAR(many.divergence->value, one.divergence->value, 1e-12);
+    EXPECT_EQ(many.divergence->iterations, one.divergence->iterations);
+    EXPECT_EQ(many.self_potentials.size(), world().rank() == 0 ? 2u : 0u);
+  }
+}
+
+TEST(SinkhornRanks, read_their_rows_of_a_matrix) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3}) {
+    Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    problem.cost_matrix = data::memory_rows(costs_of(problem), n, 38);
+    expect_same(solve(world(), problem, "float64"), solve(*alone, problem, "float64"), 1e-12);
+    problem.cost_matrix = data::memory_rows(std::vector<double>(n * 38, .5), n, 38);
+    EXPECT_NEAR(*solve(world(), problem, "float64").transport_cost, .5, 1e-12);
   }
 }
 
@@ -144,6 +218,42 @@ TEST(PlanValue, is_that_of_the_dense_rounded_plan) {
         const auto f = kernels::test::uniform(sizes.n, -.6, .6, seed);
         const auto g = kernels::test::uniform(sizes.m, -.6, .6, seed + 10);
         expect_plan_value(problem, f, g, optimum);
+      }
+    }
+  }
+}
+
+TEST(PlanShape, is_that_of_the_dense_plan) {
+  for (const Cost& cost : kAllCosts) {
+    for (const bool equal_weights : {true, false}) {
+      Problem problem = random_problem(cost, .3, {9, 9, 2});
+      if (equal_weights) {
+        problem = make_problem(
+            cost, .3, problem.marginals[0],
+            make_marginal(points_of(problem.marginals[1]), 2, problem.marginals[0].weights()));
+      }
+      SCOPED_TRACE(cost_name(cost.kind));
+      TestRun run(world());
+      const ShardedEot<double> sharded(problem, {}, Storage::automatic, run.context);
+      const DenseEot dense(problem);
+      const DenseEot::Pair pair = dense.sinkhorn(2000);
+      const std::vector<double> plan = dense.plan(pair.f, pair.g);
+      double entropy = 0;
+      for (const double p : plan) entropy -= p > 0 ? p * std::log(p) : 0;
+      double diagonal = 0;
+      double divergence = 0;
+      for (std::size_t i = 0; i < 9; ++i) {
+        diagonal += plan[i * 10];
+        if (dense.a[i] > 0) divergence += dense.a[i] * std::log(dense.a[i] / plan[i * 10]);
+      }
+      const PlanShape shape = sinkhorn::plan_shape(problem, sharded, dense.totals(plan).kl,
+                                                   part_of(pair.f, sharded.rows()), pair.g);
+      EXPECT_NEAR(shape.entropy, entropy, 1e-12);
+      EXPECT_NEAR(shape.normalised_entropy.value(), entropy / std::log(9) - 1, 1e-12);
+      EXPECT_NEAR(shape.diagonal_mass.value(), diagonal, 1e-12);
+      ASSERT_EQ(shape.identity_kl.has_value(), equal_weights);
+      if (equal_weights) {
+        EXPECT_NEAR(*shape.identity_kl, divergence, 1e-11);
       }
     }
   }

@@ -32,7 +32,10 @@ class ToldToStop final : public StopSource {
  public:
   void ask() { asked_ = true; }
   void ask_at(std::int64_t answer) { answer_ = answer; }
-  bool requested() override { return asked_ || ++num_answers_ == answer_; }
+  bool requested() override {
+    ++num_answers_;
+    return asked_ || (answer_ > 0 && num_answers_ >= answer_);
+  }
 
  private:
   bool asked_ = false;

@@ -76,6 +76,70 @@ TEST(Generators, start_a_longer_cloud_with_the_shorter_one) {
   }
 }
 
+GeneratorConfig field(std::int64_t n, double blur) {
+  GeneratorConfig config = of("random_field", n, 64);
+  config.blur = blur;
+  return config;
+}
+
+TEST(RandomField, is_a_pure_function_of_the_seed_that_grows) {
+  const auto shorter = generate(field(3, 1));
+  auto longer = generate(field(5, 1));
+  longer.resize(shorter.size());
+  EXPECT_EQ(longer, shorter);
+}
+
+/// Variance 1 per pixel on average, and neighbours alike.
+TEST(RandomField, is_smooth) {
+  const auto points = generate(field(4000, 0));
+  double square = 0;
+  double step = 0;
+  for (std::size_t i = 0; i < points.size(); ++i) {
+    square += points[i] * points[i];
+    if (i % 8 != 7) step += (points[i + 1] - points[i]) * (points[i + 1] - points[i]);
+  }
+  const auto size = static_cast<double>(points.size());
+  // 4000 images whose variance lies in a dozen modes: 2 sqrt(2 / 48000) is 1.3 %.
+  EXPECT_NEAR(square / size, 1, .06);
+  EXPECT_LT(step / (size * 7 / 8), 1);  // of independent pixels: 2
+}
+
+/// Against the kernel itself, with the image mirrored at its borders.
+TEST(RandomField, is_blurred_by_a_gaussian_kernel) {
+  const auto sharp = generate(field(2, 0));
+  const auto blurred = generate(field(2, 1.5));
+  const auto mirrored = [](int k) {
+    const int cycle = ((k % 16) + 16) % 16;
+    return static_cast<std::size_t>(cycle < 8 ? cycle : 15 - cycle);
+  };
+  for (std::size_t image = 0; image < 2; ++image) {
+    for (int row = 0; row < 8; ++row) {
+      for (int column = 0; column < 8; ++column) {
+        double sum = 0;
+        double mass = 0;
+        for (int i = -15; i <= 15; ++i) {
+          for (int j = -15; j <= 15; ++j) {
+            const double weight = std::exp(-(i * i + j * j) / (2 * 1.5 * 1.5));
+            mass += weight;
+            sum += weight * sharp[image * 64 + mirrored(row + i) * 8 + mirrored(column + j)];
+          }
+        }
+        const std::size_t at = image * 64 + static_cast<std::size_t>(row * 8 + column);
+        // Sampled at pixels, the kernel sees a frequency f (in cycles, up to 7/16) also as 1 - f:
+        // a factor exp(-2 pi^2 1.5^2 (9/16)^2) = 8e-7 at most, in each direction.
+        EXPECT_NEAR(blurred[at], sum / mass, 2e-6);
+      }
+    }
+  }
+}
+
+TEST(RandomField, refuses_what_is_no_image) {
+  EXPECT_THAT(refusal("name = \"random_field\", n = 2, d = 60"), HasSubstr("square"));
+  EXPECT_THAT(refusal("name = \"random_field\", n = 2, d = 64, blur = -1"), HasSubstr("blur"));
+  EXPECT_THAT(refusal("name = \"random_field\", n = 2, d = 64, decay = -1"), HasSubstr("decay"));
+  EXPECT_THAT(refusal("name = \"random_field\", n = 2, d = 64, mean = [1]"), HasSubstr("mean"));
+}
+
 TEST(Generators, accept_negative_seeds) {
   EXPECT_NE(generate(of("gaussian", 5, 2, -1)), generate(of("gaussian", 5, 2, 1)));
 }

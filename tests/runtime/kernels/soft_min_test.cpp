@@ -140,6 +140,29 @@ TEST_P(SoftMin, agrees_with_reference_from_huge_to_tiny_epsilon) {
   }
 }
 
+// Beside the soft minimum, the columns of the plan of the potential that follows it.
+TEST_P(SoftMin, sums_the_columns_of_an_updated_potential) {
+  const auto expect_columns = []<class T>(T) {
+    const RandomProblem<T> problem(GetParam(), {129, 65, 3});
+    const auto matrix = problem.streamed();
+    const Reduction<T> reduction = problem.reduction(*matrix);
+    ThreadPool pool(1);
+    const std::vector<double> kept = uniform(129, -.3, .3, 21);
+    std::vector<double> f(129), updated(129), columns(65), expected(65);
+    soft_min<T>(reduction, pool, updated);
+    for (const RowUpdate& update : {RowUpdate{kept, 1.4}, RowUpdate{{}, .8}, RowUpdate{}}) {
+      soft_min_weights<T>(reduction, problem.a, update, pool, f, columns);
+      expect_near_each(f, updated, 0, 0, "f ");
+      std::vector<double> moved(129);
+      for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = update.of(i, f[i]);
+      plan_column_weights<T>(reduction, moved, problem.a, pool, expected);
+      expect_near_each(columns, expected, 0, 2 * problem.plan_tolerance(), "column ");
+    }
+  };
+  expect_columns(float{});
+  expect_columns(double{});
+}
+
 INSTANTIATE_TEST_SUITE_P(Costs, SoftMin,
                          testing::Values(Cost{CostKind::sqeuclidean, 2},
                                          Cost{CostKind::half_sqeuclidean, 2},

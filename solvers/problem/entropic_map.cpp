@@ -1,0 +1,92 @@
+#include "solvers/problem/entropic_map.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+
+namespace {
+
+using kernels::CostKind;
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// grad h(v) = sign(v) |v|^(q - 1), coordinatewise; with the conjugate exponent its inverse.
+double power_gradient(double v, double q) {
+  const double size = std::abs(v);
+  return std::copysign(q == 1.5 ? std::sqrt(size) : std::pow(size, q - 1), v);
+}
+
+/// By coordinate differences, panel by panel.
+template <class T>
+std::vector<double> pnorm_gradients(const kernels::Reduction<T>& reduction, double p,
+                                    kernels::Points<T> x, kernels::Points<T> y, ThreadPool& pool,
+                                    std::span<const double> f) {
+  constexpr std::int64_t kPanelRows = 16;
+  constexpr double kNegligible = 1e-24;  // of a row's mass, beside sums of it in double
+  std::vector<double> gradients(index(x.n * x.d), 0.0);
+  pool.for_each((x.n + kPanelRows - 1) / kPanelRows, [&](std::int64_t panel) {
+    const std::int64_t first = panel * kPanelRows;
+    const std::int64_t count = std::min(kPanelRows, x.n - first);
+    std::vector<T> costs(index(count * y.n));
+    reduction.cost.costs(first, count, costs.data());
+    for (std::int64_t r = 0; r < count; ++r) {
+      const T* point = x.data + (first + r) * x.d;
+      double* gradient = gradients.data() + (first + r) * x.d;
+      double mass = 0;
+      for (std::int64_t j = 0; j < y.n; ++j) {
+        const double cost = static_cast<double>(costs[index(r * y.n + j)]);
+        const double weight =
+            std::exp(reduction.log_b[index(j)] +
+                     (reduction.g[index(j)] - cost + f[index(first + r)]) / reduction.epsilon);
+        if (!(weight > kNegligible)) continue;
+        mass += weight;
+        for (std::int64_t k = 0; k < x.d; ++k) {
+          const double difference =
+              static_cast<double>(point[k]) - static_cast<double>(y.data[j * y.d + k]);
+          gradient[k] += weight * power_gradient(difference, p);
+        }
+      }
+      for (std::int64_t k = 0; k < x.d; ++k) gradient[k] /= mass;  // 1, but for tiles in float
+    }
+  });
+  return gradients;
+}
+
+}  // namespace
+
+bool has_entropic_map(CostKind cost) { return cost != CostKind::euclidean; }
+
+template <class T>
+std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
+                                   const kernels::Cost& cost, kernels::Points<T> x,
+                                   kernels::Points<T> y, ThreadPool& pool, std::span<double> f) {
+  KANTOR_CHECK(has_entropic_map(cost.kind), "this cost has no entropic map");
+  if (x.n == 0) return {};
+  if (cost.kind == CostKind::pnorm) {
+    kernels::soft_min<T>(reduction, pool, f);
+    return pnorm_gradients<T>(reduction, cost.p, x, y, pool, f);
+  }
+  std::vector<double> result(index(x.n * x.d));
+  kernels::soft_min_averages<T>(reduction, {y.data, index(y.n * y.d)}, y.d, pool, f, result);
+  for (std::size_t i = 0; i < result.size(); ++i) {
+    result[i] = static_cast<double>(x.data[i]) - result[i];
+  }
+  return result;
+}
+
+void to_displacements(const kernels::Cost& cost, std::span<double> v) {
+  if (cost.kind != CostKind::pnorm) return;
+  for (double& value : v) value = power_gradient(value, cost.p / (cost.p - 1));
+}
+
+template std::vector<double> mean_gradients(const kernels::Reduction<float>&, const kernels::Cost&,
+                                            kernels::Points<float>, kernels::Points<float>,
+                                            ThreadPool&, std::span<double>);
+template std::vector<double> mean_gradients(const kernels::Reduction<double>&, const kernels::Cost&,
+                                            kernels::Points<double>, kernels::Points<double>,
+                                            ThreadPool&, std::span<double>);
+
+}  // namespace kantor

@@ -1,0 +1,30 @@
+#pragma once
+
+// The entropic map of a cost c(x, y) = h(x - y):
+//   T(x) = x - grad h*( sum_j w_j(x) grad h(x - y_j) ),  w_j(x) = b_j exp((g_j - c + f(x)) / eps).
+// For sqeuclidean, half_sqeuclidean and dot it is sum_j w_j y_j; their grad h is taken as the
+// identity here, since its scale cancels. Shapes: N points x, M points y, D dimensions.
+// Source: Pooladian & Niles-Weed 2021; other costs: Kassraie et al. 2024 (ProgOT), section 2.
+
+#include <span>
+#include <vector>
+
+#include "runtime/kernels/soft_min.hpp"
+
+namespace kantor {
+
+bool has_entropic_map(kernels::CostKind cost);
+
+/// v_i = sum_j w_j(x_i) grad h(x_i - y_j): one pass over the pairs.
+/// @param x [N, D], the rows of the reduction's cost. @param y [M, D], what is averaged.
+/// @param[out] f [N], the soft minimum.
+/// @return [N, D]. @throws ValueError for a cost without a map.
+template <class T>
+std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
+                                   const kernels::Cost& cost, kernels::Points<T> x,
+                                   kernels::Points<T> y, ThreadPool& pool, std::span<double> f);
+
+/// grad h*(v), coordinate by coordinate, in place: x - T(x) from what mean_gradients() gives.
+void to_displacements(const kernels::Cost& cost, std::span<double> v);
+
+}  // namespace kantor

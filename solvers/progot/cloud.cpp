@@ -1,0 +1,87 @@
+#include "solvers/progot/cloud.hpp"
+
+#include <algorithm>
+
+#include "runtime/data/row_sources.hpp"
+#include "solvers/problem/entropic_map.hpp"
+
+namespace kantor::progot {
+
+namespace {
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+template <class T>
+std::vector<double> gradients(const ShardedEot<T>& points, const kernels::Cost& cost,
+                              std::span<const double> potential, Context& context) {
+  std::vector<double> soft_minima(points.a().size());
+  return mean_gradients<T>(points.over_y(potential), cost, points.x(), points.y(), context.pool,
+                           soft_minima);
+}
+
+}  // namespace
+
+std::vector<double> own_rows(const Problem& source, const Communicator& world) {
+  const Shard share = shard_of(source.n(0), world.rank(), world.size());
+  std::vector<double> rows(index(share.count() * source.d()));
+  source.marginals[0].read_range<double>(share.first, share.count(), {}, rows.data());
+  return rows;
+}
+
+std::vector<double> whole_cloud(const Problem& source, bool everywhere, Communicator& world) {
+  constexpr std::int64_t kBlockValues = 1 << 18;  // per rank and message
+  const std::int64_t d = source.d();
+  const Shard share = shard_of(source.n(0), world.rank(), world.size());
+  const std::vector<double> rows = own_rows(source, world);
+  const bool keeps = everywhere || world.rank() == 0;
+  std::vector<double> cloud(keeps ? index(source.n(0) * d) : 0);
+  const std::int64_t block = std::clamp<std::int64_t>(kBlockValues / d, 1, share.slots);
+  std::vector<double> part(index(block * d));
+  std::vector<double> parts(part.size() * index(world.size()));
+  for (std::int64_t first = 0; first < share.slots; first += block) {
+    const std::int64_t count = std::clamp<std::int64_t>(share.count() - first, 0, block);
+    std::copy_n(rows.data() + std::min(first, share.count()) * d, count * d, part.data());
+    world.all_gather<double>(part, parts, "points");
+    for (int rank = 0; keeps && rank < world.size(); ++rank) {
+      const Shard theirs = shard_of(source.n(0), rank, world.size());
+      const std::int64_t given = std::clamp<std::int64_t>(theirs.count() - first, 0, block);
+      std::copy_n(parts.data() + rank * block * d, given * d,
+                  cloud.data() + std::min(theirs.first + first, source.n(0)) * d);
+    }
+  }
+  return cloud;
+}
+
+Problem self_problem(const Problem& source, Communicator& world) {
+  const data::Marginal& first = source.marginals[0];
+  Problem self = source;
+  self.marginals[1] = {first.name(),
+                       data::memory_rows(whole_cloud(source, true, world), first.n(), first.d()),
+                       {},
+                       1,
+                       first.is_weighted() ? first.weights() : std::vector<double>(),
+                       first.holdout(),
+                       first.fingerprint()};
+  self.means[1] = self.means[0];
+  return self;
+}
+
+template <class T>
+Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
+              Context& context) {
+  std::vector<double> moves = gradients(points, source.cost, step.g, context);
+  if (!step.f_self.empty()) {
+    const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::streamed, context);
+    const std::vector<double> bias = gradients(self, source.cost, step.f_self, context);
+    for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
+  }
+  to_displacements(source.cost, moves);
+  std::vector<double> rows = own_rows(source, context.world);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] -= step.alpha * moves[i];
+  return with_moved_rows(source, std::move(rows), context);
+}
+
+template Problem moved(const Problem&, const ShardedEot<float>&, const SolvedStep&, Context&);
+template Problem moved(const Problem&, const ShardedEot<double>&, const SolvedStep&, Context&);
+
+}  // namespace kantor::progot

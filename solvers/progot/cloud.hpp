@@ -1,0 +1,28 @@
+#pragma once
+
+// The source as it moves. Shapes: N points x (N_r on this rank), M points y, D dimensions.
+
+#include <vector>
+
+#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/progot/course.hpp"
+
+namespace kantor::progot {
+
+/// This rank's rows of marginal 0, not centred. @return [N_r, D].
+std::vector<double> own_rows(const Problem& source, const Communicator& world);
+
+/// All of marginal 0. Collective. @return [N, D] on rank 0, or everywhere; else empty.
+std::vector<double> whole_cloud(const Problem& source, bool everywhere, Communicator& world);
+
+/// The cloud against itself: all of it on every rank. Collective.
+Problem self_problem(const Problem& source, Communicator& world);
+
+/// The source after a solve: x - alpha (x - T(x)), with T the entropic map of the solve, less that
+/// of the cloud to itself if the step is debiased. Collective; points travel only then.
+/// @param points the source as it was solved.
+template <class T>
+Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
+              Context& context);
+
+}  // namespace kantor::progot

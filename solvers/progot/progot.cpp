@@ -1,0 +1,246 @@
+#include "solvers/progot/progot.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
+#include "solvers/problem/entropic_map.hpp"
+#include "solvers/progot/cloud.hpp"
+#include "solvers/progot/course.hpp"
+#include "solvers/progot/progot_model.hpp"
+#include "solvers/progot/tuning.hpp"
+#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
+#include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+#include "solvers/sinkhorn/symmetric.hpp"
+
+// Shapes: K solves, N points x (N_r on this rank), M points y, D dimensions.
+
+namespace kantor::progot {
+
+namespace {
+
+struct Solved {
+  Course course;
+  Problem source;         ///< of the last solve, with its epsilon
+  std::vector<double> f;  ///< [N_r] of the last solve
+};
+
+/// Where the next solve starts: a potential is a cost, and what is left of the way costs
+/// (1 - alpha)^p times as much, of which the source's side takes one factor. Exact as epsilon -> 0.
+/// For `dot` that holds of |x - y|^2 / 2, whose potentials are larger by |y|^2 / 2.
+template <class T>
+std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& points,
+                               const SolvedStep& previous) {
+  const bool is_pnorm = source.cost.kind == kernels::CostKind::pnorm;
+  const double scale = std::pow(1 - previous.alpha, is_pnorm ? source.cost.p - 1 : 1);
+  std::vector<double> g = previous.g;
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    double offset = 0;
+    if (source.cost.kind == kernels::CostKind::dot) {
+      const T* y = points.y().data + j * source.centre.size();
+      for (std::size_t k = 0; k < source.centre.size(); ++k) {
+        const double value = static_cast<double>(y[k]) + source.centre[k];
+        offset += value * value / 2;
+      }
+    }
+    g[j] = scale * (g[j] + offset) - offset;
+  }
+  return g;
+}
+
+/// The moved cloud against itself, at the same epsilon and tolerance.
+template <class T>
+sinkhorn::Report solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
+                            const Course& course, std::vector<double>& f, Context& context) {
+  const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::automatic, context);
+  if (course.steps.empty()) {
+    f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
+  } else {
+    f = course.steps.back().f_self;
+  }
+  return sinkhorn::iterate_symmetric(self, stopping, f, context, "progot, self");
+}
+
+template <class T>
+class Solves {
+ public:
+  Solves(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inner, const Problem& problem,
+         Context& context)
+      : config_(config),
+        inner_(inner),
+        context_(context),
+        alphas_(step_lengths(config)),
+        tolerances_(step_tolerances(config, inner.tolerance)),
+        checkpoints_(context.checkpoints) {
+    together(context.world, "restoring the solves",
+             [&] { solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1)); });
+    solved_.source = problem;
+    plan_epsilons(problem);
+  }
+
+  Solved run() {
+    Course& course = solved_.course;
+    Problem& source = solved_.source;
+    for (std::size_t k = 0; k < alphas_.size(); ++k) {
+      if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
+      const ShardedEot<T> points(source, {}, storage_named(inner_.storage), context_);
+      if (k == course.steps.size()) course.steps.push_back(solve(points));
+      if (k + 1 < alphas_.size()) source = moved(source, points, course.steps[k], context_);
+    }
+    return std::move(solved_);
+  }
+
+ private:
+  void plan_epsilons(const Problem& problem) {
+    std::vector<double>& planned = solved_.course.planned_epsilons;
+    if (!config_.epsilons.empty()) planned = config_.epsilons;
+    if (planned.empty() && config_.epsilon_schedule == "tuned") {
+      planned = tuned_epsilons(config_, inner_, problem, context_);
+    }
+    if (!planned.empty()) solved_.source.epsilon_rule = {};
+  }
+
+  SolvedStep solve(const ShardedEot<T>& points) {
+    const Course& course = solved_.course;
+    const std::size_t k = course.steps.size();
+    const std::string label = concat("progot ", k + 1, "/", alphas_.size());
+    const sinkhorn::Stopping stopping{.tolerance = tolerances_[k],
+                                      .max_iterations = inner_.max_iterations,
+                                      .momentum = inner_.momentum};
+    SolvedStep step{.epsilon = points.epsilon(), .alpha = alphas_[k]};
+    step.g = k == 0 ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
+                    : warm_start(solved_.source, points, course.steps.back());
+    std::vector<double> f;
+    checkpoints_.start_step(course);
+    sinkhorn::Report report;
+    try {
+      report =
+          sinkhorn::iterate(points, stopping, f, step.g, context_, label.c_str(), &checkpoints_);
+    } catch (const Stopped& stopped) {
+      throw Stopped(course.iterations() + stopped.step);
+    }
+    step.iterations = report.iterations;
+    step.converged = report.converged;
+    const double mean = points.expectation_x(f);
+    for (double& value : f) value -= mean;
+    for (double& value : step.g) value += mean;
+    if (config_.debiased) {
+      const auto self = solve_self<T>(solved_.source, stopping, course, step.f_self, context_);
+      step.converged = step.converged && self.converged;
+    }
+    context_.log.info(concat("step ", k + 1, " of ", alphas_.size(), ": epsilon ",
+                             format_number(step.epsilon), ", ", step.iterations,
+                             " iterations, marginal error ", report.marginal_error,
+                             points.is_materialised() ? ", costs materialised" : ""));
+    solved_.f = std::move(f);
+    return step;
+  }
+
+  const ProgotConfig& config_;
+  const sinkhorn::SinkhornConfig& inner_;
+  Context& context_;
+  std::vector<double> alphas_;
+  std::vector<double> tolerances_;
+  CourseCheckpoints checkpoints_;
+  Solved solved_;
+};
+
+/// What the plan of the last solve is worth: to the given problem, and to its own.
+void evaluate(const Problem& problem, const Solved& solved, Result& result, Context& context) {
+  const SolvedStep& first = solved.course.steps.front();
+  const SolvedStep& last = solved.course.steps.back();
+  const ShardedEot<double> points(solved.source, {}, Storage::automatic, context);
+  const ShardedEot<double> given(problem, {}, Storage::streamed, context);
+  const sinkhorn::PlanValue value = sinkhorn::plan_value(points, solved.f, last.g, context, &given);
+  result.transport_cost = value.priced_cost;
+  result.kl = value.kl;
+  result.objective = value.priced_cost + problem.epsilon * value.kl;
+  result.marginal_error = value.marginal_error;
+  result.shape = sinkhorn::plan_shape(solved.source, points, value.kl, value.exact_f, last.g);
+  result.last_step = {.epsilon = last.epsilon,
+                      .transport_cost = value.transport_cost,
+                      .objective = value.objective,
+                      .dual_value = value.dual_value};
+
+  // The c-transform of any g is feasible; the first solve's belongs to the given cloud.
+  std::vector<double> f(given.a().size());
+  if (!f.empty()) kernels::soft_min<double>(given.over_y(first.g), context.pool, f);
+  result.dual_value = given.expectation_x(f) + given.expectation_y(first.g);
+
+  result.potentials = {points.gather_x(solved.f), last.g};
+  result.points = whole_cloud(solved.source, false, context.world);
+  if (context.world.rank() != 0) result.potentials.clear();
+}
+
+void describe_steps(const Course& course, double tolerance, Result& result, Context& context) {
+  bool all = true;
+  for (const SolvedStep& step : course.steps) {
+    result.epsilons.push_back(step.epsilon);
+    result.alphas.push_back(step.alpha);
+    result.iterations_per_step.push_back(step.iterations);
+    result.converged_per_step.push_back(step.converged);
+    all = all && step.converged;
+  }
+  result.iterations = course.iterations();
+  if (!(tolerance > 0)) {  // nothing to reach
+    result.converged_per_step.clear();
+    return;
+  }
+  const double error = std::max(result.marginal_error[0], result.marginal_error[1]);
+  const bool is_believed = error <= 2 * tolerance;  // the loop measures in run.precision
+  result.converged = all && is_believed;
+  if (all && !is_believed) {
+    context.log.warn_once(concat("the marginal error is ", error,
+                                 " in double, above the tolerance ", tolerance,
+                                 "; use run.precision = \"float64\""));
+  }
+}
+
+}  // namespace
+
+void check_cost(kernels::CostKind cost) {
+  if (has_entropic_map(cost)) return;
+  throw ConfigError(concat("solver.name = \"progot\" moves points along the entropic map, and ",
+                           "problem.cost = \"", cost_name(cost),
+                           "\" has none; use \"sqeuclidean\", \"half_sqeuclidean\", \"dot\" or "
+                           "\"pnorm\", or another solver"));
+}
+
+Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
+             const Problem& problem, Context& context) {
+  check_cost(problem.cost.kind);
+  const double start = monotonic_seconds();
+  const Solved solved = context.run.precision == "float64"
+                            ? Solves<double>(config, solves, problem, context).run()
+                            : Solves<float>(config, solves, problem, context).run();
+  const double solve_end = monotonic_seconds();
+  Result result;
+  evaluate(problem, solved, result, context);
+  describe_steps(solved.course, solves.tolerance, result, context);
+  const Model model = model_of(problem, solved.course);
+  result.model = model.tensors();
+  result.model_json = model.description();
+  result.seconds.solve = solve_end - start;
+  result.seconds.certificate = monotonic_seconds() - solve_end;
+  return result;
+}
+
+double bytes_per_rank(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
+                      const Problem& problem, const Context& context) {
+  const auto ranks = static_cast<double>(context.world.size());
+  const double rows = std::ceil(static_cast<double>(problem.n(0)) / ranks);
+  const auto d = static_cast<double>(problem.d());
+  const auto m = static_cast<double>(problem.n(1));
+  const double moved_rows = rows * d * 8;
+  const double self = config.debiased ? static_cast<double>(problem.n(0)) *
+                                            (d + static_cast<double>(config.steps)) * 8
+                                      : 0;
+  return sinkhorn::bytes_per_rank(solves, problem, context) + moved_rows +
+         static_cast<double>(config.steps) * m * 8 + self;
+}
+
+}  // namespace kantor::progot

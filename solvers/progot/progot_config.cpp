@@ -1,0 +1,135 @@
+#include "solvers/progot/progot_config.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor::progot {
+
+namespace {
+
+constexpr std::int64_t kMostSteps = 10000;
+
+std::string name_of(const char* key) { return concat("solver.progot.", key); }
+
+void check_length(const char* key, const std::vector<double>& list, std::int64_t steps) {
+  if (!list.empty() && static_cast<std::int64_t>(list.size()) != steps) {
+    throw ConfigError(concat(name_of(key), " has ", list.size(), " numbers, but there are ", steps,
+                             " solves (solver.progot.steps); expected one each"));
+  }
+}
+
+void check_positive(const char* key, const std::vector<double>& list) {
+  for (const double value : list) {
+    if (value > 0 && std::isfinite(value)) continue;
+    throw ConfigError(concat(name_of(key), " holds ", value, "; expected positive numbers"));
+  }
+}
+
+}  // namespace
+
+void TuningConfig::describe(config::Fields& fields) {
+  fields.add("start", start, "first epsilon, times 5 % of the mean cost");
+  fields.add("scales", scales, "tried for the last epsilon, times 5 % of the target's mean cost");
+  fields.add("points", points, "of the target, at most, a fifth of them for the test; 0 = all");
+}
+
+void TuningConfig::check() const {
+  if (!(start > 0 && std::isfinite(start))) {
+    throw ConfigError(concat("solver.progot.tuning.start is ", start,
+                             "; expected a positive number"));
+  }
+  if (scales.empty()) throw ConfigError("solver.progot.tuning.scales is empty; give one at least");
+  check_positive("tuning.scales", scales);
+  if (points != 0 && points < 2) {
+    throw ConfigError(concat("solver.progot.tuning.points is ", points,
+                             "; expected 0 (all) or 2 and more"));
+  }
+}
+
+void ProgotConfig::describe(config::Fields& fields) {
+  fields.add("alphas", alphas, "how far each solve moves the cloud; in place of a schedule");
+  if (!alphas.empty()) steps = static_cast<std::int64_t>(alphas.size());
+  fields.add("steps", steps, "number of solves");
+  fields.add_choice("schedule", schedule, {"constant_speed", "accelerating", "decelerating"},
+                    "of the steps towards the target");
+  fields.add("epsilons", epsilons, "absolute, one per solve; in place of problem.epsilon");
+  fields.add_choice("epsilon_schedule", epsilon_schedule, {"problem", "tuned"},
+                    "problem: as problem.epsilon says, a relative one of each step's cloud; tuned: "
+                    "chosen on the target");
+  fields.add_struct("tuning", tuning, "of epsilon_schedule = \"tuned\"");
+  fields.add("first_tolerance", first_tolerance,
+             "L1 marginal error of the first solve; linear down to solver.sinkhorn.tolerance");
+  fields.add("debiased", debiased, "moves along the map less that of the cloud to itself");
+}
+
+void ProgotConfig::check() const {
+  if (steps < 1 || steps > kMostSteps) {
+    throw ConfigError(concat("solver.progot.steps is ", steps, "; expected 1 to ", kMostSteps));
+  }
+  check_length("alphas", alphas, steps);
+  check_length("epsilons", epsilons, steps);
+  check_positive("epsilons", epsilons);
+  for (const double alpha : alphas) {
+    if (alpha > 0 && alpha <= 1) continue;
+    throw ConfigError(
+        concat("solver.progot.alphas holds ", alpha, "; expected numbers above 0, at most 1"));
+  }
+  if (!alphas.empty() && alphas.back() != 1) {
+    throw ConfigError(concat("solver.progot.alphas ends with ", alphas.back(),
+                             "; the last step reaches the target, so expected 1"));
+  }
+  if (epsilon_schedule == "tuned" && !epsilons.empty()) {
+    throw ConfigError(
+        "solver.progot.epsilons are given, and epsilon_schedule = \"tuned\" would choose others; "
+        "keep one");
+  }
+  tuning.check();
+  if (!(first_tolerance >= 0 && std::isfinite(first_tolerance))) {
+    throw ConfigError(
+        concat("solver.progot.first_tolerance is ", first_tolerance, "; expected 0 or more"));
+  }
+}
+
+std::vector<double> step_lengths(const ProgotConfig& config) {
+  if (!config.alphas.empty()) return config.alphas;
+  const auto steps = static_cast<double>(config.steps);
+  std::vector<double> alphas;
+  for (double k = 0; k < steps; ++k) {  // solves done so far
+    if (config.schedule == "constant_speed") {
+      alphas.push_back(1 / (steps - k));
+    } else if (config.schedule == "accelerating") {  // t = ((k + 1) / steps)^2
+      alphas.push_back((2 * k + 1) / (steps * steps - k * k));
+    } else {
+      alphas.push_back(1 / std::numbers::e);
+    }
+  }
+  alphas.back() = 1;
+  return alphas;
+}
+
+std::vector<double> step_tolerances(const ProgotConfig& config, double last) {
+  const double first = std::max(config.first_tolerance, last);
+  const auto steps = static_cast<double>(config.steps);
+  std::vector<double> tolerances;
+  for (double k = 1; k < steps; ++k) {
+    tolerances.push_back(last + (first - last) * (steps - k) / (steps - 1));
+  }
+  tolerances.push_back(last);
+  return tolerances;
+}
+
+std::vector<double> interpolated_epsilons(const std::vector<double>& alphas, double first,
+                                          double last) {
+  std::vector<double> epsilons;
+  double left = 1;  // 1 - t_k
+  for (const double alpha : alphas) {
+    left *= 1 - alpha;
+    epsilons.push_back(left * first + (1 - left) * last);
+  }
+  return epsilons;
+}
+
+}  // namespace kantor::progot

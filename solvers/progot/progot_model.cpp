@@ -1,0 +1,201 @@
+#include "solvers/progot/progot_model.hpp"
+
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "runtime/core/error.hpp"
+#include "solvers/problem/entropic_map.hpp"
+
+namespace kantor::progot {
+
+namespace {
+
+constexpr const char* kFormat = "kantor progot";
+constexpr int kVersion = 1;
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+void shift(std::vector<double>& points, const std::vector<double>& by, double sign) {
+  for (std::size_t i = 0; i < points.size(); ++i) points[i] += sign * by[i % by.size()];
+}
+
+std::vector<double> centred(const data::Marginal& marginal, const std::vector<double>& centre) {
+  std::vector<double> points(index(marginal.n() * marginal.d()));
+  marginal.read_range<double>(0, marginal.n(), centre, points.data());
+  return points;
+}
+
+/// Weighted points that others are mapped to. All points here are centred.
+struct Target {
+  const Problem& problem;
+  std::vector<double> points;
+  std::vector<double> log_weights;
+
+  Target(const Problem& problem_, const data::Marginal& marginal)
+      : problem(problem_), points(centred(marginal, problem_.centre)) {
+    for (const double weight : marginal.weights()) log_weights.push_back(std::log(weight));
+  }
+  kernels::Points<double> view(const std::vector<double>& x) const {
+    return {x.data(), static_cast<std::int64_t>(x.size()) / problem.d(), problem.d()};
+  }
+  /// Mean gradients at x [Q, D]. @param averaged what the weights average, in the place of points.
+  std::vector<double> gradients(const std::vector<double>& x, std::span<const double> potential,
+                                double epsilon, const std::vector<double>& averaged,
+                                ThreadPool& pool, std::vector<double>& f) const {
+    const auto cost =
+        kernels::streamed_cost<double>(problem.cost, view(x), view(points), problem.centre);
+    f.resize(index(view(x).n));
+    return mean_gradients<double>({*cost, log_weights, potential, epsilon}, problem.cost, view(x),
+                                  view(averaged), pool, f);
+  }
+};
+
+std::span<const double> row(const std::vector<double>& matrix, std::size_t k, std::int64_t size) {
+  return std::span(matrix).subspan(k * index(size), index(size));
+}
+
+void subtract(std::vector<double>& from, const std::vector<double>& what, double scale) {
+  for (std::size_t i = 0; i < from.size(); ++i) from[i] -= scale * what[i];
+}
+
+}  // namespace
+
+std::vector<Result::Tensor> Model::tensors() const {
+  const auto steps = static_cast<std::int64_t>(epsilons.size());
+  std::vector<Result::Tensor> result = {{"g", {steps, m}, g, true}};
+  if (!f_self.empty()) result.push_back({"f_self", {steps, n}, f_self, true});
+  return result;
+}
+
+std::string Model::description() const {
+  nlohmann::ordered_json json;
+  json["format"] = kFormat;
+  json["version"] = kVersion;
+  json["formula"] =
+      "x <- x - alpha_k grad h*( sum_j w_j grad h(x - y_j) ), k = 0, 1, ..; w_j in proportion to "
+      "b_j exp((g_kj - c(x, y_j)) / epsilon_k); y, b: marginal 1";
+  json["cost"] = cost;
+  json["n"] = n;
+  json["m"] = m;
+  json["debiased"] = !f_self.empty();
+  json["epsilons"] = epsilons;
+  json["alphas"] = alphas;
+  return json.dump(2);
+}
+
+Model model_of(const Problem& problem, const Course& course) {
+  Model model;
+  model.n = problem.n(0);
+  model.m = problem.n(1);
+  model.cost = cost_name(problem.cost.kind);
+  for (const SolvedStep& step : course.steps) {
+    model.epsilons.push_back(step.epsilon);
+    model.alphas.push_back(step.alpha);
+    model.g.insert(model.g.end(), step.g.begin(), step.g.end());
+    model.f_self.insert(model.f_self.end(), step.f_self.begin(), step.f_self.end());
+  }
+  return model;
+}
+
+bool is_progot_model(const std::string& description) {
+  const auto json = nlohmann::json::parse(description, nullptr, false);
+  const auto format = json.is_object() ? json.find("format") : json.end();
+  return json.is_object() && format != json.end() && *format == kFormat;
+}
+
+Model restore_model(const std::string& description, const std::vector<Result::Tensor>& tensors,
+                    const Problem& problem) {
+  Model model;
+  bool is_debiased = false;
+  try {
+    const auto json = nlohmann::json::parse(description);
+    if (json.at("version") != kVersion) {
+      throw DataError(concat("model.json has version ", json.at("version").dump(),
+                             "; this build reads version ", kVersion));
+    }
+    json.at("cost").get_to(model.cost);
+    json.at("n").get_to(model.n);
+    json.at("m").get_to(model.m);
+    json.at("epsilons").get_to(model.epsilons);
+    json.at("alphas").get_to(model.alphas);
+    json.at("debiased").get_to(is_debiased);
+  } catch (const nlohmann::json::exception& error) {
+    throw DataError(concat("model.json is damaged: ", error.what()));
+  }
+  if (model.n != problem.n(0) || model.m != problem.n(1) ||
+      model.cost != cost_name(problem.cost.kind)) {
+    throw DataError(concat("model.json is of ", model.n, " x ", model.m, " points and cost ",
+                           model.cost, ", which is not the problem of this run"));
+  }
+  const auto steps = static_cast<std::int64_t>(model.epsilons.size());
+  if (steps == 0 || model.alphas.size() != model.epsilons.size()) {
+    throw DataError("model.json is damaged: it needs as many alphas as epsilons, and one at least");
+  }
+  const auto matrix = [&](const char* name, std::int64_t columns) {
+    const std::vector<std::int64_t> shape = {steps, columns};
+    for (const Result::Tensor& tensor : tensors) {
+      if (tensor.name == name && tensor.shape == shape &&
+          tensor.values.size() == index(steps * columns)) {
+        return tensor.values;
+      }
+    }
+    throw DataError(concat("the model has no tensor ", name, " of ", steps, " x ", columns));
+  };
+  model.g = matrix("g", model.m);
+  if (is_debiased) model.f_self = matrix("f_self", model.n);
+  return model;
+}
+
+Transported transport(const Model& model, const Problem& problem, std::vector<double> points,
+                      ThreadPool& pool) {
+  const Target target(problem, problem.marginals[1]);
+  const bool is_debiased = !model.f_self.empty();
+  Target self(problem, problem.marginals[is_debiased ? 0 : 1]);  // moves along, if it is needed
+  Transported result{.points = std::move(points), .potential = {}};
+  std::vector<double>& x = result.points;
+  shift(x, problem.centre, -1);
+  std::vector<double> ignored;
+  const auto moves_of = [&](const std::vector<double>& at, std::size_t k,
+                            std::vector<double>& f) {
+    std::vector<double> moves = target.gradients(at, row(model.g, k, model.m), model.epsilons[k],
+                                                 target.points, pool, f);
+    if (is_debiased) {
+      subtract(moves,
+               self.gradients(at, row(model.f_self, k, model.n), model.epsilons[k], self.points,
+                              pool, ignored),
+               1);
+    }
+    to_displacements(problem.cost, moves);
+    return moves;
+  };
+  for (std::size_t k = 0; k < model.epsilons.size(); ++k) {
+    const bool is_last = k + 1 == model.epsilons.size();
+    const std::vector<double> moves = moves_of(x, k, result.potential);
+    if (is_debiased && !is_last) {
+      const std::vector<double> own = moves_of(self.points, k, ignored);
+      subtract(self.points, own, model.alphas[k]);
+    }
+    subtract(x, moves, is_last ? 1 : model.alphas[k]);
+  }
+  shift(x, problem.centre, 1);
+  return result;
+}
+
+Transported transport_back(const Model& model, const Problem& problem, std::vector<double> moved,
+                           const std::vector<double>& f, std::vector<double> points,
+                           ThreadPool& pool) {
+  Target source(problem, problem.marginals[0]);
+  const std::vector<double> given = source.points;
+  shift(moved, problem.centre, -1);
+  source.points = std::move(moved);
+  Transported result{.points = std::move(points), .potential = {}};
+  shift(result.points, problem.centre, -1);
+  std::vector<double> moves = source.gradients(result.points, f, model.epsilons.back(), given, pool,
+                                               result.potential);
+  to_displacements(problem.cost, moves);
+  subtract(result.points, moves, 1);
+  shift(result.points, problem.centre, 1);
+  return result;
+}
+
+}  // namespace kantor::progot

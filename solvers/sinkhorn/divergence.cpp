@@ -1,0 +1,57 @@
+#include "solvers/sinkhorn/divergence.hpp"
+
+#include "runtime/core/text.hpp"
+#include "solvers/sinkhorn/symmetric.hpp"
+
+namespace kantor::sinkhorn {
+
+namespace {
+
+/// Both marginals the same; every rank reads its rows from the data.
+Problem self_problem(const Problem& problem, std::size_t marginal) {
+  Problem self = problem;
+  self.marginals = {problem.marginals[marginal], problem.marginals[marginal]};
+  self.means = {problem.means[marginal], problem.means[marginal]};
+  self.centre = problem.means[marginal];
+  self.reference.reset();
+  return self;
+}
+
+template <class T>
+Report solve_in(const Problem& self, const Stopping& stopping, Storage storage,
+                std::vector<double>& potential, Context& context, const char* label) {
+  const ShardedEot<T> points(self, {}, storage, context);
+  return iterate_symmetric(points, stopping, potential, context, label);
+}
+
+}  // namespace
+
+SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
+                         Storage storage, Context& context) {
+  const Problem self = self_problem(problem, marginal);
+  const char* label = marginal == 0 ? "sinkhorn xx" : "sinkhorn yy";
+  SelfTransport solved;
+  solved.potential.assign(static_cast<std::size_t>(self.n(0)), 0.0);
+  solved.report = context.run.precision == "float64"
+                      ? solve_in<double>(self, stopping, storage, solved.potential, context, label)
+                      : solve_in<float>(self, stopping, storage, solved.potential, context, label);
+  const ShardedEot<double> points(self, {}, Storage::automatic, context);
+  const std::span<const double> own =
+      std::span<const double>(solved.potential)
+          .subspan(static_cast<std::size_t>(points.rows().first), points.a().size());
+  solved.value = plan_value(points, own, solved.potential, context);
+  return solved;
+}
+
+Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const SelfTransport& yy) {
+  Divergence divergence;
+  divergence.xx = xx.value.dual_value;
+  divergence.yy = yy.value.dual_value;
+  divergence.value = xy.dual_value - (divergence.xx + divergence.yy) / 2;
+  divergence.lower = xy.dual_value - (xx.value.objective + yy.value.objective) / 2;
+  divergence.upper = xy.objective - (divergence.xx + divergence.yy) / 2;
+  divergence.iterations = {xx.report.iterations, yy.report.iterations};
+  return divergence;
+}
+
+}  // namespace kantor::sinkhorn

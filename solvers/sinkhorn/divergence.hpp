@@ -1,0 +1,31 @@
+#pragma once
+
+// The Sinkhorn divergence S = OT(mu, nu) - (OT(mu, mu) + OT(nu, nu)) / 2, with OT the optimal value
+// of E[c] + eps KL at one epsilon. Shapes: n_k points of marginal k. Source: Genevay, Peyre &
+// Cuturi 2018; Feydy et al. 2019.
+
+#include <string>
+#include <vector>
+
+#include "solvers/problem/problem.hpp"
+#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_value.hpp"
+
+namespace kantor::sinkhorn {
+
+/// A marginal against itself.
+struct SelfTransport {
+  Report report;
+  PlanValue value;
+  std::vector<double> potential;  ///< [n_k], the same on all ranks
+};
+
+/// By the symmetric iteration, in run.precision; the value is evaluated in double. Collective.
+/// @param stopping tolerance and max_iterations alone.
+SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
+                         Storage storage, Context& context);
+
+/// Bounds and value from the duals: what is proven of the three terms is proven of S.
+Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const SelfTransport& yy);
+
+}  // namespace kantor::sinkhorn

@@ -1,0 +1,48 @@
+#pragma once
+
+// One iteration in two halves: a pass over the pairs that updates f and sums the columns of the
+// plan, and the update of g from these sums. Shapes: N_r rows of x on this rank, M points y.
+
+#include <span>
+#include <vector>
+
+#include "solvers/problem/sharded_eot.hpp"
+
+namespace kantor::sinkhorn {
+
+struct Step {
+  double epsilon = 0;
+  double weight = 1;  ///< of the plain updates (momentum)
+};
+
+/// What a pass gives, reduced over the ranks.
+struct Pass {
+  bool stop = false;            ///< some rank was asked to stop
+  std::vector<double> f;        ///< [N_r] updated
+  std::vector<double> columns;  ///< [M] column sums of the plan of (f, g)
+  double previous_error = 0;    ///< of the rows of the plan of (previous f, g), see row_target
+  double largest_scale = 1;     ///< no row of the plan of (f, g) exceeds a_i times this
+  double f_mass = 0;            ///< sum_i a_i exp(-f_i / rho_x)
+};
+
+/// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with
+/// exact marginals |row_i - a_i|. One exp per pair and one all-reduce of M + 4 numbers.
+/// @param previous_f [N_r], or empty for 0.
+template <class T>
+Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
+           std::span<const double> g, Context& context);
+
+struct ColumnUpdate {
+  bool fell_back =
+      false;         ///< columns had all but vanished: the max-stabilised transform was needed
+  double error = 0;  ///< of the columns of the plan of (f, updated g); 0 for a plain update
+};
+
+/// g from the column sums. With both marginals free, f and g are then shifted to the best pair of
+/// their line (Sejourne, Vialard & Peyre 2022), which leaves the plan.
+/// @param[in,out] pass f is shifted. @param[in,out] g [M].
+template <class T>
+ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass,
+                      std::vector<double>& g);
+
+}  // namespace kantor::sinkhorn

@@ -1,0 +1,21 @@
+#pragma once
+
+// Where the iteration starts from, if not from 0. Shapes: M points y.
+
+#include <vector>
+
+#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/sinkhorn/sinkhorn_config.hpp"
+
+namespace kantor::sinkhorn {
+
+/// g by config.warm_start: 0 without one; "gaussian": from the optimal potential between Gaussians
+/// of the marginals' moments; "subsample": from a solve of config.warm_start_points seeded points a
+/// marginal; else from a run directory (certificate/1.npy, or potentials/1.npy). Collective.
+/// @return [M], the same on all ranks.
+/// @throws DataError: the run directory has no potential, or one of another problem.
+template <class T>
+std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
+                               const ShardedEot<T>& points, Context& context);
+
+}  // namespace kantor::sinkhorn

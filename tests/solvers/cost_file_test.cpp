@@ -1,0 +1,190 @@
+// problem.cost = "matrix": costs from a file, marginals without points.
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "runtime/data/npy.hpp"
+#include "solvers/problem/cost_statistics.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+#include "tests/runtime/config/config_text.hpp"
+#include "tests/solvers/dense_eot.hpp"
+#include "tests/support/temporary_directory.hpp"
+#include "tests/support/thrown.hpp"
+#include "tests/support/world.hpp"
+
+namespace kantor::test {
+namespace {
+
+class CostFile : public testing::Test {
+ protected:
+  void write(const std::string& name, const std::vector<double>& values,
+             const std::vector<std::int64_t>& shape) const {
+    data::write_npy(folder_.file(name), values, shape);
+  }
+  /// `keys` of [problem]; `marginals` as TOML tables, of which NAME.npy are files of the test.
+  ProblemConfig config(const std::string& keys, const std::string& marginals = "") const {
+    std::string text = "[problem]\ncost = \"matrix\"\ncost_file = \"C.npy\"\n" + keys + "\n" +
+                       (marginals.empty() ? "" : "marginals = " + marginals + "\n");
+    for (auto at = text.find(".npy"); at != std::string::npos; at = text.find(".npy", at + 4)) {
+      const auto quote = text.rfind('"', at);
+      text.insert(quote + 1, folder_.file(""));
+      at = text.find(".npy", at);
+    }
+    config::Value resolved{config::Table{}, "", ""};
+    return config::read<ProblemConfig>(parsed(text), "problem", resolved);
+  }
+  Problem load(const ProblemConfig& config) const {
+    TestRun run(world());
+    return load_problem(config, run.context);
+  }
+  static Result solve(const Problem& problem, const std::string& precision = "float64",
+                      double tolerance = 1e-12) {
+    TestRun run(world(), precision);
+    sinkhorn::SinkhornConfig config;
+    config.tolerance = tolerance;
+    return sinkhorn::solve(config, problem, run.context);
+  }
+
+  TemporaryDirectory folder_;
+};
+
+/// POT, ot.sinkhorn and ot.sinkhorn2: a = b = (.5, .5), M = [[0, 1], [1, 0]], reg = 1.
+TEST_F(CostFile, has_the_values_of_pots_documentation) {
+  write("C.npy", {0, 1, 1, 0}, {2, 2});
+  const Result result = solve(load(config("epsilon = 1")));
+  EXPECT_NEAR(*result.transport_cost, .26894142136999516, 1e-13);
+  EXPECT_NEAR(result.shape->diagonal_mass.value(), 2 * .36552929, 1e-8);
+  EXPECT_NEAR(result.shape->entropy,
+              -2 * (.36552929 * std::log(.36552929) + .13447071 * std::log(.13447071)), 1e-8);
+  EXPECT_TRUE(result.converged.value());
+  const Result small = solve(load(config("epsilon = 0.1")));
+  EXPECT_NEAR(*small.transport_cost, 4.53978687e-05, 1e-13);
+  EXPECT_NEAR(small.shape->diagonal_mass.value(), 2 * .499977301, 1e-9);
+  // Unbalanced, reg_m = 1.
+  const Result unbalanced = solve(load(config("epsilon = 1\nrho = 1")));
+  EXPECT_NEAR(*unbalanced.mass, 2 * (.3220536 + .1184769), 2e-7);
+  EXPECT_NEAR(*unbalanced.transport_cost, 2 * .1184769, 1e-7);
+}
+
+/// POT, ot.unbalanced.mm_unbalanced, M = [[1, 36], [9, 4]], reg_m = 5: diagonal .4524, .3352. There
+/// epsilon = 0; with the off-diagonal empty, c + eps log(p / (a b)) + rho log(p^2 / (a b)) = 0.
+TEST_F(CostFile, has_the_unbalanced_plan_of_pots_documentation) {
+  const auto entry = [](double cost, double epsilon) {
+    return std::exp(((epsilon + 5) * std::log(.25) - cost) / (epsilon + 10));
+  };
+  EXPECT_NEAR(entry(1, 0), .4524, 5e-5);
+  EXPECT_NEAR(entry(4, 0), .3352, 5e-5);
+  write("C.npy", {1, 36, 9, 4}, {2, 2});
+  const Problem problem = load(config("epsilon = 0.1\nrho = 5"));
+  const Result result = solve(problem);
+  ASSERT_TRUE(result.converged.value());
+  DenseEot dense(problem);
+  dense.costs = {1, 36, 9, 4};
+  const auto plan = dense.plan(result.potentials.at(0), result.potentials.at(1));
+  EXPECT_NEAR(plan[0], entry(1, .1), 1e-10);
+  EXPECT_NEAR(plan[3], entry(4, .1), 1e-10);
+}
+
+TEST_F(CostFile, solves_as_the_cost_of_its_points_does) {
+  const Problem golden = golden_problem();
+  write("C.npy", costs_of(golden), {8, 6});
+  write("a.npy", golden.marginals[0].weights(), {8});
+  write("b.npy", golden.marginals[1].weights(), {6});
+  const Problem problem =
+      load(config("epsilon = 0.1", "[{ weights = \"a.npy\", n = 8 }, { weights = \"b.npy\" }]"));
+  EXPECT_NEAR(problem.mean_cost, golden.mean_cost, 1e-14);
+  TestRun run(world());
+  EXPECT_NEAR(cost_statistics(problem, true, run.context).standard_deviation,
+              cost_statistics(golden, true, run.context).standard_deviation, 1e-13);
+  const Result result = solve(problem);
+  EXPECT_NEAR(*result.objective, 1.969828444541, 1e-11);
+  EXPECT_NEAR(result.dual_value, 1.969828444541, 1e-11);
+  for (std::size_t i = 0; i < 8; ++i) {
+    EXPECT_NEAR(result.potentials.at(0)[i], kernels::test::kGoldenF[i], 1e-11);
+  }
+  const Result coarse = solve(problem, "float32", 1e-4);
+  EXPECT_TRUE(coarse.converged.value());
+  EXPECT_NEAR(coarse.dual_value, 1.969828444541, 1e-5);
+}
+
+TEST_F(CostFile, may_be_float32_and_in_fortran_order) {
+  const std::vector<float> values = {0, 1, 2, 3, 4, 5};
+  data::write_npy(folder_.file("C.npy"), values, std::vector<std::int64_t>{2, 3});
+  const Problem problem = load(config("epsilon = 0.5"));
+  EXPECT_EQ(problem.n(0), 2);
+  EXPECT_EQ(problem.n(1), 3);
+  EXPECT_EQ(problem.mean_cost, 2.5);
+  EXPECT_EQ(cost_name(problem), "matrix");
+  DenseEot dense(problem);
+  dense.costs = {0, 1, 2, 3, 4, 5};
+  const Result result = solve(problem);
+  EXPECT_NEAR(*result.objective,
+              dense.totals(dense.plan(result.potentials.at(0), result.potentials.at(1))).objective,
+              1e-11);
+}
+
+/// Costs that no points have: of any sign, and columns that underflow at first.
+TEST_F(CostFile, survives_columns_that_underflow) {
+  write("C.npy", {0, -3, 2500, 1, 2, 2400, 5, 1, 2600}, {3, 3});
+  const Problem problem = load(config("epsilon = 0.05"));
+  DenseEot dense(problem);
+  dense.costs = {0, -3, 2500, 1, 2, 2400, 5, 1, 2600};
+  const Result result = solve(problem, "float64", 1e-9);
+  EXPECT_TRUE(std::isfinite(*result.objective));
+  EXPECT_NEAR(result.dual_value, dense.dual_value(result.potentials.at(0), result.potentials.at(1)),
+              1e-9);
+}
+
+TEST_F(CostFile, refuses_files_that_do_not_fit) {
+  const auto refusal = [&](const std::string& marginals) {
+    return message_of<DataError>([&] { load(config("epsilon = 1", marginals)); });
+  };
+  EXPECT_NE(refusal("").find("C.npy"), std::string::npos);  // missing
+  write("C.npy", {0, 1, 1, 0, 2, 3}, {2, 3});
+  write("w.npy", {.5, .5}, {2});
+  EXPECT_NE(refusal("[{}, { weights = \"w.npy\" }]").find("there are 2, expected 3"),
+            std::string::npos);
+  EXPECT_NE(refusal("[{ n = 3 }, {}]").find("n = 3, but there are 2 rows"), std::string::npos);
+  write("C.npy", {0, 1, 1, std::nan(""), 2, 3}, {2, 3});
+  EXPECT_NE(refusal("").find("row 1, column 0 is NaN"), std::string::npos);
+  write("C.npy", {0, 1, 1, 2, 2, 3}, {1, 2, 3});
+  EXPECT_NE(refusal("").find("C.npy"), std::string::npos);
+}
+
+TEST_F(CostFile, refuses_keys_that_do_not_go_together) {
+  const auto refusal = [&](const std::string& keys, const std::string& marginals) {
+    return message_of<ConfigError>([&] { config(keys, marginals); });
+  };
+  for (const char* marginal :
+       {"{ path = \"x.npy\" }", "{ scale = 2.0 }", "{ rows = [0, 2] }", "{ key = \"k\" }",
+        "{ generator = { name = \"gaussian\", n = 3, d = 2 } }", "{ holdout = 0.5 }"}) {
+    EXPECT_NE(refusal("epsilon = 1", concat("[{}, ", marginal, "]")).find("knows no points"),
+              std::string::npos)
+        << marginal;
+  }
+  EXPECT_NE(refusal("epsilon = 1", "[{}, { normalise = true }]").find("weights"),
+            std::string::npos);
+  EXPECT_NE(refusal("epsilon = 1", "[{}, { n = -1 }]").find("n = -1"), std::string::npos);
+  EXPECT_NE(refusal("epsilon = 1", "[{}]").find("1 are given"), std::string::npos);
+  const auto text_refusal = [](const std::string& text) {
+    return message_of<ConfigError>([&] {
+      config::Value resolved{config::Table{}, "", ""};
+      config::read<ProblemConfig>(parsed("[problem]\nepsilon = 1\n" + text), "problem", resolved);
+    });
+  };
+  EXPECT_NE(text_refusal("cost = \"matrix\"\n").find("cost_file"), std::string::npos);
+  EXPECT_NE(
+      text_refusal("cost_file = \"C.npy\"\nmarginals = [{ path = \"x\" }, { path = \"y\" }]\n")
+          .find("cost = \"matrix\""),
+      std::string::npos);
+  EXPECT_NE(
+      text_refusal("marginals = [{ path = \"x\", n = 3 }, { path = \"y\" }]\n").find("n is for"),
+      std::string::npos);
+}
+
+}  // namespace
+}  // namespace kantor::test
