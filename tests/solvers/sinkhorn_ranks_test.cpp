@@ -179,7 +179,9 @@ TEST(PlanShape, is_that_of_the_dense_plan) {
       EXPECT_NEAR(shape.normalised_entropy.value(), entropy / std::log(9) - 1, 1e-12);
       EXPECT_NEAR(shape.diagonal_mass.value(), diagonal, 1e-12);
       ASSERT_EQ(shape.identity_kl.has_value(), equal_weights);
-      if (equal_weights) EXPECT_NEAR(*shape.identity_kl, divergence, 1e-11);
+      if (equal_weights) {
+        EXPECT_NEAR(*shape.identity_kl, divergence, 1e-11);
+      }
     }
   }
 }
