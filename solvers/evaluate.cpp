@@ -98,8 +98,8 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   result.potential.resize(index(num_points));
   if (has_entropic_map(problem.cost.kind)) {
     std::vector<double> moves =
-        mean_gradients<double>(reduction, problem.cost, {x.data(), num_points, d},
-                               {y.data(), m, d}, context.pool, result.potential);
+        mean_gradients<double>(reduction, problem.cost, {x.data(), num_points, d}, {y.data(), m, d},
+                               context.pool, result.potential);
     to_displacements(problem.cost, moves);
     result.map.assign(points.begin(), points.end());
     for (std::size_t i = 0; i < moves.size(); ++i) result.map[i] -= moves[i];

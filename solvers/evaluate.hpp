@@ -29,10 +29,10 @@ struct Evaluation {
 /// @param marginal which marginal the points belong to (0 or 1): its potential, and the map to the
 /// other one.
 /// @param points   [K, D] row-major.
-/// A run of ProgOT takes points of marginal 0 through all its maps; the potential is the last step's
-/// where they are by then. Points of marginal 1 are averaged back by the last plan. Other runs:
-/// The potential is the network's where there is one for this marginal, else the c-transform of the
-/// other marginal's stored potential; the map averages over the other marginal (Pooladian &
+/// A run of ProgOT takes points of marginal 0 through all its maps; the potential is the last
+/// step's where they are by then. Points of marginal 1 are averaged back by the last plan. Other
+/// runs: The potential is the network's where there is one for this marginal, else the c-transform
+/// of the other marginal's stored potential; the map averages over the other marginal (Pooladian &
 /// Niles-Weed 2021).
 /// @throws DataError if shapes do not fit the run.
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,

@@ -64,9 +64,9 @@ class PartialRows final : public RowSource {
               std::int64_t num_dims)
       : values_(std::move(values)), first_(first), num_rows_(num_rows), num_dims_(num_dims) {
     const auto size = static_cast<std::int64_t>(values_.size());
-    KANTOR_CHECK(num_dims > 0 && size % num_dims == 0 && first >= 0 &&
-                     first + size / num_dims <= num_rows,
-                 size, " values from row ", first, " of ", num_rows, " x ", num_dims);
+    KANTOR_CHECK(
+        num_dims > 0 && size % num_dims == 0 && first >= 0 && first + size / num_dims <= num_rows,
+        size, " values from row ", first, " of ", num_rows, " x ", num_dims);
   }
 
   std::int64_t num_rows() const override { return num_rows_; }

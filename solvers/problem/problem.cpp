@@ -129,10 +129,9 @@ void set_epsilon(Problem& problem, Context& context) {
   const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
   problem.epsilon = rule.scale * scale;
   if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
-    fail_alike(context.world,
-               ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
-                                  " of the cost, which is ", scale,
-                                  " here; give a positive number instead")));
+    fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
+                                                 rule.relative, " of the cost, which is ", scale,
+                                                 " here; give a positive number instead")));
   }
 }
 

@@ -58,8 +58,8 @@ struct Problem {
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
 
-/// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon is
-/// relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
+/// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
+/// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
 /// @param rows [N_r, D] this rank's rows (shard_of), not centred.
 Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context);
 

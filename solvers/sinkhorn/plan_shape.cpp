@@ -39,9 +39,9 @@ PlanShape plan_shape(const Problem& problem, const ShardedEot<double>& points, d
     const auto row = static_cast<std::int64_t>(i);
     const std::int64_t column = points.rows().first + row;
     const auto j = static_cast<std::size_t>(column);
-    const double cost = kernels::cost_between(
-        problem.cost, raw_point(problem, points.x().data + row * problem.d()),
-        raw_point(problem, points.y().data + column * problem.d()));
+    const double cost =
+        kernels::cost_between(problem.cost, raw_point(problem, points.x().data + row * problem.d()),
+                              raw_point(problem, points.y().data + column * problem.d()));
     const double exponent = std::log(b[j]) + (f[i] + g[j] - cost) / points.epsilon();
     masses[i] = std::exp(exponent);
     divergences[i] = -exponent;

@@ -113,7 +113,8 @@ TEST(ProgotConfig, refuses_values_that_are_no_epsilons_or_tolerances) {
   expect_refused("alphas = [1]\nepsilons = [0]", {"epsilons", "0"});
   expect_refused("alphas = [1]\nepsilons = [-1]", {"-1"});
   expect_refused("first_tolerance = -0.1", {"first_tolerance", "-0.1"});
-  expect_refused("epsilon_schedule = \"tuned\"\nalphas = [1]\nepsilons = [1]", {"epsilons", "tuned"});
+  expect_refused("epsilon_schedule = \"tuned\"\nalphas = [1]\nepsilons = [1]",
+                 {"epsilons", "tuned"});
   expect_refused("tuning = { scales = [] }", {"scales"});
   expect_refused("tuning = { scales = [1, 0] }", {"scales", "0"});
   expect_refused("tuning = { start = 0 }", {"start"});

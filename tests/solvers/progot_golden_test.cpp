@@ -45,8 +45,7 @@ const std::vector<Row> kRows = {
      2.471173648972,
      .927109774997,
      {1.206041369661, .899984450768},
-     {-.101262212940, -.030516685859, .024737855501, .236600298026, .006711487650,
-      .258855524328}}};
+     {-.101262212940, -.030516685859, .024737855501, .236600298026, .006711487650, .258855524328}}};
 const std::vector<std::vector<double>> kMovedQuery = {
     {.446015493284, .140571937117}, {.696538079792, .390254551391}, {.950633042125, .644514794170}};
 
@@ -79,8 +78,7 @@ void expect_near(const std::vector<double>& actual, const std::vector<double>& e
 
 /// 5 % of the plain mean of the costs.
 double plain_epsilon(const std::vector<double>& costs) {
-  return .05 * std::accumulate(costs.begin(), costs.end(), 0.0) /
-         static_cast<double>(costs.size());
+  return .05 * std::accumulate(costs.begin(), costs.end(), 0.0) / static_cast<double>(costs.size());
 }
 
 TEST(ProgotGolden, reaches_every_row_of_the_published_table) {
@@ -108,8 +106,8 @@ TEST(ProgotGolden, reaches_every_row_of_the_published_table) {
     std::vector<double> next = epsilons;
     next.push_back(1);
     const Result further = solve_first(k + 2, problem, next, run);
-    epsilons.push_back(plain_epsilon(costs_of(make_problem(
-        problem.cost, 1, make_marginal(further.points, 2), problem.marginals[1]))));
+    epsilons.push_back(plain_epsilon(costs_of(
+        make_problem(problem.cost, 1, make_marginal(further.points, 2), problem.marginals[1]))));
   }
 }
 
@@ -130,9 +128,8 @@ TEST(ProgotGolden, takes_a_relative_epsilon_anew_of_each_steps_weighted_cloud) {
 /// comes to (1.11050922, .83283736).
 TEST(ProgotGolden, moves_the_points_as_they_are_by_then) {
   const kernels::test::GoldenCase golden;
-  const Problem problem =
-      make_problem({CostKind::sqeuclidean}, .6, make_marginal(golden.x, 2),
-                   make_marginal(golden.y, 2));
+  const Problem problem = make_problem({CostKind::sqeuclidean}, .6, make_marginal(golden.x, 2),
+                                       make_marginal(golden.y, 2));
   TestRun run(world());
   const Result result = solve_first(4, problem, {.6, .4, .25, .15}, run);
   expect_near(map_of_query(result, problem, run), {1.006144787255, .623806646824}, kPrinted);
@@ -141,11 +138,10 @@ TEST(ProgotGolden, moves_the_points_as_they_are_by_then) {
 /// 5 % of the plain mean of each step's costs, as the published counts were taken.
 TEST(ProgotGolden, needs_the_published_number_of_iterations) {
   const Problem problem = golden_problem({CostKind::half_sqeuclidean}, 1);
-  DenseProgot dense{.alphas = kAlphas,
-                    .tolerances = {.1, .067, .034, .001},
-                    .epsilon_of = [](std::size_t, const Problem& step) {
-                      return plain_epsilon(costs_of(step));
-                    }};
+  DenseProgot dense{
+      .alphas = kAlphas,
+      .tolerances = {.1, .067, .034, .001},
+      .epsilon_of = [](std::size_t, const Problem& step) { return plain_epsilon(costs_of(step)); }};
   const std::vector<std::int64_t> warm = {20, 4, 10, 90};
   const std::vector<std::int64_t> cold = {20, 30, 50, 166};
   progot::ProgotConfig config;

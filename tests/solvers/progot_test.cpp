@@ -139,8 +139,8 @@ TEST(Progot, debiased_follows_the_dense_recursion) {
   }
 }
 
-/// Between quadratic costs of one plan nothing but the unit differs, and for `dot` what a start from
-/// 0 means: from the second solve on, the warm starts are the same.
+/// Between quadratic costs of one plan nothing but the unit differs, and for `dot` what a start
+/// from 0 means: from the second solve on, the warm starts are the same.
 TEST(Progot, takes_the_same_course_for_costs_of_the_same_plan) {
   progot::ProgotConfig config;
   config.steps = 3;
@@ -275,8 +275,8 @@ TEST(Progot, does_not_move_points_of_no_weight_away_from_the_others) {
 }
 
 TEST(Progot, refuses_a_cost_without_a_map) {
-  const std::string message = message_of<ConfigError>(
-      [] { solve(golden_problem({CostKind::euclidean}), {}, 1e-3); });
+  const std::string message =
+      message_of<ConfigError>([] { solve(golden_problem({CostKind::euclidean}), {}, 1e-3); });
   for (const char* word : {"progot", "euclidean", "pnorm"}) {
     EXPECT_NE(message.find(word), std::string::npos) << message;
   }
@@ -298,8 +298,7 @@ TEST(ProgotTuning, ends_at_the_scale_that_maps_the_target_to_itself_best) {
   config.epsilon_schedule = "tuned";
   config.tuning.points = 0;
   // The mean cost of the target to itself, by the definition.
-  const DenseEot target(
-      make_problem(problem.cost, 1, problem.marginals[1], problem.marginals[1]));
+  const DenseEot target(make_problem(problem.cost, 1, problem.marginals[1], problem.marginals[1]));
   double mean = 0;
   for (std::size_t k = 0; k < target.costs.size(); ++k) {
     mean += target.a[k / target.m] * target.b[k % target.m] * target.costs[k];
