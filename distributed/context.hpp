@@ -9,6 +9,7 @@
 #include "distributed/interruption.hpp"
 #include "runtime/config/reader.hpp"
 #include "runtime/core/log.hpp"
+#include "runtime/core/profile.hpp"
 #include "runtime/core/thread_pool.hpp"
 #include "runtime/metrics/metrics_file.hpp"
 
@@ -53,6 +54,7 @@ struct Context {
   Checkpoints& checkpoints;
   bool show_progress = false;  ///< rank 0 without --quiet
   StopSource* stop = nullptr;  ///< null: nobody will ask
+  Profile profile = {};
 
   bool stop_requested() const { return stop != nullptr && stop->requested(); }
 };

@@ -2,6 +2,7 @@
 
 #include <torch/torch.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "distributed/tensor_snapshot.hpp"
@@ -41,13 +42,17 @@ StepReport Trainer::step() {
   parameters_.zero_gradients();
   const Objective::Share share = objective_.evaluate(step_);  // forward, exchange, backward
   parameters_.check_views();  // gradients elsewhere would train nothing, silently
-  const StepTail totals =
-      parameters_.reduce(context_.world, {.loss = share.loss,
-                                          .count = share.count,
-                                          .nonfinite = std::isfinite(share.loss) ? 0.0 : 1.0,
-                                          .stop = context_.stop_requested() ? 1.0 : 0.0});
-
+  const StepTail totals = context_.profile.timed(Phase::communication, [&] {
+    return parameters_.reduce(context_.world, {.loss = share.loss,
+                                               .count = share.count,
+                                               .nonfinite = std::isfinite(share.loss) ? 0.0 : 1.0,
+                                               .stop = context_.stop_requested() ? 1.0 : 0.0});
+  });
   // Every rank holds the same bits from here on, and so comes to the same verdict.
+  return context_.profile.timed(Phase::update, [&] { return update(totals); });
+}
+
+StepReport Trainer::update(const StepTail& totals) {
   const torch::NoGradGuard no_grad;
   const double norm = parameters_.gradients().norm().item<double>();
   const bool finite = totals.nonfinite == 0 && std::isfinite(totals.loss) && std::isfinite(norm);
@@ -82,7 +87,8 @@ StepReport Trainer::finish(const StepTail& totals, double gradient_norm, bool sk
 TrainingReport Trainer::run() {
   metrics::Progress progress(
       {.enabled = context_.show_progress, .label = "train", .total = config_.steps});
-  start_s_ = monotonic_seconds() - report_.seconds;
+  const double run_start_s = monotonic_seconds();
+  start_s_ = run_start_s - report_.seconds;
   if (step_ == 0) context_.checkpoints.save(snapshot());
   while (step_ < config_.steps) {
     const StepReport done = step();
@@ -95,6 +101,7 @@ TrainingReport Trainer::run() {
     if (done.stop && !is_last) throw Stopped(step_);
   }
   progress.finish();
+  report_.profile = context_.profile.shares(std::max(monotonic_seconds() - run_start_s, 1e-9));
   context_.world.at_step(0);
   const torch::NoGradGuard no_grad;
   if (report_.skipped < step_) average_.copy_to(parameters_.values());

@@ -1,6 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "distributed/adam.hpp"
 #include "distributed/context.hpp"
@@ -36,6 +39,7 @@ struct TrainingReport {
   std::int64_t skipped = 0;
   double samples = 0;
   double seconds = 0;  ///< since step 0, over all the runs that a resumed training took
+  std::vector<std::pair<std::string, double>> profile;  ///< shares of this run's time, by phase
 };
 
 /// Data-parallel training: one all-reduce a step, the same update on every rank. Its whole state is
@@ -55,6 +59,7 @@ class Trainer {
   TrainingReport run();
 
  private:
+  StepReport update(const StepTail& totals);
   StepReport finish(const StepTail& totals, double gradient_norm, bool skipped);
   void record(const StepReport& done);
   checkpoint::Snapshot snapshot() const;

@@ -94,6 +94,7 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   put(json, "steps", result.steps);
   put(json, "skipped_steps", result.skipped_steps);
   put(json, "samples_per_second", result.samples_per_second);
+  for (const auto& [phase, share] : result.profile) json["profile"][phase] = share;
   put(json, "held_out_dual", result.held_out_dual);
   if (!result.evaluation_points.empty()) json["evaluation_points"] = result.evaluation_points;
   if (result.certificate) json["certificate"] = certificate_of(*result.certificate);

@@ -33,6 +33,17 @@ std::string gap_line(double upper, double lower, double epsilon) {
                 small((upper - lower) / epsilon), " nats");
 }
 
+/// "data 6 %, forward 31 %, .."
+std::string profile_line(const Result& result) {
+  std::string line = "  profile        ";
+  for (const auto& [phase, share] : result.profile) {
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%.0f %%", 100 * share);
+    line += concat(phase == result.profile.front().first ? "" : ", ", phase, " ", percent);
+  }
+  return line;
+}
+
 }  // namespace
 
 std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
@@ -87,6 +98,7 @@ std::vector<std::string> closing_lines(const Result& result) {
     lines.push_back(concat("  solves         ", result.iterations_per_step.size(), ": ", counts,
                            " iterations"));
   }
+  if (!result.profile.empty()) lines.push_back(profile_line(result));
   return lines;
 }
 

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace kantor {
@@ -88,6 +89,8 @@ struct Result {
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> skipped_steps;
   std::optional<double> samples_per_second;
+  /// Shares of rank 0's training time: data, forward, soft_min, ..
+  std::vector<std::pair<std::string, double>> profile;
   std::optional<double> held_out_dual;
   std::vector<std::int64_t>
       evaluation_points;  ///< points per marginal, where fewer than all were used

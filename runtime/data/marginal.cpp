@@ -1,6 +1,7 @@
 #include "runtime/data/marginal.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <numeric>
 #include <type_traits>
@@ -17,18 +18,6 @@ std::size_t as_size(std::int64_t value) { return static_cast<std::size_t>(value)
 
 /// Rows of D numbers that fit into the scratch block; at least one.
 std::int64_t block_rows(std::int64_t d) { return std::max<std::int64_t>(1, kBlockValues / d); }
-
-/// out = scale * values - shift, per row, in double.
-template <class T>
-void transform(const double* values, std::int64_t count, std::int64_t d, double scale,
-               std::span<const double> shift, T* out) {
-  for (std::int64_t r = 0; r < count; ++r) {
-    for (std::int64_t k = 0; k < d; ++k) {
-      const double offset = shift.empty() ? 0.0 : shift[as_size(k)];
-      out[r * d + k] = static_cast<T>(scale * values[r * d + k] - offset);
-    }
-  }
-}
 
 }  // namespace
 
@@ -83,30 +72,16 @@ std::int64_t Marginal::source_row(std::int64_t row) const {
 template <class T>
 void Marginal::read(std::span<const std::int64_t> rows, std::span<const double> shift,
                     T* values) const {
-  const std::int64_t d = this->d();
-  KANTOR_CHECK(shift.empty() || shift.size() == as_size(d), "a shift of ", shift.size(),
-               " numbers for d = ", d);
-  const auto total = static_cast<std::int64_t>(rows.size());
-  const std::int64_t block = std::min(block_rows(d), total);
-  const bool is_plain = shift.empty() && scale_ == 1;
-  std::vector<std::int64_t> source_rows(as_size(block));
-  std::vector<double> scratch(is_plain || std::is_same_v<T, double> ? 0 : as_size(block * d));
-  for (std::int64_t first = 0; first < total; first += block) {
-    const std::int64_t count = std::min(block, total - first);
-    const auto chosen = std::span(source_rows).first(as_size(count));
-    for (std::int64_t r = 0; r < count; ++r) {
-      chosen[as_size(r)] = source_row(rows[as_size(first + r)]);
-    }
-    T* out = values + first * d;
-    if (is_plain) {
-      source_->read(chosen, out);
-    } else if constexpr (std::is_same_v<T, double>) {
-      source_->read(chosen, out);
-      transform(out, count, d, scale_, shift, out);
-    } else {
-      source_->read(chosen, scratch.data());
-      transform(scratch.data(), count, d, scale_, shift, out);
-    }
+  KANTOR_CHECK(shift.empty() || shift.size() == as_size(d()), "a shift of ", shift.size(),
+               " numbers for d = ", d());
+  if (selection_.empty()) return source_->read(rows, scale_, shift, values);
+  constexpr std::size_t kBlock = 512;
+  std::array<std::int64_t, kBlock> source_rows;
+  for (std::size_t first = 0; first < rows.size(); first += kBlock) {
+    const std::size_t count = std::min(kBlock, rows.size() - first);
+    for (std::size_t r = 0; r < count; ++r) source_rows[r] = source_row(rows[first + r]);
+    source_->read(std::span(source_rows).first(count), scale_, shift,
+                  values + static_cast<std::int64_t>(first) * d());
   }
 }
 

@@ -40,10 +40,20 @@ class RowSource {
   virtual ~RowSource() = default;
   virtual std::int64_t num_rows() const = 0;
   virtual std::int64_t num_dims() const = 0;
+  /// values = scale * rows - shift, in double before it is rounded; as it lies with scale 1 and no
+  /// shift.
   /// @param rows        indices into this source.
+  /// @param shift       [D] or empty.
   /// @param[out] values [rows.size(), D] row-major.
-  virtual void read(std::span<const std::int64_t> rows, double* values) const = 0;
-  virtual void read(std::span<const std::int64_t> rows, float* values) const = 0;
+  virtual void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+                    double* values) const = 0;
+  virtual void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+                    float* values) const = 0;
+  /// As they lie.
+  template <class T>
+  void read(std::span<const std::int64_t> rows, T* values) const {
+    read(rows, 1, {}, values);
+  }
 };
 
 class Marginal {

@@ -16,11 +16,13 @@ class MatrixRows final : public RowSource {
 
   std::int64_t num_rows() const override { return layout_.num_rows; }
   std::int64_t num_dims() const override { return layout_.num_dims; }
-  void read(std::span<const std::int64_t> rows, double* values) const override {
-    gather(rows, values);
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    gather(rows, scale, shift, values);
   }
-  void read(std::span<const std::int64_t> rows, float* values) const override {
-    gather(rows, values);
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    gather(rows, scale, shift, values);
   }
 
  private:
@@ -32,7 +34,26 @@ class MatrixRows final : public RowSource {
   }
 
   template <class Out>
-  void gather(std::span<const std::int64_t> rows, Out* values) const {
+  void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+              Out* values) const {
+    if (scale == 1 && shift.empty()) {
+      gather_by([](T value, std::int64_t) { return static_cast<Out>(value); }, rows, values);
+    } else if (shift.empty()) {
+      gather_by([&](T value,
+                    std::int64_t) { return static_cast<Out>(scale * static_cast<double>(value)); },
+                rows, values);
+    } else {
+      gather_by(
+          [&](T value, std::int64_t k) {
+            return static_cast<Out>(scale * static_cast<double>(value) -
+                                    shift[static_cast<std::size_t>(k)]);
+          },
+          rows, values);
+    }
+  }
+
+  template <class Convert, class Out>
+  void gather_by(const Convert& convert, std::span<const std::int64_t> rows, Out* values) const {
     const std::int64_t d = layout_.num_dims;
     const auto count = static_cast<std::int64_t>(rows.size());
     for (const std::int64_t row : rows) {
@@ -41,14 +62,13 @@ class MatrixRows final : public RowSource {
     // The inner loop follows the order of the file, so that a range of rows is read as it lies.
     if (layout_.column_stride == 1) {
       for (std::int64_t r = 0; r < count; ++r) {
-        for (std::int64_t k = 0; k < d; ++k) {
-          values[r * d + k] = static_cast<Out>(element(rows[static_cast<std::size_t>(r)], k));
-        }
+        const std::int64_t row = rows[static_cast<std::size_t>(r)];
+        for (std::int64_t k = 0; k < d; ++k) values[r * d + k] = convert(element(row, k), k);
       }
     } else {
       for (std::int64_t k = 0; k < d; ++k) {
         for (std::int64_t r = 0; r < count; ++r) {
-          values[r * d + k] = static_cast<Out>(element(rows[static_cast<std::size_t>(r)], k));
+          values[r * d + k] = convert(element(rows[static_cast<std::size_t>(r)], k), k);
         }
       }
     }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "runtime/random/philox.hpp"
 
@@ -17,8 +18,13 @@ class Permutation {
   std::uint64_t size() const { return n_; }
   /// @param i < n.
   std::uint64_t operator()(std::uint64_t i) const;
+  /// The same for many at once, in place and several times as fast: their walks overlap.
+  /// @param values each < n.
+  void apply(std::span<std::int64_t> values) const;
 
  private:
+  std::uint64_t network(std::uint64_t value) const;
+
   std::uint64_t n_;
   int half_bits_;
   std::uint32_t round_keys_[6];

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "runtime/random/permutation.hpp"
@@ -19,10 +20,14 @@ class Sampler {
   /// @param draw global number: step * batch + position in the batch.
   /// @return a row in [0, n).
   std::int64_t row(std::int64_t draw);
+  /// The rows of draws first, first + 1, ..: one for each place of `rows`.
+  void rows(std::int64_t first, std::span<std::int64_t> rows);
   /// The held-out rows, ascending.
   std::vector<std::int64_t> heldout_rows() const;
 
  private:
+  const Permutation& order_of(std::int64_t epoch);
+
   std::int64_t num_drawn_;  ///< rows that take part
   std::uint64_t seed_;
   std::uint32_t marginal_;

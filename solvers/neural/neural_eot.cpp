@@ -192,6 +192,7 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
   Result result;
   result.steps = result.iterations = training.steps;
   result.skipped_steps = training.skipped;
+  result.profile = training.profile;
   result.samples_per_second =
       static_cast<double>(config.batch * training.steps) / std::max(training.seconds, 1e-9);
   result.dual_value = points.expectation_x(f) + points.expectation_y(g);

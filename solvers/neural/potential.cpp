@@ -3,11 +3,10 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
-#include "runtime/random/philox.hpp"
+#include "solvers/neural/affine.hpp"
 
 namespace kantor::neural {
 
@@ -20,17 +19,6 @@ at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape,
   const at::Tensor view =
       torch::from_blob(const_cast<double*>(values.data()), shape, torch::kFloat64);
   return view.to(options, /*non_blocking=*/false, /*copy=*/true);
-}
-
-/// Uniform in +-sqrt(3 gain / fan_in): variance gain / fan_in, so that activations keep their size.
-at::Tensor random_weight(std::int64_t out, std::int64_t in, std::uint64_t seed, std::uint32_t layer,
-                         const at::TensorOptions& options) {
-  constexpr double kGain = 2;  // half of the units are off, more or less
-  const random::Stream stream(seed, random::Purpose::initial_weights, layer);
-  const double bound = std::sqrt(3 * kGain / static_cast<double>(in));
-  std::vector<double> values(static_cast<std::size_t>(out * in));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = bound * (2 * stream.uniform(i) - 1);
-  return to_tensor(values, {out, in}, options);
 }
 
 /// Whether there are as many values as the shape tells.
@@ -81,20 +69,8 @@ std::vector<double> to_vector(const at::Tensor& tensor) {
 Potential::Potential(const NetworkConfig& config, PotentialInputs inputs,
                      std::span<const double> shift, const at::TensorOptions& options,
                      std::uint64_t seed)
-    : config_(config), inputs_(std::move(inputs)) {
+    : config_(config), inputs_(std::move(inputs)), mlp_(config_, inputs_.d, options, seed) {
   place_inputs(shift, options);
-  std::int64_t in = inputs_.d;
-  for (const std::int64_t out : config_.width) {
-    layers_.push_back(
-        {random_weight(out, in, seed, static_cast<std::uint32_t>(layers_.size()), options),
-         torch::zeros({out}, options)});
-    in = out;
-  }
-  layers_.push_back({torch::zeros({1, in}, options), torch::zeros({1}, options)});
-  for (Layer& layer : layers_) {
-    layer.weight.requires_grad_();
-    layer.bias.requires_grad_();
-  }
 }
 
 void Potential::place_inputs(std::span<const double> shift, const at::TensorOptions& options) {
@@ -110,43 +86,35 @@ void Potential::place_inputs(std::span<const double> shift, const at::TensorOpti
   }
 }
 
-at::Tensor Potential::activate(const at::Tensor& hidden) const {
-  if (config_.activation == "silu") return torch::silu(hidden);
-  if (config_.activation == "relu") return torch::relu(hidden);
-  if (config_.activation == "gelu") return torch::gelu(hidden);
-  if (config_.activation == "tanh") return torch::tanh(hidden);
-  return torch::softplus(hidden);
+at::Tensor Potential::scaled_inputs(const at::Tensor& z) const { return z * inverse_deviation_; }
+
+at::Tensor Potential::correction(const at::Tensor& x) const {
+  return inputs_.output_scale * mlp_.forward(scaled_inputs(x - origin_));
 }
 
-at::Tensor Potential::network(const at::Tensor& z) const {
-  at::Tensor hidden = z * inverse_deviation_;             // [B, D]
-  for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {  // [B, width]
-    hidden = activate(torch::linear(hidden, layers_[k].weight, layers_[k].bias));
-  }
-  const Layer& last = layers_.back();
-  return inputs_.output_scale * torch::linear(hidden, last.weight, last.bias).squeeze(1);  // [B]
-}
-
-at::Tensor Potential::correction(const at::Tensor& x) const { return network(x - origin_); }
-
-at::Tensor Potential::forward(const at::Tensor& x) const {
-  const at::Tensor z = x - origin_;                             // [B, D]
-  const at::Tensor correction = network(z) + inputs_.constant;  // [B]
+at::Tensor Potential::finish(const at::Tensor& z, const at::Tensor& network) const {
+  const at::Tensor correction = inputs_.output_scale * network + inputs_.constant;  // [B]
   const GaussianPotential& gaussian = inputs_.gaussian;
   if (gaussian.scale == 0) return correction;
   const at::Tensor quadratic = gaussian.square * z.square().sum(1) -
-                               torch::mm(z, factor_).square().sum(1) +
+                               affine(z, factor_.t()).square().sum(1) +
                                2 * torch::mv(z, linear_);  // [B]
   return gaussian.scale * quadratic + correction;
 }
 
-std::vector<NamedParameter> Potential::parameters() const {
-  std::vector<NamedParameter> result;
-  for (std::size_t k = 0; k < layers_.size(); ++k) {
-    result.push_back({concat("layers.", k, ".weight"), layers_[k].weight});
-    result.push_back({concat("layers.", k, ".bias"), layers_[k].bias});
-  }
-  return result;
+at::Tensor Potential::forward(const at::Tensor& x) const {
+  const at::Tensor z = x - origin_;  // [B, D]
+  return finish(z, mlp_.forward(scaled_inputs(z)));
+}
+
+at::Tensor Potential::forward(const at::Tensor& x, Mlp::Pass& pass) const {
+  const torch::NoGradGuard no_grad;
+  const at::Tensor z = x - origin_;  // [B, D]
+  return finish(z, mlp_.forward(scaled_inputs(z), pass));
+}
+
+void Potential::backward(const Mlp::Pass& pass, const at::Tensor& cotangents) const {
+  mlp_.backward(pass, inputs_.output_scale * cotangents);
 }
 
 std::vector<Result::Tensor> Potential::tensors() const {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "distributed/flat_parameters.hpp"
+#include "solvers/neural/mlp.hpp"
 #include "solvers/neural/neural_config.hpp"
 #include "solvers/problem/gaussian.hpp"
 #include "solvers/result.hpp"
@@ -38,12 +39,18 @@ class Potential {
             const at::TensorOptions& options, std::uint64_t seed);
 
   std::int64_t d() const { return inputs_.d; }
-  /// @param x [B, D] points minus shift. @return [B].
+  /// @param x [B, D] points minus shift. @return [B], differentiable by autograd where x or
+  /// parameters ask for it.
   at::Tensor forward(const at::Tensor& x) const;
+  /// The same without autograd. @param[out] pass for backward().
+  at::Tensor forward(const at::Tensor& x, Mlp::Pass& pass) const;
+  /// Adds sum_b cotangents_b df_b / d parameter to the gradient of each parameter.
+  /// @param cotangents [B].
+  void backward(const Mlp::Pass& pass, const at::Tensor& cotangents) const;
   /// The network's part alone: output_scale * mlp. @return [B].
   at::Tensor correction(const at::Tensor& x) const;
   at::Device device() const { return origin_.device(); }
-  std::vector<NamedParameter> parameters() const;
+  std::vector<NamedParameter> parameters() const { return mlp_.parameters(); }
   void scale_correction(double factor) { inputs_.output_scale *= factor; }
   /// Adds a constant to f: plan and dual value stay.
   void shift_gauge(double constant) { inputs_.constant += constant; }
@@ -56,17 +63,14 @@ class Potential {
                            const std::vector<Result::Tensor>& tensors);
 
  private:
-  struct Layer {
-    at::Tensor weight;  ///< [out, in]
-    at::Tensor bias;    ///< [out]
-  };
-  at::Tensor network(const at::Tensor& z) const;  ///< z = points minus mean [B, D]
-  at::Tensor activate(const at::Tensor& hidden) const;
+  at::Tensor scaled_inputs(const at::Tensor& z) const;  ///< z = points minus mean [B, D]
+  /// gaussian(x) + output_scale * network + constant. @param network [B].
+  at::Tensor finish(const at::Tensor& z, const at::Tensor& network) const;
   void place_inputs(std::span<const double> shift, const at::TensorOptions& options);
 
   NetworkConfig config_;
   PotentialInputs inputs_;
-  std::vector<Layer> layers_;
+  Mlp mlp_;
   at::Tensor origin_;             ///< [D] mean - shift
   at::Tensor inverse_deviation_;  ///< [D]
   at::Tensor factor_;             ///< [D, R]

@@ -3,9 +3,6 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
-#include <numeric>
 
 #include "distributed/tensor_verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -16,6 +13,11 @@ namespace kantor::neural {
 namespace {
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// The ranks' parts of a global batch where each is a batch of its own.
+Shard own_batch(const NeuralConfig& config, const Context& context) {
+  return shard_of(config.batch, context.world.rank(), context.world.size());
+}
 
 /// [n] -> [length], zeros behind.
 at::Tensor padded(const at::Tensor& values, std::int64_t length) {
@@ -34,6 +36,34 @@ random::Sampler training_sampler(const Problem& problem, std::size_t marginal, s
 }
 
 template <class T>
+SemiDual<T>::Batch::Batch(const Problem& problem, std::size_t number, std::int64_t seed,
+                          std::int64_t size, std::int64_t first, std::int64_t count)
+    : marginal(problem.marginals[number]),
+      sampler(training_sampler(problem, number, seed)),
+      first_drawn(marginal.is_weighted() ? 0 : first),
+      first_read(first - first_drawn),
+      rows(index(marginal.is_weighted() ? size : count)),
+      weights(torch::full({std::ssize(rows)},
+                          1 / static_cast<double>(std::max(size, std::int64_t{1})),
+                          torch::kFloat64)),
+      points(torch::empty({count, problem.d()}, torch::CppTypeToScalarType<T>::value)) {}
+
+template <class T>
+void SemiDual<T>::Batch::draw(std::int64_t first_draw, std::span<const double> centre) {
+  sampler.rows(first_draw + first_drawn, rows);
+  const auto own = std::span(rows).subspan(index(first_read), index(points.size(0)));
+  marginal.read<T>(own, centre, points.data_ptr<T>());
+  if (!marginal.is_weighted()) return;
+  const std::span<double> chosen(weights.data_ptr<double>(), rows.size());
+  double mass = 0;
+  for (std::size_t i = 0; i < rows.size(); ++i) mass += chosen[i] = marginal.weight(rows[i]);
+  has_mass = mass > 0;
+  // Self-normalised: the batch is a pair of probability measures, and the loss keeps its gauge
+  // invariance.
+  for (double& weight : chosen) weight /= mass;
+}
+
+template <class T>
 SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
                       const Potential& potential, Context& context)
     : problem_(problem),
@@ -42,89 +72,65 @@ SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
       alone_(config.negatives == "local" ? make_self_communicator() : nullptr),
       group_(alone_ ? *alone_ : context.world),
       global_batch_(config.batch),
-      x_sampler_(training_sampler(problem, 0, context.run.seed)),
-      y_sampler_(training_sampler(problem, 1, context.run.seed)) {
-  const Shard own = shard_of(global_batch_, context.world.rank(), context.world.size());
-  first_draw_ = alone_ ? own.first : 0;
-  group_batch_ = alone_ ? own.count() : global_batch_;
-  slots_ = shard_of(group_batch_, group_.rank(), group_.size());
-}
-
-template <class T>
-typename SemiDual<T>::Draw SemiDual<T>::draw(random::Sampler& sampler,
-                                             const data::Marginal& marginal,
-                                             std::int64_t step) const {
-  Draw result;
-  for (std::int64_t i = 0; i < group_batch_; ++i) {
-    result.rows.push_back(sampler.row(step * global_batch_ + first_draw_ + i));
-    result.weights.push_back(marginal.weight(result.rows.back()));
-    result.mass += result.weights.back();
-  }
-  // Self-normalised: the batch is a pair of probability measures, and the loss keeps its gauge
-  // invariance.
-  for (double& weight : result.weights) weight /= result.mass;
-  return result;
-}
-
-template <class T>
-at::Tensor SemiDual<T>::weights_of(const Draw& draw, const at::Device& device) {
-  const auto size = static_cast<std::int64_t>(draw.weights.size());
-  return torch::from_blob(const_cast<double*>(draw.weights.data()), {size}, torch::kFloat64)
-      .to(device);
-}
-
-template <class T>
-at::Tensor SemiDual<T>::read(const data::Marginal& marginal,
-                             std::span<const std::int64_t> rows) const {
-  at::Tensor points =
-      torch::empty({static_cast<std::int64_t>(rows.size()), problem_.d()},
-                   torch::TensorOptions().dtype(torch::CppTypeToScalarType<T>::value));
-  marginal.read<T>(rows, problem_.centre, points.data_ptr<T>());
-  return points.to(potential_.device());
-}
+      first_draw_(alone_ ? own_batch(config, context).first : 0),
+      group_batch_(alone_ ? own_batch(config, context).count() : global_batch_),
+      slots_(shard_of(group_batch_, group_.rank(), group_.size())),
+      x_(problem, 0, context.run.seed, group_batch_, 0, group_batch_),
+      y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count()) {}
 
 template <class T>
 Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   if (group_batch_ == 0) return {};
-  const Draw x = draw(x_sampler_, problem_.marginals[0], step);
-  const Draw y = draw(y_sampler_, problem_.marginals[1], step);
-  if (!(x.mass > 0 && y.mass > 0)) {  // nothing to learn from; the same on the ranks of the group
-    return {.loss = 0, .count = static_cast<double>(slots_.count())};
-  }
+  Profile& profile = context_.profile;
+  const double num_slots = static_cast<double>(slots_.count());
+  profile.timed(Phase::data, [&] {
+    x_.draw(step * global_batch_ + first_draw_, problem_.centre);
+    y_.draw(step * global_batch_ + first_draw_, problem_.centre);
+  });
+  // Without mass there is nothing to learn from; the same on the ranks of the group.
+  if (!(x_.has_mass && y_.has_mass)) return {.loss = 0, .count = num_slots};
+  const at::Tensor x = on_device(x_.points);          // [B, D]
+  const at::Tensor y = on_device(y_.points);          // [B/P, D]
+  const at::Tensor a = on_device(x_.weights);         // [B]
+  const at::Tensor b = on_device(y_.read_weights());  // [B/P]
   const auto own = [&](const at::Tensor& all) {
     return all.narrow(0, slots_.first, slots_.count());
   };
-  const at::Tensor a = weights_of(x, potential_.device());       // [B]
-  const at::Tensor b = own(weights_of(y, potential_.device()));  // [B/P]
 
   // Potentials of this rank's x, then of the whole batch; the last ranks' slots are padded.
-  const at::Tensor all_x = read(problem_.marginals[0], x.rows);  // [B, D]
-  const at::Tensor f = potential_.forward(own(all_x));           // [B/P]
-  const at::Tensor own_f = f.detach();
-  const at::Tensor all_f =
-      all_gather(group_, padded(own_f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
+  const at::Tensor f =  // [B/P]
+      profile.timed(Phase::forward, [&] { return potential_.forward(own(x), pass_); });
+  const at::Tensor all_f = profile.timed(Phase::communication, [&] {  // [B]
+    return all_gather(group_, padded(f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
+  });
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
-  const std::span<const std::int64_t> own_rows =
-      std::span(y.rows).subspan(index(slots_.first), index(slots_.count()));
-  const SoftWeights soft = soft_min_weights({.cost = problem_.cost,
-                                             .centre = problem_.centre,
-                                             .y = read(problem_.marginals[1], own_rows),
-                                             .x = all_x,
-                                             .log_a = a.log(),
-                                             .f = all_f.to(torch::kFloat64),
-                                             .epsilon = problem_.epsilon},
-                                            b, context_.pool);
-  const at::Tensor own_weights =
-      reduce_scatter(group_, padded(soft.weights, slots_.slots * group_.size()), "column weights")
-          .narrow(0, 0, slots_.count());  // [B/P]
+  const SoftWeights soft = profile.timed(Phase::soft_min, [&] {
+    return soft_min_weights({.cost = problem_.cost,
+                             .centre = problem_.centre,
+                             .y = y,
+                             .x = x,
+                             .log_a = a.log(),
+                             .f = all_f.to(torch::kFloat64),
+                             .epsilon = problem_.epsilon},
+                            b, context_.pool);
+  });
+  const at::Tensor own_weights = profile.timed(Phase::communication, [&] {  // [B/P]
+    return reduce_scatter(group_, padded(soft.weights, slots_.slots * group_.size()),
+                          "column weights")
+        .narrow(0, 0, slots_.count());
+  });
 
   // d(-J)/df_i = column weight - a_i: no graph over B x B.
   const double share = static_cast<double>(group_batch_) / static_cast<double>(global_batch_);
   const at::Tensor own_a = own(a);
-  if (slots_.count() > 0) f.backward((share * (own_weights - own_a)).to(f.scalar_type()));
-  const at::Tensor value = own_a.dot(own_f.to(torch::kFloat64)) + b.dot(soft.values);
-  return {.loss = -share * value.item<double>(), .count = static_cast<double>(slots_.count())};
+  if (slots_.count() > 0) {
+    profile.timed(Phase::backward, [&] {
+      potential_.backward(pass_, (share * (own_weights - own_a)).to(f.scalar_type()));
+    });
+  }
+  const at::Tensor value = own_a.dot(f.to(torch::kFloat64)) + b.dot(soft.values);
+  return {.loss = -share * value.item<double>(), .count = num_slots};
 }
 
 template class SemiDual<float>;

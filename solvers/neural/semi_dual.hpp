@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "distributed/shards.hpp"
@@ -32,28 +33,39 @@ class SemiDual final : public Objective {
   Share evaluate(std::int64_t step) override;
 
  private:
-  /// Draws of one marginal in this step.
-  struct Draw {
-    std::vector<std::int64_t> rows;  ///< global: [B]; local: this rank's slots
-    std::vector<double> weights;     ///< the same size, summing to 1
-    double mass = 0;                 ///< of these rows in the marginal; 0: no batch at all
+  /// One marginal's part of a step, in buffers that stay. Shapes: W rows drawn, R rows read.
+  struct Batch {
+    /// @param size of the group's batch, of which [first, first + count) is read on this rank.
+    Batch(const Problem& problem, std::size_t marginal, std::int64_t seed, std::int64_t size,
+          std::int64_t first, std::int64_t count);
+    /// @param first_draw of the group's batch.
+    void draw(std::int64_t first_draw, std::span<const double> centre);
+    at::Tensor read_weights() const { return weights.narrow(0, first_read, points.size(0)); }
+
+    const data::Marginal& marginal;
+    random::Sampler sampler;
+    std::int64_t first_drawn;        ///< within the group's batch: weights need all of its rows
+    std::int64_t first_read;         ///< within the rows drawn
+    std::vector<std::int64_t> rows;  ///< [W]
+    at::Tensor weights;              ///< [W] float64, of the whole batch summing to 1
+    at::Tensor points;               ///< [R, D] minus the centre, on the host
+    bool has_mass = true;            ///< false: no batch at all
   };
-  Draw draw(random::Sampler& sampler, const data::Marginal& marginal, std::int64_t step) const;
-  static at::Tensor weights_of(const Draw& draw, const at::Device& device);  ///< [B], float64
-  /// On the potential's device.
-  at::Tensor read(const data::Marginal& marginal, std::span<const std::int64_t> rows) const;
+
+  at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(potential_.device()); }
 
   const Problem& problem_;
   const Potential& potential_;
   Context& context_;
   std::unique_ptr<Communicator> alone_;  ///< the group of "local" negatives
   Communicator& group_;                  ///< the ranks that share a batch
-  std::int64_t first_draw_;              ///< of the group's batch within the global batch
-  std::int64_t group_batch_;
   std::int64_t global_batch_;
+  std::int64_t first_draw_;  ///< of the group's batch within the global batch
+  std::int64_t group_batch_;
   Shard slots_;  ///< this rank's part of the group's batch
-  random::Sampler x_sampler_;
-  random::Sampler y_sampler_;
+  Batch x_;      ///< reads the whole batch
+  Batch y_;      ///< reads this rank's slots
+  Mlp::Pass pass_;
 };
 
 }  // namespace kantor::neural

@@ -42,10 +42,19 @@ TEST(ResultJson, has_no_key_that_does_not_apply) {
   const Json json = Json::parse(result_json(small_result(), {}));
   for (const char* key : {"objective", "transport_cost", "kl", "converged", "steps", "reference",
                           "samples_per_second", "held_out_dual", "certificate", "evaluation_points",
-                          "marginal_error", "entropy", "diagonal_mass", "epsilons", "alphas",
-                          "iterations_per_step", "converged_per_step", "last_step"}) {
+                          "marginal_error", "profile", "entropy", "diagonal_mass", "epsilons",
+                          "alphas", "iterations_per_step", "converged_per_step", "last_step"}) {
     EXPECT_FALSE(json.contains(key)) << key;
   }
+}
+
+TEST(ResultJson, tells_where_the_time_went) {
+  Result result = small_result();
+  result.profile = {{"data", .25}, {"soft_min", .5}, {"other", .25}};
+  const Json json = Json::parse(result_json(result, {}));
+  EXPECT_EQ(json.at("profile").at("soft_min").get<double>(), .5);
+  EXPECT_NE(joined(closing_lines(result)).find("data 25 %, soft_min 50 %, other 25 %"),
+            std::string::npos);
 }
 
 TEST(ResultJson, writes_null_for_what_is_not_finite) {

@@ -105,6 +105,9 @@ struct DenseBatch {
   }
 
   LossAndGradient evaluate(const Problem& problem, const neural::Potential& potential) const {
+    for (const NamedParameter& parameter : potential.parameters()) {
+      parameter.tensor.requires_grad_(true);
+    }
     const double epsilon = problem.epsilon;
     const at::Tensor centre = torch::tensor(problem.centre, torch::kFloat64);
     const at::Tensor f = potential.forward(x - centre);
@@ -114,6 +117,9 @@ struct DenseBatch {
     const at::Tensor loss = -((weight_x * f).sum() + (weight_y * soft).sum());
     zero_gradients(potential);
     loss.backward();
+    for (const NamedParameter& parameter : potential.parameters()) {
+      parameter.tensor.requires_grad_(false);
+    }
     return {loss.item<double>(), gradients(potential)};
   }
 };

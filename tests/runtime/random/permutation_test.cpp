@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <map>
@@ -28,6 +29,20 @@ TEST(Permutation, is_a_bijection_for_small_odd_and_power_of_two_sizes) {
       ASSERT_FALSE(seen[image]) << "n " << n << ", image " << image;
       seen[image] = true;
     }
+  }
+}
+
+TEST(Permutation, applies_to_many_what_it_applies_to_one) {
+  for (const std::uint64_t n : {1ull, 2ull, 17ull, 256ull, 257ull, 1000ull, 65537ull}) {
+    const Permutation permutation(n, 12, Purpose::test, 1, 2);
+    std::vector<std::int64_t> many;
+    std::vector<std::int64_t> one;
+    for (std::uint64_t i = 0; i < std::min<std::uint64_t>(n, 700); ++i) {
+      many.push_back(static_cast<std::int64_t>(n - 1 - i));
+      one.push_back(static_cast<std::int64_t>(permutation(n - 1 - i)));
+    }
+    permutation.apply(many);
+    EXPECT_EQ(many, one) << "n " << n;
   }
 }
 
@@ -113,6 +128,10 @@ TEST(Permutation, refuses_to_permute_nothing) {
 TEST(Permutation, refuses_an_index_out_of_range) {
   const Permutation permutation(7, 1, Purpose::test, 0, 0);
   EXPECT_THROW(permutation(7), NumericError);
+  for (const std::int64_t bad : {std::int64_t{7}, std::int64_t{-1}}) {
+    std::vector<std::int64_t> values = {3, bad};
+    EXPECT_THROW(permutation.apply(values), NumericError);
+  }
 }
 
 }  // namespace

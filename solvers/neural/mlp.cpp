@@ -1,0 +1,107 @@
+#include "solvers/neural/mlp.hpp"
+
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "runtime/core/error.hpp"
+#include "runtime/random/philox.hpp"
+#include "solvers/neural/affine.hpp"
+
+namespace kantor::neural {
+
+namespace {
+
+/// Uniform in +-sqrt(3 gain / fan_in): variance gain / fan_in, so that activations keep their size.
+at::Tensor random_weight(std::int64_t out, std::int64_t in, std::uint64_t seed, std::uint32_t layer,
+                         const at::TensorOptions& options) {
+  constexpr double kGain = 2;  // half of the units are off, more or less
+  const random::Stream stream(seed, random::Purpose::initial_weights, layer);
+  const double bound = std::sqrt(3 * kGain / static_cast<double>(in));
+  at::Tensor weight = torch::empty({out, in}, torch::kFloat64);
+  double* values = weight.data_ptr<double>();
+  for (std::int64_t i = 0; i < weight.numel(); ++i) {
+    values[i] = bound * (2 * stream.uniform(static_cast<std::uint64_t>(i)) - 1);
+  }
+  return weight.to(options, /*non_blocking=*/false, /*copy=*/true);
+}
+
+}  // namespace
+
+Mlp::Activation Mlp::activation_named(const std::string& name) {
+  using T = at::Tensor;
+  if (name == "silu") {
+    return {[](const T& s) { return at::silu(s); },
+            [](const T& c, const T& s) { return at::silu_backward(c, s); }};
+  }
+  if (name == "relu") {
+    return {[](const T& s) { return at::relu(s); },
+            [](const T& c, const T& s) { return at::threshold_backward(c, s, 0); }};
+  }
+  if (name == "gelu") {
+    return {[](const T& s) { return at::gelu(s); },
+            [](const T& c, const T& s) { return at::gelu_backward(c, s); }};
+  }
+  if (name == "tanh") {
+    return {[](const T& s) { return at::tanh(s); },
+            [](const T& c, const T& s) { return at::tanh_backward(c, at::tanh(s)); }};
+  }
+  KANTOR_CHECK(name == "softplus", "unknown activation ", name);
+  return {[](const T& s) { return at::softplus(s); },
+          [](const T& c, const T& s) { return at::softplus_backward(c, s, 1, 20); }};
+}
+
+Mlp::Mlp(const NetworkConfig& config, std::int64_t d, const at::TensorOptions& options,
+         std::uint64_t seed)
+    : activation_(activation_named(config.activation)) {
+  std::int64_t in = d;
+  for (const std::int64_t out : config.width) {
+    const auto number = static_cast<std::uint32_t>(layers_.size());
+    layers_.push_back(
+        {random_weight(out, in, seed, number, options), torch::zeros({out}, options)});
+    in = out;
+  }
+  layers_.push_back({torch::zeros({1, in}, options), torch::zeros({1}, options)});
+}
+
+at::Tensor Mlp::forward(const at::Tensor& x) const {
+  at::Tensor hidden = x;
+  for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {
+    hidden = activation_.value(affine(hidden, layers_[k].weight, layers_[k].bias));
+  }
+  return affine(hidden, layers_.back().weight, layers_.back().bias).squeeze(1);
+}
+
+at::Tensor Mlp::forward(const at::Tensor& x, Pass& pass) const {
+  const torch::NoGradGuard no_grad;
+  pass.inputs = {x};
+  pass.sums.clear();
+  for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {
+    pass.sums.push_back(affine(pass.inputs.back(), layers_[k].weight, layers_[k].bias));
+    pass.inputs.push_back(activation_.value(pass.sums.back()));
+  }
+  return affine(pass.inputs.back(), layers_.back().weight, layers_.back().bias).squeeze(1);
+}
+
+void Mlp::backward(const Pass& pass, const at::Tensor& cotangents) const {
+  const torch::NoGradGuard no_grad;
+  at::Tensor upper = cotangents.unsqueeze(1);  // of the layer's sums [B, O]
+  for (std::size_t k = layers_.size(); k-- > 0;) {
+    const Layer& layer = layers_[k];
+    // (input^T)(upper^T)^T = [I, O]: the strides that GEMMs take without another copy.
+    layer.weight.mutable_grad().add_(affine(pass.inputs[k].t(), upper.t()).t());
+    layer.bias.mutable_grad().add_(upper.sum(0));
+    if (k > 0) upper = activation_.backward(affine(upper, layer.weight.t()), pass.sums[k - 1]);
+  }
+}
+
+std::vector<NamedParameter> Mlp::parameters() const {
+  std::vector<NamedParameter> result;
+  for (std::size_t k = 0; k < layers_.size(); ++k) {
+    result.push_back({concat("layers.", k, ".weight"), layers_[k].weight});
+    result.push_back({concat("layers.", k, ".bias"), layers_[k].bias});
+  }
+  return result;
+}
+
+}  // namespace kantor::neural
