@@ -91,21 +91,27 @@ class PartialRows final : public RowSource {
 
   std::int64_t num_rows() const override { return num_rows_; }
   std::int64_t num_dims() const override { return num_dims_; }
-  void read(std::span<const std::int64_t> rows, double* values) const override {
-    gather(rows, values);
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    gather(rows, scale, shift, values);
   }
-  void read(std::span<const std::int64_t> rows, float* values) const override {
-    gather(rows, values);
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    gather(rows, scale, shift, values);
   }
 
  private:
   template <class Out>
-  void gather(std::span<const std::int64_t> rows, Out* values) const {
+  void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+              Out* values) const {
     const std::int64_t count = static_cast<std::int64_t>(values_.size()) / num_dims_;
     for (const std::int64_t row : rows) {
       KANTOR_CHECK(row >= first_ && row < first_ + count, "row ", row, " is on another rank");
       const double* from = values_.data() + (row - first_) * num_dims_;
-      for (std::int64_t k = 0; k < num_dims_; ++k) *values++ = static_cast<Out>(from[k]);
+      for (std::int64_t k = 0; k < num_dims_; ++k) {
+        const double offset = shift.empty() ? 0.0 : shift[static_cast<std::size_t>(k)];
+        *values++ = static_cast<Out>(scale * from[k] - offset);
+      }
     }
   }
 
