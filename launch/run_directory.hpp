@@ -31,8 +31,8 @@ class RunDirectory {
   void set_status(const Status& status);
   /// What runs that were killed have left half-written.
   void remove_leftovers() const;
-  /// Potentials, certificate potentials, moved points and model, then result.json last of all: a folder that has
-  /// it is complete.
+  /// Potentials, certificate potentials, moved points and model, then result.json last of all: a
+  /// folder that has it is complete.
   void write_result(const Result& result, const RunFacts& facts) const;
   /// STATUS "failed"; a second failure on the way is left aside, the first one is being reported.
   void set_failed(const std::string& reason) noexcept;

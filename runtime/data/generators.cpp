@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numbers>
 #include <span>
 
 #include "runtime/core/error.hpp"
 #include "runtime/data/gram.hpp"
+#include "runtime/data/random_field.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/random/philox.hpp"
 
@@ -202,60 +202,6 @@ std::vector<double> uniform_cube(const GeneratorConfig& config) {
   return points;
 }
 
-/// The orthonormal cosine basis. @return [side, side], a row for each frequency.
-std::vector<double> cosine_basis(std::int64_t side) {
-  std::vector<double> basis(as_size(side * side));
-  const auto length = static_cast<double>(side);
-  for (std::int64_t u = 0; u < side; ++u) {
-    const double scale = std::sqrt((u == 0 ? 1 : 2) / length);
-    for (std::int64_t x = 0; x < side; ++x) {
-      const double place = static_cast<double>(x) + 0.5;
-      basis[as_size(u * side + x)] =
-          scale * std::cos(std::numbers::pi * static_cast<double>(u) * place / length);
-    }
-  }
-  return basis;
-}
-
-std::int64_t side_of(std::int64_t d) { return std::llround(std::sqrt(static_cast<double>(d))); }
-
-/// Square images with the spectrum of natural ones, about 1 of variance per pixel, the same up to
-/// the blur for the same seed. The blur, with mirrored borders, is diagonal in the cosine basis
-/// with factors in (0, 1]: a positive definite map, the gradient of a convex function, so that no
-/// coupling of sharp and blurred images is cheaper than the identity for squared distances.
-std::vector<double> random_field(const GeneratorConfig& config) {
-  const std::int64_t side = side_of(config.d);
-  const std::vector<double> basis = cosine_basis(side);
-  std::vector<double> amplitudes(as_size(config.d));
-  double power = 0;
-  for (std::int64_t k = 0; k < config.d; ++k) {
-    const std::int64_t u = k / side;
-    const std::int64_t v = k % side;
-    const auto square = static_cast<double>(u * u + v * v);
-    const double sharp = std::pow(1 + square, -config.decay / 2);
-    const double angle = std::numbers::pi * config.blur / static_cast<double>(side);
-    power += sharp * sharp / static_cast<double>(config.d);
-    amplitudes[as_size(k)] = sharp * std::exp(-angle * angle * square / 2);
-  }
-  std::vector<double> points = normals(stream_of(config, kPointStream), config.n * config.d);
-  for (std::size_t i = 0; i < points.size(); ++i) {
-    points[i] *= amplitudes[i % amplitudes.size()] / std::sqrt(power);
-  }
-  // image = basis^T coefficients basis, one factor at a time: rows of all images, then columns.
-  std::vector<double> half(points.size());
-  kernels::gemm_nn(config.n * side, side, side, 1.0, points.data(), side, basis.data(), side, 0.0,
-                   half.data(), side);
-  std::vector<double> transposed(basis.size());
-  for (std::int64_t k = 0; k < config.d; ++k) {
-    transposed[as_size(k % side * side + k / side)] = basis[as_size(k)];
-  }
-  for (std::int64_t i = 0; i < config.n; ++i) {
-    kernels::gemm_nn(side, side, side, 1.0, transposed.data(), side, half.data() + i * config.d,
-                     side, 0.0, points.data() + i * config.d, side);
-  }
-  return points;
-}
-
 }  // namespace
 
 void GeneratorConfig::describe(config::Fields& fields) {
@@ -304,7 +250,7 @@ void GeneratorConfig::check() const {
   require(!exact_moments || n > d, concat("exact_moments needs n > d, got n = ", n, ", d = ", d));
   require(components >= 1, concat("components = ", components, ", expected at least 1"));
   require(components <= kMostValues / d, concat("components = ", components, " is too large"));
-  require(name != "random_field" || side_of(d) * side_of(d) == d,
+  require(name != "random_field" || is_square(d),
           concat("random_field makes square images, but d = ", d, " is no square number"));
   require(std::isfinite(decay) && decay >= 0, concat("decay = ", decay, ", expected >= 0"));
   require(std::isfinite(blur) && blur >= 0, concat("blur = ", blur, ", expected >= 0"));
@@ -334,7 +280,9 @@ std::vector<double> generate(const GeneratorConfig& config) {
   config.check();
   if (config.name == "gaussian") return gaussian(config);
   if (config.name == "gaussian_mixture") return gaussian_mixture(config);
-  if (config.name == "random_field") return random_field(config);
+  if (config.name == "random_field") {
+    return random_field(config, normals(stream_of(config, kPointStream), config.n * config.d));
+  }
   return uniform_cube(config);
 }
 

@@ -38,14 +38,14 @@ void TuningConfig::describe(config::Fields& fields) {
 
 void TuningConfig::check() const {
   if (!(start > 0 && std::isfinite(start))) {
-    throw ConfigError(concat("solver.progot.tuning.start is ", start,
-                             "; expected a positive number"));
+    throw ConfigError(
+        concat("solver.progot.tuning.start is ", start, "; expected a positive number"));
   }
   if (scales.empty()) throw ConfigError("solver.progot.tuning.scales is empty; give one at least");
   check_positive("tuning.scales", scales);
   if (points != 0 && points < 2) {
-    throw ConfigError(concat("solver.progot.tuning.points is ", points,
-                             "; expected 0 (all) or 2 and more"));
+    throw ConfigError(
+        concat("solver.progot.tuning.points is ", points, "; expected 0 (all) or 2 and more"));
   }
 }
 

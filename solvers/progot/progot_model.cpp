@@ -155,10 +155,9 @@ Transported transport(const Model& model, const Problem& problem, std::vector<do
   std::vector<double>& x = result.points;
   shift(x, problem.centre, -1);
   std::vector<double> ignored;
-  const auto moves_of = [&](const std::vector<double>& at, std::size_t k,
-                            std::vector<double>& f) {
-    std::vector<double> moves = target.gradients(at, row(model.g, k, model.m), model.epsilons[k],
-                                                 target.points, pool, f);
+  const auto moves_of = [&](const std::vector<double>& at, std::size_t k, std::vector<double>& f) {
+    std::vector<double> moves =
+        target.gradients(at, row(model.g, k, model.m), model.epsilons[k], target.points, pool, f);
     if (is_debiased) {
       subtract(moves,
                self.gradients(at, row(model.f_self, k, model.n), model.epsilons[k], self.points,
@@ -190,8 +189,8 @@ Transported transport_back(const Model& model, const Problem& problem, std::vect
   source.points = std::move(moved);
   Transported result{.points = std::move(points), .potential = {}};
   shift(result.points, problem.centre, -1);
-  std::vector<double> moves = source.gradients(result.points, f, model.epsilons.back(), given, pool,
-                                               result.potential);
+  std::vector<double> moves =
+      source.gradients(result.points, f, model.epsilons.back(), given, pool, result.potential);
   to_displacements(problem.cost, moves);
   subtract(result.points, moves, 1);
   shift(result.points, problem.centre, 1);

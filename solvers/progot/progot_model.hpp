@@ -50,8 +50,8 @@ Transported transport(const Model& model, const Problem& problem, std::vector<do
 /// The same for points of marginal 1 against the plan of the last solve: the last step's g, and
 /// where the plan's rows come from.
 /// @param moved [N, D] the cloud of the last solve. @param f [N] its potential.
-Transported transport_back(const Model& model, const Problem& problem,
-                           std::vector<double> moved, const std::vector<double>& f,
-                           std::vector<double> points, ThreadPool& pool);
+Transported transport_back(const Model& model, const Problem& problem, std::vector<double> moved,
+                           const std::vector<double>& f, std::vector<double> points,
+                           ThreadPool& pool);
 
 }  // namespace kantor::progot

@@ -35,9 +35,10 @@ Split split_target(const Problem& problem, std::int64_t limit, Context& context)
     }
   }
   if (rows.size() < 2) {
-    fail_alike(context.world,
-               ConfigError("epsilon_schedule = \"tuned\" needs two points of positive weight in the "
-                           "target; use \"problem\""));
+    fail_alike(
+        context.world,
+        ConfigError("epsilon_schedule = \"tuned\" needs two points of positive weight in the "
+                    "target; use \"problem\""));
   }
   Split split;
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -54,8 +55,8 @@ double map_error(const Problem& target, const ShardedEot<double>& points, const 
   const Shard share = shard_of(std::ssize(split.test), context.world.rank(), context.world.size());
   const std::int64_t count = share.count();
   std::vector<double> test(index(count * d));
-  target.marginals[1].read<double>(
-      std::span(split.test).subspan(index(share.first), index(count)), target.centre, test.data());
+  target.marginals[1].read<double>(std::span(split.test).subspan(index(share.first), index(count)),
+                                   target.centre, test.data());
   std::vector<double> sums = {0, 0};
   if (count > 0) {
     const auto cost = kernels::streamed_cost<double>(target.cost, {test.data(), count, d},
@@ -63,9 +64,9 @@ double map_error(const Problem& target, const ShardedEot<double>& points, const 
     std::vector<double> log_b;
     for (const double weight : points.b()) log_b.push_back(std::log(weight));
     std::vector<double> soft_minima(index(count));
-    std::vector<double> moves = mean_gradients<double>(
-        {*cost, log_b, potential, points.epsilon()}, target.cost, {test.data(), count, d},
-        points.y(), context.pool, soft_minima);
+    std::vector<double> moves =
+        mean_gradients<double>({*cost, log_b, potential, points.epsilon()}, target.cost,
+                               {test.data(), count, d}, points.y(), context.pool, soft_minima);
     to_displacements(target.cost, moves);
     for (std::int64_t i = 0; i < count; ++i) {
       const double weight = target.marginals[1].weight(split.test[index(share.first + i)]);
@@ -93,7 +94,8 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
   if (!(unit > 0) || !(problem.mean_cost > 0)) {
     fail_alike(context.world,
                ConfigError(concat("epsilon_schedule = \"tuned\" is relative to mean costs, which "
-                                  "are ", problem.mean_cost, " and, of the target, ", unit / kBase,
+                                  "are ",
+                                  problem.mean_cost, " and, of the target, ", unit / kBase,
                                   " here; give epsilons instead")));
   }
 
@@ -115,8 +117,8 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
   }
   context.log.info(concat("tuned: the last epsilon is ", format_number(best_scale * unit), ", ",
                           best_scale, " x 5 % of the target's mean cost"));
-  return interpolated_epsilons(step_lengths(config), config.tuning.start * kBase * problem.mean_cost,
-                               best_scale * unit);
+  return interpolated_epsilons(step_lengths(config),
+                               config.tuning.start * kBase * problem.mean_cost, best_scale * unit);
 }
 
 }  // namespace kantor::progot

@@ -62,11 +62,11 @@ struct DenseProgot {
     std::vector<double> result = points;
     for (std::size_t i = 0; i < points.size(); i += d) {
       const auto x = std::span(points).subspan(i, d);
-      std::vector<double> move = mean_gradient(step.problem, step.problem.marginals[1], step.g,
-                                               step.problem.epsilon, x);
+      std::vector<double> move =
+          mean_gradient(step.problem, step.problem.marginals[1], step.g, step.problem.epsilon, x);
       if (is_debiased) {
-        const std::vector<double> self = mean_gradient(
-            step.problem, step.problem.marginals[0], step.f_self, step.problem.epsilon, x);
+        const std::vector<double> self = mean_gradient(step.problem, step.problem.marginals[0],
+                                                       step.f_self, step.problem.epsilon, x);
         for (std::size_t k = 0; k < d; ++k) move[k] -= self[k];
       }
       for (std::size_t k = 0; k < d; ++k) {
@@ -94,8 +94,8 @@ struct DenseProgot {
       if (is_debiased) step.f_self = self_potential(step.problem);
       points = moved(step, points, alphas[k]);
       g = is_warm ? step.g : std::vector<double>(g.size(), 0.0);
-      const double scale = std::pow(
-          1 - alphas[k], problem.cost.kind == CostKind::pnorm ? problem.cost.p - 1 : 1);
+      const double scale =
+          std::pow(1 - alphas[k], problem.cost.kind == CostKind::pnorm ? problem.cost.p - 1 : 1);
       for (double& value : g) value *= scale;
       steps.push_back(std::move(step));
     }

@@ -202,8 +202,8 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
       StoredRun last = stored;
       const auto model = progot::restore_model(stored.model_json, stored.model, problem);
       const Problem moved = make_problem(
-          cost, model.epsilons.back(), make_marginal(stored.points, 2, problem.marginals[0].weights()),
-          problem.marginals[1]);
+          cost, model.epsilons.back(),
+          make_marginal(stored.points, 2, problem.marginals[0].weights()), problem.marginals[1]);
       last.model_json.clear();
       last.model.clear();
       const Evaluation step = evaluate(moved, last, 0, stored.points);

@@ -14,10 +14,8 @@
 namespace kantor::test {
 namespace {
 
-const std::vector<Cost> kMappedCosts = {{CostKind::sqeuclidean},
-                                        {CostKind::half_sqeuclidean},
-                                        {CostKind::dot},
-                                        {CostKind::pnorm, 1.5}};
+const std::vector<Cost> kMappedCosts = {
+    {CostKind::sqeuclidean}, {CostKind::half_sqeuclidean}, {CostKind::dot}, {CostKind::pnorm, 1.5}};
 
 progot::ProgotConfig three_steps(bool is_debiased) {
   progot::ProgotConfig config;
