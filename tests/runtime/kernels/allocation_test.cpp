@@ -3,46 +3,14 @@
 
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <new>
-
 #include "runtime/kernels/soft_min.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
-
-namespace {
-
-std::atomic<std::int64_t> num_large_allocations{0};
-
-void* counted(std::size_t size, std::size_t alignment) {
-  constexpr std::size_t large = 4096;  // closures and the like are not meant
-  if (size >= large) ++num_large_allocations;
-  void* data = std::aligned_alloc(alignment, (size + alignment - 1) / alignment * alignment);
-  if (data == nullptr) throw std::bad_alloc();
-  return data;
-}
-
-}  // namespace
-
-void* operator new(std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new[](std::size_t size) { return counted(size, alignof(std::max_align_t)); }
-void* operator new(std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void* operator new[](std::size_t size, std::align_val_t alignment) {
-  return counted(size, static_cast<std::size_t>(alignment));
-}
-void operator delete(void* data) noexcept { std::free(data); }
-void operator delete[](void* data) noexcept { std::free(data); }
-void operator delete(void* data, std::size_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::size_t) noexcept { std::free(data); }
-void operator delete(void* data, std::align_val_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::align_val_t) noexcept { std::free(data); }
-void operator delete(void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
-void operator delete[](void* data, std::size_t, std::align_val_t) noexcept { std::free(data); }
+#include "tests/support/large_allocations.hpp"
 
 namespace kantor::kernels::test {
 namespace {
+
+using kantor::test::num_large_allocations;
 
 /// All entry points on a problem whose vectors are all larger than what counts as large.
 template <class T>
@@ -81,13 +49,13 @@ TYPED_TEST(KernelAllocations, are_none_after_the_first_call_of_a_shape) {
   for (const CostKind kind : {CostKind::sqeuclidean, CostKind::euclidean, CostKind::pnorm}) {
     Calls<TypeParam> calls(kind);
     ThreadPool pool(1);
-    const std::int64_t before = num_large_allocations;
+    const std::int64_t before = num_large_allocations();
     calls.all(pool);
-    EXPECT_GT(num_large_allocations, before);  // that the counter counts
-    const std::int64_t after_first = num_large_allocations;
+    EXPECT_GT(num_large_allocations(), before);  // that the counter counts
+    const std::int64_t after_first = num_large_allocations();
     const std::int64_t from_pool = pool.num_workspace_allocations();
     for (int call = 0; call < 5; ++call) calls.all(pool);
-    EXPECT_EQ(num_large_allocations, after_first);
+    EXPECT_EQ(num_large_allocations(), after_first);
     EXPECT_EQ(pool.num_workspace_allocations(), from_pool);
   }
 }
@@ -96,9 +64,9 @@ TYPED_TEST(KernelAllocations, are_none_for_new_points_of_a_factored_cost) {
   Calls<TypeParam> calls(CostKind::sqeuclidean);
   ThreadPool pool(1);
   calls.weights_of_new_points(pool);
-  const std::int64_t after_first = num_large_allocations;
+  const std::int64_t after_first = num_large_allocations();
   for (int call = 0; call < 5; ++call) calls.weights_of_new_points(pool);
-  EXPECT_EQ(num_large_allocations, after_first);
+  EXPECT_EQ(num_large_allocations(), after_first);
 }
 
 // Which thread works on what is chance: each asks for its own memory when it first works, and once
