@@ -27,6 +27,9 @@ class AbsorbedKernel {
   /// @return bytes that a kernel of this shape stores.
   static double bytes(std::int64_t num_rows, std::int64_t num_columns);
 
+  /// [M] g0, empty before anything was absorbed.
+  std::span<const double> potentials() const { return g_; }
+
   /// Stores the plan of g0 = reduction.g. Allocates N M numbers unless it holds them already.
   /// @throws as soft_min.
   void absorb(const Reduction<T>& reduction, ThreadPool& pool);

@@ -93,6 +93,7 @@ bool has_mass(const Problem& problem, const Subset& subset) {
 Storage storage_named(const std::string& name) {
   if (name == "auto") return Storage::automatic;
   if (name == "materialised") return Storage::materialised;
+  if (name == "absorbed") return Storage::absorbed;
   KANTOR_CHECK(name == "streamed", "unknown storage ", name);
   return Storage::streamed;
 }
@@ -113,9 +114,12 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   log_b_ = logarithms(b_);
   if (!problem.cost_matrix) make_streamed(problem, subset);
 
+  is_absorbed_ = storage == Storage::absorbed;
+
   // All ranks choose alike, by the largest shard and the least free memory.
-  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T) *
-                       (problem.cost_matrix ? 2 : 1);  // once each way
+  const int num_matrices = problem.cost_matrix ? (is_absorbed_ ? 3 : 2) : 1;  // once each way
+  const double bytes =
+      static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T) * num_matrices;
   constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
   const double budget = context.run.deterministic == "strict"
                             ? kStrictBudget
@@ -132,12 +136,13 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
     read_cost_file(problem, subset);
     return;
   }
-  if (storage == Storage::materialised && is_short) {
+  if ((storage == Storage::materialised || is_absorbed_) && is_short) {
     fail_alike(
         context.world,
-        ConfigError(concat("solver.sinkhorn.storage = \"materialised\" needs ", format_bytes(bytes),
-                           " per rank, more than a quarter of the free memory (",
-                           format_bytes(budget), " per rank); use \"streamed\" or more ranks")));
+        ConfigError(concat(
+            "solver.sinkhorn.storage = \"", is_absorbed_ ? "absorbed" : "materialised", "\" needs ",
+            format_bytes(bytes), " per rank, more than a quarter of the free memory (",
+            format_bytes(budget), " per rank); use \"streamed\" or more ranks")));
   }
   is_materialised_ =
       storage == Storage::materialised || (storage == Storage::automatic && !is_short);

@@ -31,8 +31,9 @@ Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_
 bool has_mass(const Problem& problem, const Subset& subset);
 
 /// Where the costs of this rank's rows live: auto stores them if they fit a quarter of the free
-/// memory.
-enum class Storage { automatic, materialised, streamed };
+/// memory. Absorbed: Sinkhorn keeps the kernel with its potentials absorbed, and makes it from
+/// streamed costs.
+enum class Storage { automatic, materialised, streamed, absorbed };
 Storage storage_named(const std::string& name);
 
 template <class T>
@@ -50,6 +51,7 @@ class ShardedEot {
   double epsilon() const { return epsilon_; }
   const Penalty& penalty() const { return rho_; }
   bool is_materialised() const { return is_materialised_; }
+  bool is_absorbed() const { return is_absorbed_; }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 
@@ -106,6 +108,7 @@ class ShardedEot {
   std::vector<double> log_a_;
   std::vector<double> log_b_;
   bool is_materialised_ = false;
+  bool is_absorbed_ = false;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
   std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
 };

@@ -50,9 +50,14 @@ class Iteration {
   /// The pass over the pairs from (f, g): measures them, and finds the next f.
   Pass pass() {
     step_ = next_step();
+    is_exact_ = is_finishing_ || !problem_.is_absorbed() || !takes_kernel(problem_, step_);
     return sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(),
-                 g_, context_);
+                 g_, is_exact_ ? nullptr : &kernel_, context_);
   }
+  /// Whether the pass before read the costs themselves.
+  bool is_exact() const { return is_exact_; }
+  /// From here on all passes do: what is returned has been measured so.
+  void finish_exactly() { is_finishing_ = true; }
   /// Of (f, g), whether measured or not.
   double error(const Pass& pass) const { return pass.previous_error + column_error_; }
   bool is_measured() const { return is_measured_; }
@@ -83,6 +88,12 @@ class Iteration {
     state.metadata.integers["sinkhorn.fallbacks"] = report.fallbacks;
     state.tensors.push_back(
         checkpoint::make_tensor("sinkhorn.g", {std::ssize(g_)}, std::span<const double>(g_)));
+    if (problem_.is_absorbed()) {
+      const std::span<const double> absorbed = kernel_.potentials();  // [M], or none yet
+      state.metadata.integers["sinkhorn.is_finishing"] = is_finishing_ ? 1 : 0;
+      state.tensors.push_back(
+          checkpoint::make_tensor("sinkhorn.absorbed_g", {std::ssize(absorbed)}, absorbed));
+    }
     if (stopping_.momentum.is_plain()) return state;
     state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
     state.metadata.numbers["sinkhorn.weight"] = step_.weight;  // of the pass that is made again
@@ -101,6 +112,7 @@ class Iteration {
     report.iterations = state.metadata.step;
     report.fallbacks = state.metadata.integer("sinkhorn.fallbacks");
     is_measured_ = false;
+    if (problem_.is_absorbed()) restore_kernel(state);
     if (stopping_.momentum.is_plain()) return;
     const std::int64_t rows[] = {problem_.n()};
     const std::int64_t control[] = {MomentumControl::kStateSize};
@@ -116,6 +128,15 @@ class Iteration {
   Report report;
 
  private:
+  /// At the potentials that it held, so that the next pass gives the same bits.
+  void restore_kernel(const checkpoint::Snapshot& state) {
+    is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
+    if (state.tensor("sinkhorn.absorbed_g").shape == std::vector<std::int64_t>{0}) return;
+    const std::int64_t shape[] = {std::ssize(g_)};
+    const std::vector<double> absorbed = state.values<double>("sinkhorn.absorbed_g", shape);
+    kernel_.absorb(problem_.over_y(absorbed), context_.pool);
+  }
+
   Step next_step() {
     // What is returned is measured at the epsilon of the problem, however few iterations there
     // were.
@@ -135,6 +156,9 @@ class Iteration {
   bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
   bool starts_at_zero_ = false;
   double column_error_ = 0;
+  kernels::AbsorbedKernel<T> kernel_;
+  bool is_exact_ = true;
+  bool is_finishing_ = false;
   Step step_;  ///< of the pass that is under way
   std::optional<double> restored_weight_;
 };
@@ -173,9 +197,14 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       }
       report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance &&
                          iteration.is_at_problem_epsilon(report.iterations - 1);
+      const bool is_last = report.converged || report.iterations >= stopping.max_iterations;
+      if (is_last && !iteration.is_exact()) {
+        iteration.finish_exactly();
+        continue;  // the same pair again
+      }
       progress.update(report.iterations, "marginal error", report.marginal_error);
       context.metrics.write(label, report.iterations, {{"marginal_error", report.marginal_error}});
-      if (report.converged || report.iterations >= stopping.max_iterations) break;
+      if (is_last) break;
       iteration.observe(report.marginal_error);
       if (keep != nullptr && (pass.stop || keep->due(report.iterations))) {
         keep->save(iteration.snapshot());

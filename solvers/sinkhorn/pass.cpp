@@ -71,7 +71,7 @@ double best_shift(const Penalty& rho, double f_mass, std::span<const double> b,
 
 template <class T>
 Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
-           std::span<const double> g, Context& context) {
+           std::span<const double> g, kernels::AbsorbedKernel<T>* kernel, Context& context) {
   const std::span<const double> a = problem.a();
   const Penalty& rho = problem.penalty();
   std::vector<double> kept;
@@ -84,9 +84,13 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   Pass pass;
   pass.f.resize(a.size());
   pass.columns.assign(g.size() + Tail::kSize, 0.0);
-  if (!a.empty()) {
+  const std::span<double> columns = std::span(pass.columns).first(g.size());
+  if (kernel != nullptr) {
+    if (!kernel->holds(g)) kernel->absorb(problem.over_y(g), context.pool);
+    kernel->weights(g, a, context.pool, pass.f, columns);
+  } else if (!a.empty()) {
     kernels::soft_min_weights<T>(problem.over_y(g, step.epsilon), a, update, context.pool, pass.f,
-                                 std::span(pass.columns).first(g.size()));
+                                 columns);
   }
   Tail tail;
   tail.error = row_error(a, previous_f, pass.f, step.epsilon, rho);
@@ -145,9 +149,15 @@ ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass
   return update;
 }
 
-#define KANTOR_PASS(T)                                                            \
-  template Pass sweep(const ShardedEot<T>&, const Step&, std::span<const double>, \
-                      std::span<const double>, Context&);                         \
+template <class T>
+bool takes_kernel(const ShardedEot<T>& problem, const Step& step) {
+  return step.weight == 1 && problem.penalty().is_balanced() && step.epsilon == problem.epsilon();
+}
+
+#define KANTOR_PASS(T)                                                                 \
+  template bool takes_kernel(const ShardedEot<T>&, const Step&);                       \
+  template Pass sweep(const ShardedEot<T>&, const Step&, std::span<const double>,      \
+                      std::span<const double>, kernels::AbsorbedKernel<T>*, Context&); \
   template ColumnUpdate update_g(const ShardedEot<T>&, const Step&, Pass&, std::vector<double>&);
 KANTOR_PASS(float)
 KANTOR_PASS(double)

@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include "runtime/kernels/absorbed_kernel.hpp"
 #include "solvers/problem/sharded_eot.hpp"
 
 namespace kantor::sinkhorn {
@@ -28,9 +29,15 @@ struct Pass {
 /// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with
 /// exact marginals |row_i - a_i|. One exp per pair and one all-reduce of M + 4 numbers.
 /// @param previous_f [N_r], or empty for 0.
+/// @param kernel     null, or read in place of costs and points, without an exp, where the step is
+///                   takes_kernel(); made anew when g has drifted from the potentials in it.
 template <class T>
 Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
-           std::span<const double> g, Context& context);
+           std::span<const double> g, kernels::AbsorbedKernel<T>* kernel, Context& context);
+
+/// Whether the step is a plain one at the problem's own epsilon.
+template <class T>
+bool takes_kernel(const ShardedEot<T>& problem, const Step& step);
 
 struct ColumnUpdate {
   bool fell_back =

@@ -25,7 +25,10 @@ struct Solved {
 template <class T>
 Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const ShardedEot<T> points(problem, {}, storage_named(config.storage), context);
-  context.log.info(concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
+  context.log.info(
+      points.is_absorbed()
+          ? std::string("the kernel is stored, potentials absorbed")
+          : concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
   Solved solved;
   solved.g = warm_start(config, problem, points, context);
   solved.report = iterate(points, config.stopping(), solved.f, solved.g, context, "sinkhorn",

@@ -103,6 +103,21 @@ TEST(SinkhornGolden, needs_the_published_number_of_iterations) {
   EXPECT_EQ(solve(golden_problem(), 1e-9, 1000).iterations, 166);
 }
 
+TEST(SinkhornGolden, takes_the_same_course_with_potentials_absorbed) {
+  for (const std::int64_t stop : {1, 2, 10, 50}) {
+    const Result plain = solve(golden_problem(), 1e-9, stop);
+    const Result absorbed = solve(golden_problem(), 1e-9, stop, "absorbed");
+    EXPECT_EQ(absorbed.iterations, stop);
+    EXPECT_NEAR(absorbed.marginal_error.at(0), plain.marginal_error.at(0), 1e-12);
+    expect_near(absorbed.potentials.at(0), plain.potentials.at(0), kPrinted);
+  }
+  const Result result = solve(golden_problem(), 1e-12, 1000, "absorbed");
+  EXPECT_TRUE(result.converged.value());
+  expect_near(result.potentials.at(0), kernels::test::kGoldenF, kPrinted);
+  expect_near(result.potentials.at(1), kernels::test::kGoldenG, kPrinted);
+  EXPECT_EQ(solve(golden_problem(), 1e-9, 1000, "absorbed").iterations, 166);
+}
+
 TEST(SinkhornGolden, brackets_the_optimum_wherever_it_stops) {
   for (const std::int64_t stop : {1, 2, 5, 20, 50}) {
     const Result result = solve(golden_problem(), 1e-9, stop);

@@ -78,7 +78,7 @@ sinkhorn::SinkhornConfig hard_config(Dice& dice, bool is_balanced) {
   if (dice.chance(.3)) config.epsilon_decay = sinkhorn::EpsilonDecayConfig{dice.decades(0, 3), .8};
   if (dice.chance(.3)) config.warm_start = "subsample";
   config.warm_start_points = 4;
-  config.storage = dice.chance(.5) ? "materialised" : "streamed";
+  config.storage = dice.chance(.5) ? "materialised" : dice.chance(.5) ? "streamed" : "absorbed";
   config.divergence = is_balanced && dice.chance(.2);
   return config;
 }

@@ -135,7 +135,7 @@ TEST(SinkhornRanks, may_outnumber_the_rows) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {1, 2, 3, 5}) {  // 5 rows on 4 ranks: 2, 2, 1, 0
     const Problem problem = random_problem({}, .3, {.n = n, .m = 6, .d = 2});
-    for (const char* storage : {"materialised", "streamed"}) {
+    for (const char* storage : {"materialised", "streamed", "absorbed"}) {
       expect_same(solve(world(), problem, "float64", storage), solve(*alone, problem, "float64"),
                   1e-12);
     }
