@@ -127,10 +127,14 @@ std::string not_converged_line(const Result& result, const Configuration& config
   }
   double error = 0;
   for (const double each : result.marginal_error) error = std::max(error, each);
-  return concat(
-      "not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
-      number(configuration.sinkhorn.tolerance), " after ", result.iterations,
-      " iterations; in a new --out, raise solver.sinkhorn.max_iterations or problem.epsilon");
+  const std::string what =
+      concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
+             number(configuration.sinkhorn.tolerance), " after ", result.iterations,
+             " iterations; in a new --out, ");
+  const bool has_stopped_early = result.iterations < configuration.sinkhorn.max_iterations;
+  return what + (has_stopped_early  // its own measure was too coarse to see the rest
+                     ? "use run.precision = \"float64\" or raise solver.sinkhorn.tolerance"
+                     : "raise solver.sinkhorn.max_iterations or problem.epsilon");
 }
 
 }  // namespace kantor::launch

@@ -48,6 +48,19 @@ TEST(ResultJson, has_no_key_that_does_not_apply) {
   }
 }
 
+TEST(Summary, tells_what_would_reach_the_tolerance) {
+  Configuration configuration;
+  configuration.solver = "sinkhorn";
+  configuration.sinkhorn.tolerance = 1e-10;
+  configuration.sinkhorn.max_iterations = 50;
+  Result result = small_result();
+  result.marginal_error = {1e-8, 0};
+  result.iterations = 50;
+  EXPECT_NE(not_converged_line(result, configuration).find("max_iterations"), std::string::npos);
+  result.iterations = 3;  // its own measure was below the tolerance, the one in double is not
+  EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
+}
+
 TEST(ResultJson, tells_where_the_time_went) {
   Result result = small_result();
   result.profile = {{"data", .25}, {"soft_min", .5}, {"other", .25}};
