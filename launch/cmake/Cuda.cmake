@@ -36,6 +36,8 @@ set_target_properties(kantor_cuda::nccl PROPERTIES
 set(CMAKE_CUDA_COMPILER ${nvcc})
 set(CMAKE_CUDA_HOST_COMPILER ${CMAKE_CXX_COMPILER})
 set(CMAKE_CUDA_ARCHITECTURES 80-real 90-real 100)  # the last as PTX too, for cards to come
+# nvcc looks for its runtime in lib64, where a toolkit has it; the wheel has it in lib.
+string(APPEND CMAKE_CUDA_FLAGS " -L${nvidia}/cu13/lib")
 set(CMAKE_CUDA_STANDARD 17)  # CMake 3.25 knows no later one
 set(CMAKE_CUDA_EXTENSIONS OFF)
 enable_language(CUDA)

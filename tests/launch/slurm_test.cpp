@@ -130,7 +130,7 @@ TEST_F(Slurm, job_needs_a_problem_and_a_run_directory) {
 
 /// The program itself, stopped by its job and finished by the next one.
 TEST_F(Slurm, jobs_finish_a_run_one_after_the_other) {
-  const Words settings = {"solver.neural.steps=6000", "solver.neural.log_every=10"};
+  const Words settings = {"solver.neural.steps=60000", "solver.neural.log_every=10"};
   const ProcessOutcome whole = run("whole", kAlone, settings);
   Words more;
   for (const std::string& setting : settings) more.insert(more.end(), {"--set", setting});

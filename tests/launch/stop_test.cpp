@@ -16,8 +16,9 @@ namespace {
 using Words = std::vector<std::string>;
 
 /// Seconds of steps, so that a request comes in the middle of them.
-const Words kLong = {"solver.neural.steps=6000", "solver.neural.log_every=10",
-                     "run.checkpoint.every_steps=1500", "solver.neural.certificate_iterations=20"};
+constexpr std::int64_t kSteps = 30000;
+const Words kLong = {concat("solver.neural.steps=", kSteps), "solver.neural.log_every=10",
+                     "run.checkpoint.every_steps=7500", "solver.neural.certificate_iterations=20"};
 /// Ends by request alone.
 const Words kEndless = {"solver.neural.steps=100000000", "solver.neural.log_every=1000"};
 
@@ -37,7 +38,7 @@ class Stop : public Interrupted {
     const ProcessOutcome stopped = process->wait(kPatience_s);
     expect_stopped(stopped, "out", reason);
     const std::int64_t step = json("out/STATUS").at("step");
-    EXPECT_LT(step, 6000);
+    EXPECT_LT(step, kSteps);
     EXPECT_NE(stopped.err.find(concat("stopped at step ", step, " by ", reason,
                                       "; the state is saved, --resume goes on")),
               std::string::npos)
@@ -51,7 +52,7 @@ class Stop : public Interrupted {
     EXPECT_EQ(resumed.exit_code, whole.exit_code) << resumed.err;
     EXPECT_NE(resumed.err.find(concat("resumed from step ", step)), std::string::npos);
     expect_same_results("whole", "out");
-    expect_whole_metrics("out", "train", 6000);
+    expect_whole_metrics("out", "train", kSteps);
   }
   static std::function<void(const Process&)> by(int signal_number) {
     return [signal_number](const Process& process) { process.send(signal_number); };
