@@ -1,6 +1,7 @@
 #include "solvers/problem/cost_file.hpp"
 
 #include <numeric>
+#include <vector>
 
 #include "runtime/core/error.hpp"
 #include "runtime/data/fingerprint.hpp"
@@ -10,6 +11,11 @@
 namespace kantor {
 
 void load_cost_file(const ProblemConfig& config, Problem& problem) {
+  const std::vector<std::int64_t> dims = data::read_npy_header(config.cost_file).shape;
+  if (dims.size() != 2) {
+    throw DataError(concat(config.cost_file, ": problem.cost_file has ", dims.size(),
+                           " dimensions; expected a matrix [n, m]"));
+  }
   problem.cost_matrix = data::open_npy(config.cost_file);
   data::Fingerprint content;
   content.add_content(data::MappedFile(config.cost_file).bytes());

@@ -19,6 +19,10 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 std::vector<double> read_run(const std::string& directory, std::int64_t m) {
   const std::filesystem::path folder(directory);
   std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw DataError(concat("solver.sinkhorn.warm_start: ", directory,
+                           " is no folder; name a run directory, \"gaussian\" or \"subsample\""));
+  }
   const bool is_certified = std::filesystem::exists(folder / "certificate" / "1.npy", ignored);
   const std::string path =
       (folder / (is_certified ? "certificate" : "potentials") / "1.npy").string();

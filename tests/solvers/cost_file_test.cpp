@@ -52,6 +52,12 @@ class CostFile : public testing::Test {
   TemporaryDirectory folder_;
 };
 
+TEST_F(CostFile, is_refused_unless_it_is_a_matrix) {
+  write("C.npy", {0, 1, 1, 0}, {4});
+  EXPECT_NE(message_of<DataError>([&] { load(config("epsilon = 1")); }).find("expected a matrix"),
+            std::string::npos);
+}
+
 /// POT, ot.sinkhorn and ot.sinkhorn2: a = b = (.5, .5), M = [[0, 1], [1, 0]], reg = 1.
 TEST_F(CostFile, has_the_values_of_pots_documentation) {
   write("C.npy", {0, 1, 1, 0}, {2, 2});

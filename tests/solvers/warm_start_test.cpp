@@ -74,6 +74,9 @@ TEST_F(WarmStart, refuses_what_is_not_of_this_problem) {
   g[4] = std::numeric_limits<double>::infinity();
   write("potentials", g);
   EXPECT_NE(refusal().find("value 4"), std::string::npos);
+  const std::string misspelt =
+      message_of<DataError>([&] { solve(golden_problem(), "gausian", 1e-9); });
+  EXPECT_NE(misspelt.find("\"gaussian\""), std::string::npos) << misspelt;
 }
 
 /// Between Gaussians the start is the solution, to the quadrature's rounding.
