@@ -19,7 +19,7 @@ namespace {
 constexpr std::size_t kNorm = FlatParameters::kTailSize;
 constexpr std::size_t kSkipped = kNorm + 1;
 constexpr std::int64_t kRowSize = kSkipped + 1;
-constexpr std::int64_t kMostOpen = 256;  // steps that nobody has looked at
+constexpr std::int64_t kMostOpen = 8;  // steps until a request to stop is seen, at most
 
 /// The values, once they are those of rank 0: an average that starts from others keeps them.
 const at::Tensor& in_step(FlatParameters& parameters, Communicator& world) {
@@ -50,7 +50,7 @@ StepReport Trainer::step() {
   return settle().back();
 }
 
-/// Nothing here but the verbs waits for the device: what became of the step is read by settle().
+/// What became of the step is not read here but by settle().
 void Trainer::advance() {
   context_.world.at_step(step_ + 1);
   parameters_.zero_gradients();
@@ -115,8 +115,8 @@ StepReport Trainer::finish(std::int64_t step, std::span<const double> row) {
   return report;
 }
 
-/// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, so only as
-/// often as someone wants to see numbers.
+/// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, so only where
+/// someone wants to see numbers, and often enough to stop in time.
 bool Trainer::settles_at(std::int64_t step) const {
   if (num_open_ == ledger_.size(0)) return true;
   const std::int64_t saves_every = context_.run.checkpoint.every_steps;

@@ -117,9 +117,11 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   is_absorbed_ = storage == Storage::absorbed;
 
   // All ranks choose alike, by the largest shard and the least free memory.
-  const int num_matrices = problem.cost_matrix ? (is_absorbed_ ? 3 : 2) : 1;  // once each way
-  const double bytes =
-      static_cast<double>(rows_.slots) * static_cast<double>(m()) * sizeof(T) * num_matrices;
+  // A matrix is held each way, and in double for the evaluation that follows: better refused now.
+  const int num_matrices = problem.cost_matrix ? (is_absorbed_ ? 3 : 2) : 1;
+  const std::size_t element = problem.cost_matrix ? sizeof(double) : sizeof(T);
+  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) *
+                       static_cast<double>(element) * num_matrices;
   constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
   const double budget = context.run.deterministic == "strict"
                             ? kStrictBudget

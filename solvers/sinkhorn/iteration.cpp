@@ -48,11 +48,12 @@ class Iteration {
   }
 
   /// The pass over the pairs from (f, g): measures them, and finds the next f.
-  Pass pass() {
+  /// @param save this rank wants the state saved; what a snapshot needs may be on all ranks.
+  Pass pass(bool save) {
     step_ = next_step();
     is_exact_ = is_finishing_ || !problem_.is_absorbed() || !takes_kernel(problem_, step_);
     return sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(),
-                 g_, is_exact_ ? nullptr : &kernel_, context_);
+                 g_, save, is_exact_ ? nullptr : &kernel_, context_);
   }
   /// Whether the pass before read the costs themselves.
   bool is_exact() const { return is_exact_; }
@@ -186,7 +187,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
 
   for (;;) {
     context.world.at_step(report.iterations + 1);
-    Pass pass = iteration.pass();
+    Pass pass = iteration.pass(keep != nullptr && keep->due(report.iterations));
     if (iteration.is_measured()) {
       report.marginal_error = iteration.error(pass);
       if (report.iterations == 0) report.first_error = report.marginal_error;
@@ -206,9 +207,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       context.metrics.write(label, report.iterations, {{"marginal_error", report.marginal_error}});
       if (is_last) break;
       iteration.observe(report.marginal_error);
-      if (keep != nullptr && (pass.stop || keep->due(report.iterations))) {
-        keep->save(iteration.snapshot());
-      }
+      if (keep != nullptr && (pass.stop || pass.save)) keep->save(iteration.snapshot());
       if (pass.stop) throw Stopped(report.iterations);
     }
     iteration.update(pass);

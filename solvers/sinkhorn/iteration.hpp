@@ -38,14 +38,14 @@ struct Report {
 };
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
-/// One pass over the pairs (one exp each) and one all-reduce of M + 4 numbers per iteration: the
+/// One pass over the pairs (one exp each) and one all-reduce of M + 5 numbers per iteration: the
 /// row sums of the plan give f and the error of the previous pair, its column sums then give g.
 /// @param[in,out] f [N_r]; empty = a start from g, whose error is not measured.
 /// @param[in,out] g [M], the same on all ranks.
 /// @param label     on the progress line and in metrics.
 /// @param keep      where the state goes and comes from, to the bit, if this loop is the solver;
 ///                  null if the caller has its own.
-/// @throws NumericError (on all ranks) if the error is not finite; Stopped.
+/// @throws NumericError (on all ranks) if the error is NaN; Stopped.
 /// Source: Peyre & Cuturi 2019, section 4.4; stops on rows, as the f-update comes first.
 template <class T>
 Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,

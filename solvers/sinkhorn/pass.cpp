@@ -18,9 +18,10 @@ double distance(double u, double v) {
 struct Tail {
   double error = 0;
   double stop = 0;
+  double save = 0;
   double scale = 0;  ///< summed over the ranks: a bound
   double mass = 0;
-  static constexpr std::size_t kSize = 4;
+  static constexpr std::size_t kSize = 5;
 
   void write(double* at) const { std::copy_n(&error, kSize, at); }
   void read(const double* at) { std::copy_n(at, kSize, &error); }
@@ -71,7 +72,8 @@ double best_shift(const Penalty& rho, double f_mass, std::span<const double> b,
 
 template <class T>
 Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
-           std::span<const double> g, kernels::AbsorbedKernel<T>* kernel, Context& context) {
+           std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
+           Context& context) {
   const std::span<const double> a = problem.a();
   const Penalty& rho = problem.penalty();
   std::vector<double> kept;
@@ -95,6 +97,7 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   Tail tail;
   tail.error = row_error(a, previous_f, pass.f, step.epsilon, rho);
   tail.stop = context.stop_requested() ? 1 : 0;
+  tail.save = save ? 1 : 0;
   if (!is_plain) tail.scale = move_rows(update, a, step.epsilon, pass.f);
   if (rho.is_free()) {
     for (std::size_t i = 0; i < a.size(); ++i) {
@@ -106,6 +109,7 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   tail.read(pass.columns.data() + g.size());
   pass.columns.resize(g.size());
   pass.stop = tail.stop > 0;
+  pass.save = tail.save > 0;
   pass.previous_error = tail.error;
   pass.largest_scale = is_plain ? 1 : tail.scale;
   pass.f_mass = tail.mass;
@@ -154,10 +158,10 @@ bool takes_kernel(const ShardedEot<T>& problem, const Step& step) {
   return step.weight == 1 && problem.penalty().is_balanced() && step.epsilon == problem.epsilon();
 }
 
-#define KANTOR_PASS(T)                                                                 \
-  template bool takes_kernel(const ShardedEot<T>&, const Step&);                       \
-  template Pass sweep(const ShardedEot<T>&, const Step&, std::span<const double>,      \
-                      std::span<const double>, kernels::AbsorbedKernel<T>*, Context&); \
+#define KANTOR_PASS(T)                                                                       \
+  template bool takes_kernel(const ShardedEot<T>&, const Step&);                             \
+  template Pass sweep(const ShardedEot<T>&, const Step&, std::span<const double>,            \
+                      std::span<const double>, bool, kernels::AbsorbedKernel<T>*, Context&); \
   template ColumnUpdate update_g(const ShardedEot<T>&, const Step&, Pass&, std::vector<double>&);
 KANTOR_PASS(float)
 KANTOR_PASS(double)

@@ -19,6 +19,7 @@ struct Step {
 /// What a pass gives, reduced over the ranks.
 struct Pass {
   bool stop = false;            ///< some rank was asked to stop
+  bool save = false;            ///< some rank wants the state saved
   std::vector<double> f;        ///< [N_r] updated
   std::vector<double> columns;  ///< [M] column sums of the plan of (f, g)
   double previous_error = 0;    ///< of the rows of the plan of (previous f, g), see row_target
@@ -27,13 +28,15 @@ struct Pass {
 };
 
 /// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with
-/// exact marginals |row_i - a_i|. One exp per pair and one all-reduce of M + 4 numbers.
+/// exact marginals |row_i - a_i|. One exp per pair and one all-reduce of M + 5 numbers.
 /// @param previous_f [N_r], or empty for 0.
+/// @param save       this rank wants the state saved.
 /// @param kernel     null, or read in place of costs and points, without an exp, where the step is
 ///                   takes_kernel(); made anew when g has drifted from the potentials in it.
 template <class T>
 Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
-           std::span<const double> g, kernels::AbsorbedKernel<T>* kernel, Context& context);
+           std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
+           Context& context);
 
 /// Whether the step is a plain one at the problem's own epsilon.
 template <class T>

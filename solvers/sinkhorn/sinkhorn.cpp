@@ -76,7 +76,8 @@ bool is_believed(const Report& report, const PlanValue& value, double tolerance,
 /// Each marginal against itself. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
                     Context& context, Result& result) {
-  const Storage storage = storage_named(config.storage);
+  // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
+  const Storage storage = config.storage == "streamed" ? Storage::streamed : Storage::automatic;
   SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, context);
   SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, context);
   result.divergence = divergence_of(xy, xx, yy);
@@ -129,7 +130,7 @@ double bytes_per_rank(const SinkhornConfig& config, const Problem& problem,
   const auto ranks = static_cast<double>(context.world.size());
   const auto n = std::ceil(static_cast<double>(problem.n(0)) / ranks);
   const auto m = static_cast<double>(problem.n(1));
-  if (problem.cost_matrix) return 2 * n * m * element;  // once each way
+  if (problem.cost_matrix) return 2 * n * m * 8;  // once each way, in double for the evaluation
   const double points = (n + m) * static_cast<double>(problem.d()) * element;
   const double costs = config.storage == "streamed" ? 0 : n * m * element;
   return points + costs;

@@ -98,6 +98,26 @@ TEST(SinkhornRanks, go_on_with_momentum_where_one_rank_stopped) {
   }
 }
 
+/// Only rank 0 of a run knows when a checkpoint is due; what it holds may be on all ranks.
+TEST(SinkhornRanks, save_together_when_one_rank_finds_it_due) {
+  const auto alone = make_self_communicator();
+  const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 2});
+  for (const double weight : {1.0, 1.4}) {
+    sinkhorn::SinkhornConfig config;
+    config.tolerance = 1e-7;
+    config.momentum.weight = weight;
+    TestRun one(*alone);
+    const Result expected = sinkhorn::solve(config, problem, one.context);
+    TestRun many(world());
+    many.checkpoints = MemoryCheckpoints(world().rank() == 0 ? 5 : 0);
+    expect_same(sinkhorn::solve(config, problem, many.context), expected, 1e-12);
+    EXPECT_GT(many.checkpoints.saved().size(), 2u);
+    TestRun rest(world());
+    rest.checkpoints.resume_from(many.checkpoints.saved().back());
+    expect_same(sinkhorn::solve(config, problem, rest.context), expected, 1e-12);
+  }
+}
+
 TEST(SinkhornRanks, solve_the_divergence_and_start_warm_as_one_rank_does) {
   const auto alone = make_self_communicator();
   const Problem problem = random_problem({}, .1, {.n = 45, .m = 38, .d = 3});
