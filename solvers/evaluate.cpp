@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <cmath>
-
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min.hpp"
@@ -85,22 +83,6 @@ void to_directions(std::span<double> points, std::int64_t d) {
   }
 }
 
-/// A marginal to average over. Points are centred.
-struct Target {
-  std::vector<double> points;       ///< [m, D]
-  std::vector<double> log_weights;  ///< [m]
-
-  Target(const Problem& problem, std::size_t marginal) {
-    const data::Marginal& from = problem.marginals[marginal];
-    points.resize(index(from.n() * problem.d()));
-    from.read_range<double>(0, from.n(), problem.centre, points.data());
-    for (const double weight : from.weights()) log_weights.push_back(std::log(weight));
-  }
-  kernels::Points<double> view(std::int64_t d) const {
-    return {points.data(), static_cast<std::int64_t>(log_weights.size()), d};
-  }
-};
-
 }  // namespace
 
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
@@ -113,38 +95,31 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   const std::int64_t d = problem.d();
   const std::size_t own = index(marginal);
   const std::size_t other = 1 - own;
-  const auto num_points = static_cast<std::int64_t>(points.size()) / d;
 
   std::vector<double> directions(points.begin(), points.end());  // the points, but for cosine
   if (problem.has_unit_points) to_directions(directions, d);
   std::vector<double> x = directions;  // centred
   for (std::size_t i = 0; i < x.size(); ++i) x[i] -= problem.centre[i % index(d)];
-  const kernels::Points<double> at{x.data(), num_points, d};
-  const Target target(problem, other);
-  const auto cost =
-      kernels::streamed_cost<double>(problem.cost, at, target.view(d), problem.centre);
-  const kernels::Reduction<double> reduction{*cost, target.log_weights, run.potentials[other],
-                                             problem.epsilon};
+  const MapTarget target(problem, other);
   Evaluation result;
-  result.potential.resize(index(num_points));
   if (has_entropic_map(problem.cost.kind) && !problem.has_unit_points) {
-    std::vector<double> moves = mean_gradients<double>(reduction, problem.cost, at, target.view(d),
-                                                       context.pool, result.potential);
+    std::vector<double> moves = target.gradients(x, run.potentials[other], problem.epsilon,
+                                                 target.points, context.pool, result.potential);
     if (!run.self_potential.empty()) {
-      const Target self(problem, own);
-      const auto self_cost =
-          kernels::streamed_cost<double>(problem.cost, at, self.view(d), problem.centre);
-      std::vector<double> ignored(result.potential.size());
-      const std::vector<double> bias = mean_gradients<double>(
-          {*self_cost, self.log_weights, run.self_potential, problem.epsilon}, problem.cost, at,
-          self.view(d), context.pool, ignored);
+      const MapTarget self(problem, own);
+      std::vector<double> ignored;
+      const std::vector<double> bias = self.gradients(x, run.self_potential, problem.epsilon,
+                                                      self.points, context.pool, ignored);
       for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
     }
     to_displacements(problem.cost, moves);
     result.map.assign(points.begin(), points.end());
     for (std::size_t i = 0; i < moves.size(); ++i) result.map[i] -= moves[i];
   } else {
-    kernels::soft_min<double>(reduction, context.pool, result.potential);
+    const auto cost = target.cost_from(x);
+    result.potential.resize(index(target.view(x).n));
+    kernels::soft_min<double>({*cost, target.log_weights, run.potentials[other], problem.epsilon},
+                              context.pool, result.potential);
   }
   const double rho = marginal == 0 ? problem.rho.x : problem.rho.y;
   for (double& value : result.potential) value *= damping(rho, problem.epsilon);

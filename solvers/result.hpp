@@ -130,4 +130,18 @@ struct Result {
   std::string model_json;
 };
 
+/// The values of the tensor with this name and shape, if it is there and whole; else null.
+inline const std::vector<double>* find_values(const std::vector<Result::Tensor>& tensors,
+                                              const std::string& name,
+                                              const std::vector<std::int64_t>& shape) {
+  std::uint64_t count = 1;
+  for (const std::int64_t size : shape) count *= static_cast<std::uint64_t>(size);
+  for (const Result::Tensor& tensor : tensors) {
+    if (tensor.name == name && tensor.shape == shape && tensor.values.size() == count) {
+      return &tensor.values;
+    }
+  }
+  return nullptr;
+}
+
 }  // namespace kantor

@@ -10,30 +10,28 @@
 namespace kantor::data {
 namespace {
 
+/// A source whose gather(rows, scale, shift, values) takes either type of values.
+template <class Source>
+class GatheredRows : public RowSource {
+ public:
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            double* values) const override {
+    static_cast<const Source&>(*this).gather(rows, scale, shift, values);
+  }
+  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
+            float* values) const override {
+    static_cast<const Source&>(*this).gather(rows, scale, shift, values);
+  }
+};
+
 template <class T>
-class MatrixRows final : public RowSource {
+class MatrixRows final : public GatheredRows<MatrixRows<T>> {
  public:
   MatrixRows(const MatrixLayout& layout, std::shared_ptr<const void> owner)
       : layout_(layout), owner_(std::move(owner)) {}
 
   std::int64_t num_rows() const override { return layout_.num_rows; }
   std::int64_t num_dims() const override { return layout_.num_dims; }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            double* values) const override {
-    gather(rows, scale, shift, values);
-  }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            float* values) const override {
-    gather(rows, scale, shift, values);
-  }
-
- private:
-  T element(std::int64_t row, std::int64_t column) const {
-    const std::int64_t at = row * layout_.row_stride + column * layout_.column_stride;
-    T value;
-    std::memcpy(&value, layout_.first + static_cast<std::size_t>(at) * sizeof(T), sizeof(T));
-    return value;
-  }
 
   template <class Out>
   void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
@@ -52,6 +50,14 @@ class MatrixRows final : public RowSource {
           },
           rows, values);
     }
+  }
+
+ private:
+  T element(std::int64_t row, std::int64_t column) const {
+    const std::int64_t at = row * layout_.row_stride + column * layout_.column_stride;
+    T value;
+    std::memcpy(&value, layout_.first + static_cast<std::size_t>(at) * sizeof(T), sizeof(T));
+    return value;
   }
 
   template <class Convert, class Out>
@@ -80,7 +86,7 @@ class MatrixRows final : public RowSource {
   std::shared_ptr<const void> owner_;
 };
 
-class PartialRows final : public RowSource {
+class PartialRows final : public GatheredRows<PartialRows> {
  public:
   PartialRows(std::vector<double> values, std::int64_t first, std::int64_t num_rows,
               std::int64_t num_dims)
@@ -93,16 +99,7 @@ class PartialRows final : public RowSource {
 
   std::int64_t num_rows() const override { return num_rows_; }
   std::int64_t num_dims() const override { return num_dims_; }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            double* values) const override {
-    gather(rows, scale, shift, values);
-  }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            float* values) const override {
-    gather(rows, scale, shift, values);
-  }
 
- private:
   template <class Out>
   void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
               Out* values) const {
@@ -117,28 +114,20 @@ class PartialRows final : public RowSource {
     }
   }
 
+ private:
   std::vector<double> values_;
   std::int64_t first_;
   std::int64_t num_rows_;
   std::int64_t num_dims_;
 };
 
-class UnitRows final : public RowSource {
+class UnitRows final : public GatheredRows<UnitRows> {
  public:
   explicit UnitRows(std::shared_ptr<const RowSource> source) : source_(std::move(source)) {}
 
   std::int64_t num_rows() const override { return source_->num_rows(); }
   std::int64_t num_dims() const override { return source_->num_dims(); }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            double* values) const override {
-    gather(rows, scale, shift, values);
-  }
-  void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
-            float* values) const override {
-    gather(rows, scale, shift, values);
-  }
 
- private:
   template <class Out>
   void gather(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
               Out* values) const {
@@ -153,6 +142,7 @@ class UnitRows final : public RowSource {
     }
   }
 
+ private:
   std::shared_ptr<const RowSource> source_;
 };
 

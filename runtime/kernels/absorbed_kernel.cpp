@@ -16,12 +16,6 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 }  // namespace
 
 template <class T>
-double AbsorbedKernel<T>::bytes(std::int64_t num_rows, std::int64_t num_columns) {
-  const std::int64_t stride = round_up(num_columns, kLine / static_cast<std::int64_t>(sizeof(T)));
-  return static_cast<double>(num_rows) * static_cast<double>(stride) * sizeof(T);
-}
-
-template <class T>
 void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, ThreadPool& pool) {
   const Pass<T> pass(reduction, pool);
   const std::int64_t stride =

@@ -24,9 +24,6 @@ class AbsorbedKernel {
  public:
   static constexpr double kMaxDrift = 8;
 
-  /// @return bytes that a kernel of this shape stores.
-  static double bytes(std::int64_t num_rows, std::int64_t num_columns);
-
   /// [M] g0, empty before anything was absorbed.
   std::span<const double> potentials() const { return g_; }
 

@@ -21,13 +21,6 @@ at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape,
   return view.to(options, /*non_blocking=*/false, /*copy=*/true);
 }
 
-/// Whether there are as many values as the shape tells.
-bool is_whole(const Result::Tensor& tensor) {
-  std::uint64_t count = 1;
-  for (const std::int64_t size : tensor.shape) count *= static_cast<std::uint64_t>(size);
-  return tensor.values.size() == count;
-}
-
 /// What model.json says. @throws DataError if it is not what description() writes.
 void read_description(const std::string& description, NetworkConfig& config,
                       PotentialInputs& inputs) {
@@ -152,11 +145,7 @@ std::string Potential::description() const {
 Potential Potential::restore(const std::string& description,
                              const std::vector<Result::Tensor>& tensors) {
   const auto tensor = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
-    for (const Result::Tensor& candidate : tensors) {
-      if (candidate.name == name && candidate.shape == shape && is_whole(candidate)) {
-        return candidate.values;
-      }
-    }
+    if (const auto* values = find_values(tensors, name, shape)) return *values;
     throw DataError(
         concat("the model has no tensor ", name, " of the shape that model.json tells"));
   };

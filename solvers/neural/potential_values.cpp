@@ -27,14 +27,6 @@ std::vector<double> potential_at(const Potential& potential, const Problem& prob
   return values;
 }
 
-std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
-  std::vector<std::int64_t> rows;
-  for (std::int64_t i = shard.first; i < shard.last; ++i) {
-    rows.push_back(subset.empty() ? i : subset[static_cast<std::size_t>(i)]);
-  }
-  return rows;
-}
-
 template std::vector<double> potential_at<float>(const Potential&, const Problem&,
                                                  std::span<const std::int64_t>, Part);
 template std::vector<double> potential_at<double>(const Potential&, const Problem&,

@@ -20,7 +20,4 @@ template <class T>
 std::vector<double> potential_at(const Potential& potential, const Problem& problem,
                                  std::span<const std::int64_t> rows, Part part = Part::whole);
 
-/// The rows of a shard within a subset (empty = all).
-std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset);
-
 }  // namespace kantor::neural

@@ -44,11 +44,8 @@ template void read_costs(const Problem&, std::span<const std::int64_t>,
 template void read_costs(const Problem&, std::span<const std::int64_t>,
                          std::span<const std::int64_t>, double*);
 
-std::string find_nonfinite_cost(const Problem& problem, std::int64_t first, std::int64_t last) {
-  const std::string& of_rows = problem.marginals[0].name();
-  const data::Marginal as_points(of_rows.substr(of_rows.find(" of ") + 4), problem.cost_matrix, {},
-                                 1, {}, 0, 0);
-  return data::find_nonfinite(as_points, first, last);
+data::Marginal costs_as_points(const Problem& problem, const std::string& name) {
+  return {name, problem.cost_matrix, {}, 1, {}, 0, 0};
 }
 
 }  // namespace kantor

@@ -17,7 +17,7 @@ template <class T>
 void read_costs(const Problem& problem, std::span<const std::int64_t> rows,
                 std::span<const std::int64_t> columns, T* values);
 
-/// First number in rows [first, last) that is not finite, as message text; empty if there is none.
-std::string find_nonfinite_cost(const Problem& problem, std::int64_t first, std::int64_t last);
+/// The costs as points of M dimensions under this name, for checks that marginals have.
+data::Marginal costs_as_points(const Problem& problem, const std::string& name);
 
 }  // namespace kantor

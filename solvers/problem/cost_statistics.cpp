@@ -75,6 +75,13 @@ CostStatistics of_dot(const Problem& problem, bool with_std, Communicator& world
   return statistics;
 }
 
+/// @param mean, mean_square this rank's shares of E[c] and E[c^2].
+CostStatistics from_sums(double mean, double mean_square, Communicator& world) {
+  std::vector<double> totals = {mean, mean_square};
+  world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
+  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+}
+
 /// Any cost: rows of X are shared by the ranks, panels of costs are made and dropped.
 CostStatistics streamed(const Problem& problem, Context& context) {
   constexpr std::int64_t kPanelRows = 16;
@@ -112,10 +119,8 @@ CostStatistics streamed(const Problem& problem, Context& context) {
     sums[static_cast<std::size_t>(panel)] = sum;
     squares[static_cast<std::size_t>(panel)] = square;
   });
-  std::vector<double> totals = {std::accumulate(sums.begin(), sums.end(), 0.0),
-                                std::accumulate(squares.begin(), squares.end(), 0.0)};
-  context.world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
-  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+  return from_sums(std::accumulate(sums.begin(), sums.end(), 0.0),
+                   std::accumulate(squares.begin(), squares.end(), 0.0), context.world);
 }
 
 /// Costs from a file: rows are shared by the ranks.
@@ -123,17 +128,16 @@ CostStatistics from_file(const Problem& problem, Communicator& world) {
   const Shard share = shard_of(problem.n(0), world.rank(), world.size());
   const std::vector<double> b = problem.marginals[1].weights();
   std::vector<double> row(b.size());
-  std::vector<double> totals(2, 0.0);
+  double mean = 0;
+  double mean_square = 0;
   for (std::int64_t i = share.first; i < share.last; ++i) {
     problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
     const double a = problem.marginals[0].weight(i);
-    const double mean = dot(b, row);
+    mean += a * dot(b, row);
     for (double& cost : row) cost *= cost;
-    totals[0] += a * mean;
-    totals[1] += a * dot(b, row);
+    mean_square += a * dot(b, row);
   }
-  world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
-  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+  return from_sums(mean, mean_square, world);
 }
 
 }  // namespace

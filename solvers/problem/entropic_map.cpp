@@ -82,6 +82,23 @@ void to_displacements(const kernels::Cost& cost, std::span<double> v) {
   for (double& value : v) value = power_gradient(value, cost.p / (cost.p - 1));
 }
 
+MapTarget::MapTarget(const Problem& problem_, std::size_t marginal) : problem(problem_) {
+  const data::Marginal& from = problem.marginals[marginal];
+  points.resize(index(from.n() * from.d()));
+  from.read_range<double>(0, from.n(), problem.centre, points.data());
+  for (const double weight : from.weights()) log_weights.push_back(std::log(weight));
+}
+
+std::vector<double> MapTarget::gradients(const std::vector<double>& x,
+                                         std::span<const double> potential, double epsilon,
+                                         const std::vector<double>& averaged, ThreadPool& pool,
+                                         std::vector<double>& f) const {
+  const auto cost = cost_from(x);
+  f.resize(index(view(x).n));
+  return mean_gradients<double>({*cost, log_weights, potential, epsilon}, problem.cost, view(x),
+                                view(averaged), pool, f);
+}
+
 template std::vector<double> mean_gradients(const kernels::Reduction<float>&, const kernels::Cost&,
                                             kernels::Points<float>, kernels::Points<float>,
                                             ThreadPool&, std::span<double>);

@@ -6,10 +6,13 @@
 // identity here, since its scale cancels. Shapes: N points x, M points y, D dimensions.
 // Source: Pooladian & Niles-Weed 2021; other costs: Kassraie et al. 2024 (ProgOT), section 2.
 
+#include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/problem/problem.hpp"
 
 namespace kantor {
 
@@ -26,5 +29,28 @@ std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
 
 /// grad h*(v), coordinate by coordinate, in place: x - T(x) from what mean_gradients() gives.
 void to_displacements(const kernels::Cost& cost, std::span<double> v);
+
+/// A marginal that new points are mapped to, whole on this rank. All points here are centred.
+struct MapTarget {
+  const Problem& problem;
+  std::vector<double> points;       ///< [M, D]
+  std::vector<double> log_weights;  ///< [M]
+
+  MapTarget(const Problem& problem_, std::size_t marginal);
+
+  kernels::Points<double> view(const std::vector<double>& x) const {
+    return {x.data(), static_cast<std::int64_t>(x.size()) / problem.d(), problem.d()};
+  }
+  /// From x [N, D], which must outlive it, to the points.
+  std::unique_ptr<kernels::CostMatrix<double>> cost_from(const std::vector<double>& x) const {
+    return kernels::streamed_cost<double>(problem.cost, view(x), view(points), problem.centre);
+  }
+  /// mean_gradients() at x [N, D]. @param potential [M].
+  /// @param averaged [M, D] what the weights average: the points, as a rule.
+  /// @param[out] f   [N], resized.
+  std::vector<double> gradients(const std::vector<double>& x, std::span<const double> potential,
+                                double epsilon, const std::vector<double>& averaged,
+                                ThreadPool& pool, std::vector<double>& f) const;
+};
 
 }  // namespace kantor

@@ -101,28 +101,15 @@ void check_dimensions(const std::vector<data::Marginal>& marginals) {
   }
 }
 
-/// Every rank scans its share of the rows.
-void check_finite(const std::vector<data::Marginal>& marginals, const Communicator& world) {
+/// Every rank scans its share of the rows. @param find data::find_nonfinite or its like.
+template <class Find>
+void check_rows(const std::vector<data::Marginal>& marginals, const Communicator& world,
+                const Find& find) {
   for (const data::Marginal& marginal : marginals) {
     const Shard share = shard_of(marginal.n(), world.rank(), world.size());
-    const std::string found = data::find_nonfinite(marginal, share.first, share.last);
+    const std::string found = find(marginal, share.first, share.last);
     if (!found.empty()) throw DataError(found);
   }
-}
-
-/// The same for vectors that have a direction.
-void check_directions(const std::vector<data::Marginal>& marginals, const Communicator& world) {
-  for (const data::Marginal& marginal : marginals) {
-    const Shard share = shard_of(marginal.n(), world.rank(), world.size());
-    const std::string found = data::find_zero_row(marginal, share.first, share.last);
-    if (!found.empty()) throw DataError(found);
-  }
-}
-
-void check_finite_costs(const Problem& problem, const Communicator& world) {
-  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
-  const std::string found = find_nonfinite_cost(problem, share.first, share.last);
-  if (!found.empty()) throw DataError(found);
 }
 
 /// Ranks that see different files would train on nonsense.
@@ -256,9 +243,11 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   });
   check_same_data(problem.marginals, world);
   together(world, "checking the values", [&] {
-    if (problem.cost_matrix) return check_finite_costs(problem, world);
-    check_finite(problem.marginals, world);
-    if (config.cost == kCosine) check_directions(problem.marginals, world);
+    if (problem.cost_matrix) {
+      return check_rows({costs_as_points(problem, config.cost_file)}, world, data::find_nonfinite);
+    }
+    check_rows(problem.marginals, world, data::find_nonfinite);
+    if (config.cost == kCosine) check_rows(problem.marginals, world, data::find_zero_row);
   });
   if (config.cost == kCosine) {
     problem.has_unit_points = true;

@@ -46,17 +46,6 @@ std::vector<T> read_rows(const data::Marginal& marginal, std::span<const std::in
   return points;
 }
 
-/// Which rows [first, last) of a subset are.
-std::vector<std::int64_t> indices_of(std::span<const std::int64_t> subset, std::int64_t first,
-                                     std::int64_t last) {
-  std::vector<std::int64_t> rows(index(last - first));
-  std::iota(rows.begin(), rows.end(), first);
-  if (!subset.empty()) {
-    for (std::int64_t& row : rows) row = subset[index(row)];
-  }
-  return rows;
-}
-
 /// Weights of the subset's rows, summing to 1.
 std::vector<double> subset_weights(const data::Marginal& marginal,
                                    std::span<const std::int64_t> subset) {
@@ -80,6 +69,15 @@ std::vector<double> logarithms(std::span<const double> weights) {
 
 Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed) {
   return {seeded_rows(problem, 0, limit, seed), seeded_rows(problem, 1, limit, seed)};
+}
+
+std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
+  std::vector<std::int64_t> rows(index(shard.count()));
+  std::iota(rows.begin(), rows.end(), shard.first);
+  if (!subset.empty()) {
+    for (std::int64_t& row : rows) row = subset[index(row)];
+  }
+  return rows;
 }
 
 bool has_mass(const Problem& problem, const Subset& subset) {
@@ -163,8 +161,8 @@ void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) 
 
 template <class T>
 void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset) {
-  const std::vector<std::int64_t> rows = indices_of(subset.x, rows_.first, rows_.last);
-  const std::vector<std::int64_t> columns = indices_of(subset.y, 0, m());
+  const std::vector<std::int64_t> rows = rows_of(rows_, subset.x);
+  const std::vector<std::int64_t> columns = rows_of(shard_of(m(), 0, 1), subset.y);
   std::vector<T> costs(rows.size() * columns.size());
   read_costs<T>(problem, rows, columns, costs.data());
   std::vector<T> transposed(costs.size());

@@ -27,6 +27,9 @@ struct Subset {
 /// weight 0 stay out of it.
 Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed);
 
+/// The rows of a shard within one list of a subset.
+std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset);
+
 /// Whether both marginals have a row of positive weight in it, without which it is no problem.
 bool has_mass(const Problem& problem, const Subset& subset);
 

@@ -190,14 +190,7 @@ void describe_steps(const Course& course, double tolerance, Result& result, Cont
     result.converged_per_step.clear();
     return;
   }
-  const double error = std::max(result.marginal_error[0], result.marginal_error[1]);
-  const bool is_believed = error <= 2 * tolerance;  // the loop measures in run.precision
-  result.converged = all && is_believed;
-  if (all && !is_believed) {
-    context.log.warn_once(concat("the marginal error is ", error,
-                                 " in double, above the tolerance ", tolerance,
-                                 "; use run.precision = \"float64\""));
-  }
+  result.converged = sinkhorn::is_believed(all, result.marginal_error, tolerance, context);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "solvers/progot/progot_model.hpp"
 
-#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
@@ -18,37 +17,6 @@ std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 void shift(std::vector<double>& points, const std::vector<double>& by, double sign) {
   for (std::size_t i = 0; i < points.size(); ++i) points[i] += sign * by[i % by.size()];
 }
-
-std::vector<double> centred(const data::Marginal& marginal, const std::vector<double>& centre) {
-  std::vector<double> points(index(marginal.n() * marginal.d()));
-  marginal.read_range<double>(0, marginal.n(), centre, points.data());
-  return points;
-}
-
-/// Weighted points that others are mapped to. All points here are centred.
-struct Target {
-  const Problem& problem;
-  std::vector<double> points;
-  std::vector<double> log_weights;
-
-  Target(const Problem& problem_, const data::Marginal& marginal)
-      : problem(problem_), points(centred(marginal, problem_.centre)) {
-    for (const double weight : marginal.weights()) log_weights.push_back(std::log(weight));
-  }
-  kernels::Points<double> view(const std::vector<double>& x) const {
-    return {x.data(), static_cast<std::int64_t>(x.size()) / problem.d(), problem.d()};
-  }
-  /// Mean gradients at x [Q, D]. @param averaged what the weights average, in the place of points.
-  std::vector<double> gradients(const std::vector<double>& x, std::span<const double> potential,
-                                double epsilon, const std::vector<double>& averaged,
-                                ThreadPool& pool, std::vector<double>& f) const {
-    const auto cost =
-        kernels::streamed_cost<double>(problem.cost, view(x), view(points), problem.centre);
-    f.resize(index(view(x).n));
-    return mean_gradients<double>({*cost, log_weights, potential, epsilon}, problem.cost, view(x),
-                                  view(averaged), pool, f);
-  }
-};
 
 std::span<const double> row(const std::vector<double>& matrix, std::size_t k, std::int64_t size) {
   return std::span(matrix).subspan(k * index(size), index(size));
@@ -132,13 +100,7 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
     throw DataError("model.json is damaged: it needs as many alphas as epsilons, and one at least");
   }
   const auto matrix = [&](const char* name, std::int64_t columns) {
-    const std::vector<std::int64_t> shape = {steps, columns};
-    for (const Result::Tensor& tensor : tensors) {
-      if (tensor.name == name && tensor.shape == shape &&
-          tensor.values.size() == index(steps * columns)) {
-        return tensor.values;
-      }
-    }
+    if (const auto* values = find_values(tensors, name, {steps, columns})) return *values;
     throw DataError(concat("the model has no tensor ", name, " of ", steps, " x ", columns));
   };
   model.g = matrix("g", model.m);
@@ -148,9 +110,9 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
 
 Transported transport(const Model& model, const Problem& problem, std::vector<double> points,
                       ThreadPool& pool) {
-  const Target target(problem, problem.marginals[1]);
+  const MapTarget target(problem, 1);
   const bool is_debiased = !model.f_self.empty();
-  Target self(problem, problem.marginals[is_debiased ? 0 : 1]);  // moves along, if it is needed
+  MapTarget self(problem, is_debiased ? 0 : 1);  // moves along, if it is needed
   Transported result{.points = std::move(points), .potential = {}};
   std::vector<double>& x = result.points;
   shift(x, problem.centre, -1);
@@ -183,7 +145,7 @@ Transported transport(const Model& model, const Problem& problem, std::vector<do
 Transported transport_back(const Model& model, const Problem& problem, std::vector<double> moved,
                            const std::vector<double>& f, std::vector<double> points,
                            ThreadPool& pool) {
-  Target source(problem, problem.marginals[0]);
+  MapTarget source(problem, 0);
   const std::vector<double> given = source.points;
   shift(moved, problem.centre, -1);
   source.points = std::move(moved);

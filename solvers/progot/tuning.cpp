@@ -9,6 +9,7 @@
 #include "solvers/problem/cost_statistics.hpp"
 #include "solvers/problem/entropic_map.hpp"
 #include "solvers/problem/sharded_eot.hpp"
+#include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 // Shapes: L points of the target to solve with, K to test with, D dimensions.
@@ -86,10 +87,7 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
                                    const sinkhorn::SinkhornConfig& solves, const Problem& problem,
                                    Context& context) {
   const Split split = split_target(problem, config.tuning.points, context);
-  Problem target = problem;
-  target.marginals[0] = problem.marginals[1];
-  target.means[0] = problem.means[1];
-  target.centre = problem.means[1];
+  Problem target = sinkhorn::self_problem(problem, 1);
   const double unit = kBase * cost_statistics(target, false, context).mean;
   if (!(unit > 0) || !(problem.mean_cost > 0)) {
     fail_alike(context.world,

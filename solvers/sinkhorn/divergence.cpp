@@ -7,16 +7,6 @@ namespace kantor::sinkhorn {
 
 namespace {
 
-/// Both marginals the same; every rank reads its rows from the data.
-Problem self_problem(const Problem& problem, std::size_t marginal) {
-  Problem self = problem;
-  self.marginals = {problem.marginals[marginal], problem.marginals[marginal]};
-  self.means = {problem.means[marginal], problem.means[marginal]};
-  self.centre = problem.means[marginal];
-  self.reference.reset();
-  return self;
-}
-
 template <class T>
 Report solve_in(const Problem& self, const Stopping& stopping, Storage storage,
                 std::vector<double>& potential, Context& context, const char* label) {
@@ -25,6 +15,15 @@ Report solve_in(const Problem& self, const Stopping& stopping, Storage storage,
 }
 
 }  // namespace
+
+Problem self_problem(const Problem& problem, std::size_t marginal) {
+  Problem self = problem;
+  self.marginals = {problem.marginals[marginal], problem.marginals[marginal]};
+  self.means = {problem.means[marginal], problem.means[marginal]};
+  self.centre = problem.means[marginal];
+  self.reference.reset();
+  return self;
+}
 
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
                          Storage storage, Context& context) {

@@ -13,6 +13,9 @@
 
 namespace kantor::sinkhorn {
 
+/// Both marginals the same; every rank reads its rows from the data.
+Problem self_problem(const Problem& problem, std::size_t marginal);
+
 /// A marginal against itself.
 struct SelfTransport {
   Report report;

@@ -8,17 +8,6 @@ namespace kantor::sinkhorn {
 
 namespace {
 
-/// Column sums of the plan of ANY potentials.
-std::vector<double> column_sums(const ShardedEot<double>& problem, std::span<const double> f,
-                                std::span<const double> g, Context& context) {
-  std::vector<double> columns(g.size(), 0.0);
-  if (!f.empty()) {
-    kernels::plan_column_weights<double>(problem.over_y(g), f, problem.a(), context.pool, columns);
-  }
-  context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
-  return columns;
-}
-
 double l1_distance(std::span<const double> x, std::span<const double> y) {
   double sum = 0;
   for (std::size_t j = 0; j < x.size(); ++j) sum += std::abs(x[j] - y[j]);
@@ -51,6 +40,16 @@ class PricedCost final : public kernels::CostMatrix<double> {
 
 }  // namespace
 
+std::vector<double> column_sums(const ShardedEot<double>& problem, std::span<const double> f,
+                                std::span<const double> g, Context& context) {
+  std::vector<double> columns(g.size(), 0.0);
+  if (!f.empty()) {
+    kernels::plan_column_weights<double>(problem.over_y(g), f, problem.a(), context.pool, columns);
+  }
+  context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
+  return columns;
+}
+
 PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> f,
                      std::span<const double> g, Context& context,
                      const ShardedEot<double>* prices) {
@@ -73,7 +72,6 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
   value.marginal_error = {problem.expectation_x(ratio),
                           l1_distance(column_sums(problem, f, g, context), b)};
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
-
   value.exact_f = std::move(exact_f);
 
   // The rounded plan.

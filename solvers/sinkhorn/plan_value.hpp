@@ -9,6 +9,11 @@
 
 namespace kantor::sinkhorn {
 
+/// Column sums of the plan of ANY potentials. Collective.
+/// @param f [N_r], @param g [M]. @return [M].
+std::vector<double> column_sums(const ShardedEot<double>& problem, std::span<const double> f,
+                                std::span<const double> g, Context& context);
+
 /// dual_value <= optimum <= objective, up to rounding in double.
 struct PlanValue {
   double dual_value = 0;               ///< E f + E g - eps (mass - 1)

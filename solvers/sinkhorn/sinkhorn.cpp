@@ -61,18 +61,6 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
   return value;
 }
 
-/// The loop measures in run.precision; a tolerance below its rounding is not believed.
-bool is_believed(const Report& report, const PlanValue& value, double tolerance, Context& context) {
-  const double error = std::max(value.marginal_error[0], value.marginal_error[1]);
-  const bool is_small = error <= 2 * tolerance;
-  if (report.converged && !is_small) {
-    context.log.warn_once(concat("the marginal error is ", error,
-                                 " in double, above the tolerance ", tolerance,
-                                 "; use run.precision = \"float64\""));
-  }
-  return report.converged && is_small;
-}
-
 /// Each marginal against itself. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
                     Context& context, Result& result) {
@@ -82,7 +70,8 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
   SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
-    const bool converged = is_believed(self->report, self->value, config.tolerance, context);
+    const bool converged =
+        is_believed(self->report.converged, self->value.marginal_error, config.tolerance, context);
     if (result.converged) *result.converged = *result.converged && converged;
   }
   if (context.world.rank() == 0) {
@@ -91,6 +80,18 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
 }
 
 }  // namespace
+
+bool is_believed(bool converged, std::span<const double> marginal_error, double tolerance,
+                 Context& context) {
+  const double error = std::max(marginal_error[0], marginal_error[1]);
+  const bool is_small = error <= 2 * tolerance;
+  if (converged && !is_small) {
+    context.log.warn_once(concat("the marginal error is ", error,
+                                 " in double, above the tolerance ", tolerance,
+                                 "; use run.precision = \"float64\""));
+  }
+  return converged && is_small;
+}
 
 double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g) {
   double mean = 0;
@@ -114,7 +115,8 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   result.fallback_iterations = solved.report.fallbacks;
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
-    result.converged = is_believed(solved.report, value, config.tolerance, context);
+    result.converged =
+        is_believed(solved.report.converged, value.marginal_error, config.tolerance, context);
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) add_divergence(config, problem, value, context, result);

@@ -16,13 +16,8 @@ Marginals marginals_of(const ShardedEot<double>& problem, std::span<const double
                        std::span<const double> g, Context& context) {
   const std::span<const double> b = problem.b();
   std::vector<double> soft_minima(f.size());
-  Marginals marginals{std::vector<double>(f.size()), std::vector<double>(g.size(), 0.0)};
-  if (!f.empty()) {
-    kernels::soft_min<double>(problem.over_y(g), context.pool, soft_minima);
-    kernels::plan_column_weights<double>(problem.over_y(g), f, problem.a(), context.pool,
-                                         marginals.columns);
-  }
-  context.world.all_reduce<double>(marginals.columns, ReduceOp::sum, "column sums");
+  if (!f.empty()) kernels::soft_min<double>(problem.over_y(g), context.pool, soft_minima);
+  Marginals marginals{std::vector<double>(f.size()), column_sums(problem, f, g, context)};
   for (std::size_t j = 0; j < b.size(); ++j) marginals.columns[j] /= b[j] > 0 ? b[j] : 1;
   for (std::size_t i = 0; i < f.size(); ++i) {
     marginals.rows[i] = std::exp((f[i] - soft_minima[i]) / problem.epsilon());

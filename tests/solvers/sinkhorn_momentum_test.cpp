@@ -149,44 +149,37 @@ TEST(AdaptiveMomentum, does_not_begin_where_plain_updates_are_nearly_done) {
   EXPECT_EQ(control.weight(), 1);
 }
 
-/// Where the potentials drift, the kernel is made anew on the way; a resumed run makes the one that
-/// the stopped run had.
-TEST(Absorbed, resumes_to_the_bit) {
+/// A run stopped anywhere goes on with the bits of the undisturbed one.
+void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config) {
   const Problem problem = random_problem({}, .02, {.n = 45, .m = 38, .d = 2});
-  for (const double weight : {1.0, 1.4}) {
-    sinkhorn::SinkhornConfig config = with_weight(weight, 1e-7);
-    config.storage = "absorbed";
-    TestRun whole(world());
-    whole.checkpoints = MemoryCheckpoints(1);
-    const Result expected = sinkhorn::solve(config, problem, whole.context);
-    EXPECT_TRUE(expected.converged.value());
-    ASSERT_GT(expected.iterations, 30);
-    for (std::size_t at = 0; at < whole.checkpoints.saved().size(); ++at) {
-      TestRun rest(world());
-      rest.checkpoints.resume_from(whole.checkpoints.saved()[at]);
-      const Result resumed = sinkhorn::solve(config, problem, rest.context);
-      EXPECT_EQ(resumed.iterations, expected.iterations) << at;
-      EXPECT_EQ(resumed.potentials, expected.potentials) << at;
-    }
+  TestRun whole(world());
+  whole.checkpoints = MemoryCheckpoints(1);
+  const Result expected = sinkhorn::solve(config, problem, whole.context);
+  EXPECT_TRUE(expected.converged.value());
+  ASSERT_GT(expected.iterations, 30);
+  for (std::size_t at = 0; at < whole.checkpoints.saved().size(); ++at) {
+    TestRun rest(world());
+    rest.checkpoints.resume_from(whole.checkpoints.saved()[at]);
+    const Result resumed = sinkhorn::solve(config, problem, rest.context);
+    EXPECT_EQ(resumed.iterations, expected.iterations) << at;
+    EXPECT_EQ(resumed.potentials, expected.potentials) << at;
   }
 }
 
-/// A run stopped anywhere goes on with the bits of the undisturbed one.
+/// Where the potentials drift, the kernel is made anew on the way; a resumed run makes the one that
+/// the stopped run had.
+TEST(Absorbed, resumes_to_the_bit) {
+  for (const double weight : {1.0, 1.4}) {
+    sinkhorn::SinkhornConfig config = with_weight(weight, 1e-7);
+    config.storage = "absorbed";
+    expect_resumes_to_the_bit(config);
+  }
+}
+
 TEST(Momentum, resumes_to_the_bit) {
-  const Problem problem = random_problem({}, .02, {.n = 45, .m = 38, .d = 2});
   for (sinkhorn::SinkhornConfig config : {with_weight(1.4, 1e-7), adaptive(1e-7)}) {
     config.epsilon_decay = sinkhorn::EpsilonDecayConfig{3, .8};
-    TestRun whole(world());
-    whole.checkpoints = MemoryCheckpoints(1);
-    const Result expected = sinkhorn::solve(config, problem, whole.context);
-    ASSERT_GT(expected.iterations, 30);
-    for (std::size_t at = 0; at < whole.checkpoints.saved().size(); ++at) {
-      TestRun rest(world());
-      rest.checkpoints.resume_from(whole.checkpoints.saved()[at]);
-      const Result resumed = sinkhorn::solve(config, problem, rest.context);
-      EXPECT_EQ(resumed.iterations, expected.iterations) << at;
-      EXPECT_EQ(resumed.potentials, expected.potentials) << at;
-    }
+    expect_resumes_to_the_bit(config);
   }
 }
 

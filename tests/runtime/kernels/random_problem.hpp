@@ -60,6 +60,13 @@ struct RandomProblem {
     log_b.clear();
     for (const double weight : b) log_b.push_back(std::log(weight));
   }
+  /// All points of both sides in one place, without potentials: every cost is 0.
+  void make_points_identical() {
+    for (std::size_t k = 0; k < x.size(); ++k) {
+      x[k] = y[k] = static_cast<T>(.3) * static_cast<T>(k % static_cast<std::size_t>(shape.d));
+    }
+    std::fill(g.begin(), g.end(), 0.0);
+  }
   Points<T> x_points() const { return {x.data(), shape.n, shape.d}; }
   Points<T> y_points() const { return {y.data(), shape.m, shape.d}; }
   std::unique_ptr<CostMatrix<T>> streamed() const {

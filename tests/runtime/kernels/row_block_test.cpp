@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "runtime/kernels/vector_kernels.hpp"
+#include "tests/runtime/kernels/available_sets.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -150,14 +151,6 @@ void expect_block(Block<T>& b) {
   b.block.tile = nullptr;
   b.kernels.exponentials(b.operand, b.columns, b.block);
   ASSERT_EQ(b.sums, with_tile);  // to the bit: the same operations
-}
-
-std::vector<InstructionSet> available_sets() {
-  std::vector<InstructionSet> sets = {InstructionSet::portable};
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
-    if (is_available(set)) sets.push_back(set);
-  }
-  return sets;
 }
 
 template <class T>

@@ -150,10 +150,7 @@ TYPED_TEST(SoftMinEdges, identical_points_have_cost_zero_and_a_uniform_plan) {
   for (const CostKind kind :
        {CostKind::sqeuclidean, CostKind::half_sqeuclidean, CostKind::euclidean, CostKind::pnorm}) {
     RandomProblem<TypeParam> problem({kind, 1.5}, {17, 17, 3}, .5);
-    for (std::size_t k = 0; k < problem.x.size(); ++k) {
-      problem.x[k] = problem.y[k] = static_cast<TypeParam>(.3) * static_cast<TypeParam>(k % 3);
-    }
-    std::fill(problem.g.begin(), problem.g.end(), 0.0);
+    problem.make_points_identical();
     const Outputs out = run(problem);
     const double tolerance = 16 * std::numeric_limits<TypeParam>::epsilon();
     for (const double f : out.f) EXPECT_NEAR(f, 0, tolerance);

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/runtime/kernels/available_sets.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -18,14 +19,6 @@ template <class T>
 std::vector<T> random_row(std::int64_t n, double low, double high, std::uint64_t seed) {
   const std::vector<double> values = uniform(n, low, high, seed);
   return std::vector<T>(values.begin(), values.end());
-}
-
-std::vector<InstructionSet> available_sets() {
-  std::vector<InstructionSet> sets = {InstructionSet::portable};
-  for (const InstructionSet set : {InstructionSet::avx2, InstructionSet::avx512}) {
-    if (is_available(set)) sets.push_back(set);
-  }
-  return sets;
 }
 
 template <class T>
