@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "distributed/together.hpp"
+#include "launch/signal_stack.hpp"
 #include "launch/stop_requests.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
@@ -156,6 +157,7 @@ int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>>
   try {
     for (std::size_t rank = 1; rank < ranks.size(); ++rank) {
       others.emplace_back([&request, &command_line, world = std::move(ranks[rank])] {
+        const SignalStack signal_stack;
         set_up_torch_thread();
         run_collectively(request, *world, command_line);
       });
@@ -192,9 +194,10 @@ int run_program(const std::vector<std::string>& command_line) {
   if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
     return inspect_alone(*arguments);
   }
-  if (is_stoppable(request)) catch_stop_signals();
-  set_up_torch();
   try {
+    const SignalStack signal_stack;
+    if (is_stoppable(request)) catch_stop_signals();
+    set_up_torch();
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
     return run_ranks(request, make_ranks(run, is_doctor(request)), command_line);
   } catch (const ConfigError& error) {  // launcher and MPI do not fit: every process sees it

@@ -40,7 +40,7 @@ constexpr std::int64_t kStopFile = 1001;
 void catch_stop_signals() {
   struct sigaction action {};
   action.sa_handler = on_stop_signal;
-  action.sa_flags = SA_RESTART;
+  action.sa_flags = SA_RESTART | SA_ONSTACK;  // see SignalStack
   sigemptyset(&action.sa_mask);
   for (const int number : {SIGUSR1, SIGTERM, SIGINT}) sigaction(number, &action, nullptr);
 }
