@@ -4,6 +4,7 @@
 // Shapes: N rows, M columns, D dimensions.
 
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <span>
 #include <string>
@@ -61,7 +62,11 @@ class CostMatrix {
   virtual RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
                              Workspace::Frame& frame, double* row_parts) const = 0;
 
-  /// A panel of plain costs: tile[r, j] = C_ij. @param[out] tile [count, M].
+  /// No cost is below it, but for rounding.
+  virtual T least() const { return -std::numeric_limits<T>::infinity(); }
+
+  /// A panel of plain costs: tile[r, j] = C_ij. A product's costs are made faster from its packed
+  /// points (soft_min_pass.hpp). @param[out] tile [count, M].
   virtual void costs(std::int64_t first_row, std::int64_t count, T* tile) const = 0;
 
  protected:

@@ -4,7 +4,6 @@
 // Shapes: N rows, M columns, D dimensions.
 
 #include <cstdint>
-#include <mutex>
 #include <span>
 #include <vector>
 
@@ -20,6 +19,7 @@ class FactoredCost final : public CostMatrix<T> {
   /// Allocates nothing of the size of the points.
   FactoredCost(CostKind kind, Points<T> x, Points<T> y, std::span<const double> shift);
   std::int64_t depth() const override { return x_.d; }
+  T least() const override { return is_distance_ ? T{0} : CostMatrix<T>::least(); }
   void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
                        T* points) const override;
   RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
@@ -35,9 +35,7 @@ class FactoredCost final : public CostMatrix<T> {
   double factor_;
   std::vector<double> shift_;  ///< [D] or empty
   double shift_square_;
-  bool is_distance_;                   ///< costs are >= 0
-  mutable std::once_flag has_betas_;   // of costs() alone
-  mutable std::vector<double> betas_;  ///< [M]
+  bool is_distance_;  ///< costs are >= 0
 };
 
 /// C_ij = |x_i - y_j|: the root of the factored square where that is accurate, and of the summed

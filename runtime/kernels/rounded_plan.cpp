@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "runtime/core/error.hpp"
@@ -40,6 +41,7 @@ void add(RoundedTotals& total, const RoundedTotals& part) {
   total.transport_cost += part.transport_cost;
   total.kl += part.kl;
   total.missing_mass += part.missing_mass;
+  total.priced_cost += part.priced_cost;
 }
 
 }  // namespace
@@ -51,8 +53,13 @@ template <class T>
 RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
-                                  ThreadPool& pool) {
+                                  ThreadPool& pool, const CostMatrix<T>* prices) {
   Pass<T> pass(reduction, pool);
+  std::optional<Pass<T>> priced;
+  if (prices != nullptr) {
+    check_size("rows of prices", at(prices->num_rows()), pass.num_rows());
+    priced.emplace(Reduction<T>{*prices, reduction.log_b, reduction.g, reduction.epsilon}, pool);
+  }
   const std::int64_t m = pass.num_columns();
   check_size("a", a.size(), pass.num_rows());
   check_size("column_scale", column_scale.size(), m);
@@ -69,20 +76,30 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
     T* costs = frame.take<T>(pass.cut().rows_per_block * m);
     double* f = frame.take<double>(pass.cut().rows_per_block);
     RoundedTotals total;
-    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      softmax.make(first_row, count, f);
-      pass.make_costs(first_row, count, costs);
+    /// @param take what is made of a row's weight, missing mass, cost and kl.
+    const auto for_each_row = [&](std::int64_t first_row, std::int64_t count, const auto& take) {
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];
         const double sum = softmax.sum(r);
         if (weight == 0 || sum == 0) continue;
         const T* values = softmax.row(r);
         const double missing = pass.kernels().dot(values, columns.lost, m) / sum;
-        const RoundedRow row =
-            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
-                                       static_cast<T>(missing), columns.view(), m);
-        add(total, {weight * row.transport_cost, weight * row.kl, weight * missing});
+        take(weight, missing,
+             pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
+                                        static_cast<T>(missing), columns.view(), m));
       }
+    };
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      softmax.make(first_row, count, f);
+      pass.make_costs(first_row, count, workspace, costs);
+      for_each_row(first_row, count, [&](double weight, double missing, const RoundedRow& row) {
+        add(total, {weight * row.transport_cost, weight * row.kl, weight * missing});
+      });
+      if (!priced) return;
+      priced->make_costs(first_row, count, workspace, costs);
+      for_each_row(first_row, count, [&](double weight, double, const RoundedRow& row) {
+        total.priced_cost += weight * row.transport_cost;
+      });
     });
     lanes[at(lane)] = total;
   });
@@ -94,9 +111,9 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
 
 template RoundedTotals rounded_plan_totals(const Reduction<float>&, std::span<const double>,
                                            std::span<const double>, std::span<const double>, double,
-                                           ThreadPool&);
+                                           ThreadPool&, const CostMatrix<float>*);
 template RoundedTotals rounded_plan_totals(const Reduction<double>&, std::span<const double>,
                                            std::span<const double>, std::span<const double>, double,
-                                           ThreadPool&);
+                                           ThreadPool&, const CostMatrix<double>*);
 
 }  // namespace kantor::kernels

@@ -5,7 +5,6 @@
 #include <numbers>
 
 #include "runtime/core/error.hpp"
-#include "runtime/kernels/blas.hpp"
 #include "runtime/kernels/soft_min_pass.hpp"
 
 // Shapes: N rows, M columns, K value columns; R rows of a block, P panels of W columns.
@@ -23,11 +22,10 @@ class ColumnSums {
         lanes_(pass.frame().template take<double>(pass.cut().num_lanes * pass.columns().padded())) {
   }
 
-  /// @return [P, W] the sums of a lane, 0 at first.
-  double* lane(std::int64_t lane) const {
-    double* sums = lanes_ + lane * pass_.columns().padded();
-    std::fill_n(sums, pass_.columns().padded(), 0.0);
-    return sums;
+  /// [P, W] the sums of a lane.
+  double* lane(std::int64_t lane) const { return lanes_ + lane * pass_.columns().padded(); }
+  void clear(std::int64_t lane) const {
+    std::fill_n(this->lane(lane), pass_.columns().padded(), 0.0);
   }
 
   void write(std::span<double> columns) const {
@@ -69,16 +67,18 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::rows, workspace);
     Workspace::Frame frame(workspace);
-    T* products = frame.take<T>(pass.cut().rows_per_block * num_values);
+    const std::int64_t group = pass.kernels().row_group;
+    double* sums = frame.take<double>(round_up(pass.cut().rows_per_block, group) * num_values);
+    T* scratch = frame.take<T>(kTermsInT * round_up(num_values, pass.kernels().panel_width));
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       block.make(first_row, count, f.data() + first_row);
-      gemm_nn(count, num_values, pass.num_columns(), T{1}, block.row(0), block.row_stride(),
-              values.data(), num_values, T{0}, products, num_values);
+      std::fill_n(sums, round_up(count, group) * num_values, 0.0);
+      pass.kernels().add_products(block.row(0), block.row_stride(), round_up(count, group),
+                                  values.data(), pass.num_columns(), num_values, scratch, sums);
       for (std::int64_t r = 0; r < count; ++r) {
         const double factor = block.sum(r) == 0 ? 0.0 : 1 / block.sum(r);
         for (std::int64_t k = 0; k < num_values; ++k) {
-          averages[at((first_row + r) * num_values + k)] =
-              factor * static_cast<double>(products[r * num_values + k]);
+          averages[at((first_row + r) * num_values + k)] = factor * sums[r * num_values + k];
         }
       }
     });
@@ -88,41 +88,56 @@ void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
 template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       ThreadPool& pool, std::span<double> f, std::span<double> column_weights) {
-  soft_min_weights<T>(reduction, row_weights, {}, pool, f, column_weights);
+  soft_min_weights<T>(reduction, row_weights, RowUpdate{}, pool, f, column_weights);
 }
 
 template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       const RowUpdate& update, ThreadPool& pool, std::span<double> f,
                       std::span<double> column_weights) {
+  const UpdatedColumns wanted[] = {{update, column_weights}};
+  soft_min_weights<T>(reduction, row_weights, wanted, pool, f);
+}
+
+template <class T>
+void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
+                      std::span<const UpdatedColumns> wanted, ThreadPool& pool,
+                      std::span<double> f) {
   Pass<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
-  check_size("column_weights", column_weights.size(), pass.num_columns());
   for (std::size_t i = 0; i < row_weights.size(); ++i) {
     KANTOR_CHECK(row_weights[i] >= 0, "soft-min weights: row_weights[", i, "] = ", row_weights[i],
                  ", expected a number >= 0");
   }
-  if (!update.kept.empty()) check_size("kept", update.kept.size(), pass.num_rows());
-  const bool is_plain = update.kept.empty() && update.gain == 1;
-  const ColumnSums<T> columns(pass);
+  std::vector<ColumnSums<T>> columns;
+  for (const UpdatedColumns& each : wanted) {
+    const std::span<const double> kept = each.update.kept;
+    if (!kept.empty()) check_size("kept", kept.size(), pass.num_rows());
+    check_size("column_weights", each.column_weights.size(), pass.num_columns());
+    columns.emplace_back(pass);
+  }
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::panels, workspace);
-    double* sums = columns.lane(lane);
     T scales[kMaxBlockRows];
+    for (const ColumnSums<T>& sums : columns) sums.clear(lane);
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       block.make(first_row, count, f.data() + first_row);
-      for (std::int64_t r = 0; r < count; ++r) {
-        const std::size_t i = at(first_row + r);
-        const bool is_absent = block.sum(r) == 0 || row_weights[i] == 0;
-        const double moved =
-            is_plain || is_absent ? 1 : std::exp((update.of(i, f[i]) - f[i]) / pass.epsilon());
-        scales[r] = static_cast<T>(is_absent ? 0.0 : row_weights[i] * moved / block.sum(r));
+      for (std::size_t k = 0; k < wanted.size(); ++k) {
+        const RowUpdate& update = wanted[k].update;
+        for (std::int64_t r = 0; r < count; ++r) {
+          const std::size_t i = at(first_row + r);
+          const bool is_absent = block.sum(r) == 0 || row_weights[i] == 0;
+          const double moved = is_absent || update.is_plain()
+                                   ? 1
+                                   : std::exp((update.of(i, f[i]) - f[i]) / pass.epsilon());
+          scales[r] = static_cast<T>(is_absent ? 0.0 : row_weights[i] * moved / block.sum(r));
+        }
+        pass.kernels().add_columns(block.block(), pass.columns(), scales, columns[k].lane(lane));
       }
-      pass.kernels().add_columns(block.block(), pass.columns(), scales, sums);
     });
   });
-  columns.write(column_weights);
+  for (std::size_t k = 0; k < wanted.size(); ++k) columns[k].write(wanted[k].column_weights);
 }
 
 template <class T>
@@ -135,7 +150,7 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
   check_size("column_weights", column_weights.size(), pass.num_columns());
   const ColumnSums<T> columns(pass);
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
-    double* sums = columns.lane(lane);
+    columns.clear(lane);
     T shifts[kMaxBlockRows];
     T scales[kMaxBlockRows];
     double row_parts[kMaxBlockRows];
@@ -156,21 +171,24 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
         if (!std::isfinite(rest) || rest == 0) rest = 1;
         scales[r] = static_cast<T>(weight * rest);
       }
-      pass.kernels().plan_columns(operand, pass.columns(), count, shifts, scales, sums);
+      pass.kernels().plan_columns(operand, pass.columns(), count, shifts, scales,
+                                  columns.lane(lane));
     });
   });
   columns.write(column_weights);
 }
 
-#define KANTOR_SOFT_MIN(T)                                                                       \
-  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);                   \
-  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,         \
-                                  ThreadPool&, std::span<double>, std::span<double>);            \
-  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&,      \
-                                 std::span<double>, std::span<double>);                          \
-  template void soft_min_weights(const Reduction<T>&, std::span<const double>, const RowUpdate&, \
-                                 ThreadPool&, std::span<double>, std::span<double>);             \
-  template void plan_column_weights(const Reduction<T>&, std::span<const double>,                \
+#define KANTOR_SOFT_MIN(T)                                                                         \
+  template void soft_min(const Reduction<T>&, ThreadPool&, std::span<double>);                     \
+  template void soft_min_averages(const Reduction<T>&, std::span<const T>, std::int64_t,           \
+                                  ThreadPool&, std::span<double>, std::span<double>);              \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, ThreadPool&,        \
+                                 std::span<double>, std::span<double>);                            \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>, const RowUpdate&,   \
+                                 ThreadPool&, std::span<double>, std::span<double>);               \
+  template void soft_min_weights(const Reduction<T>&, std::span<const double>,                     \
+                                 std::span<const UpdatedColumns>, ThreadPool&, std::span<double>); \
+  template void plan_column_weights(const Reduction<T>&, std::span<const double>,                  \
                                     std::span<const double>, ThreadPool&, std::span<double>);
 KANTOR_SOFT_MIN(float)
 KANTOR_SOFT_MIN(double)

@@ -57,6 +57,7 @@ struct RowUpdate {
   std::span<const double> kept = {};  ///< [N], or empty for 0
   double gain = 1;
 
+  bool is_plain() const { return kept.empty() && gain == 1; }
   double of(std::size_t i, double soft_minimum) const {
     return (kept.empty() ? 0.0 : kept[i]) + gain * soft_minimum;
   }
@@ -70,6 +71,17 @@ template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       const RowUpdate& update, ThreadPool& pool, std::span<double> f,
                       std::span<double> column_weights);
+
+/// The same for several updates in one pass over the pairs: with the plan of the soft minima, say,
+/// that of potentials which are given (kept = f, gain = 0).
+struct UpdatedColumns {
+  RowUpdate update;
+  std::span<double> column_weights;  ///< out [M]
+};
+template <class T>
+void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
+                      std::span<const UpdatedColumns> wanted, ThreadPool& pool,
+                      std::span<double> f);
 
 /// Backward, for row weights known only after the forward pass (cotangents of any sign):
 /// column_j = sum_i row_i b_j exp((f_i + g_j - C_ij) / eps), with ANY given f (not only the soft
@@ -85,15 +97,17 @@ struct RoundedTotals {
   double transport_cost = 0;  ///< sum_ij P_ij C_ij
   double kl = 0;              ///< sum_ij P_ij log(P_ij / (a_i b_j)), 0 log 0 = 0
   double missing_mass = 0;    ///< sum_i ea_i over these rows
+  double priced_cost = 0;     ///< sum_ij P_ij of other prices, 0 without
 };
 /// @param a              [N] row weights (the shard's part of a vector that sums to 1); 0 allowed.
 /// @param column_scale   [M] y_j = min(b_j / column_j, 1).
 /// @param column_missing [M] eb_j = b_j - y_j column_j >= 0, column_j summed over ALL shards.
 /// @param total_missing  E = sum_j eb_j; 0 leaves the correction out.
+/// @param prices         null, or another N x M matrix to price the plan with.
 template <class T>
 RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
-                                  ThreadPool& pool);
+                                  ThreadPool& pool, const CostMatrix<T>* prices = nullptr);
 
 }  // namespace kantor::kernels

@@ -48,7 +48,9 @@ void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
   columns_.scale = std::numbers::log2e / epsilon_;
   T* bias = frame_.template take<T>(columns_.padded());
   T* points = frame_.template take<T>(columns_.padded() * cost_.depth());
+  double* parts = frame_.template take<double>(num_columns());
   double* exact = frame_.template take<double>(num_columns());
+  column_parts_ = parts;
   columns_.bias = bias;
   columns_.points = points;
 
@@ -58,14 +60,14 @@ void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
       round_up(columns_.num_panels, panels_at_once) / panels_at_once, [&](std::int64_t item) {
         const std::int64_t first = item * columns_at_once;
         const std::int64_t count = std::min(columns_at_once, num_columns() - first);
-        cost_.prepare_columns(first, count, exact + first, points + first * cost_.depth());
+        cost_.prepare_columns(first, count, parts + first, points + first * cost_.depth());
       });
 
   double largest = -kInfinity;
   for (std::int64_t j = 0; j < num_columns(); ++j) {
     const double log_b = reduction.log_b[at(j)];
     // An absent point is absent whatever its potential is.
-    exact[j] = log_b == -kInfinity ? log_b : log_b + (reduction.g[at(j)] - exact[j]) / epsilon_;
+    exact[j] = log_b == -kInfinity ? log_b : log_b + (reduction.g[at(j)] - parts[j]) / epsilon_;
     largest = std::max(largest, exact[j]);
   }
   bias_shift_ = std::isfinite(largest) ? largest : 0;
@@ -76,8 +78,15 @@ void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
 }
 
 template <class T>
-void Pass<T>::make_costs(std::int64_t first_row, std::int64_t count, T* tile) const {
-  if (num_columns() > 0) cost_.costs(first_row, count, tile);
+void Pass<T>::make_costs(std::int64_t first_row, std::int64_t count, Workspace& workspace,
+                         T* tile) const {
+  if (num_columns() == 0) return;
+  if (cost_.depth() == 0) return cost_.costs(first_row, count, tile);
+  Workspace::Frame frame(workspace);
+  double row_parts[kMaxBlockRows];
+  const RowOperand<T> operand = rows(first_row, count, frame, row_parts);
+  kernels_.costs(operand, columns_, count, row_parts, column_parts_, cost_.least(), num_columns(),
+                 tile);
 }
 
 template <class T>

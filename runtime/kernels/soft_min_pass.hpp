@@ -20,8 +20,8 @@ inline std::size_t at(std::int64_t index) { return static_cast<std::size_t>(inde
 void check_size(const char* what, std::size_t size, std::int64_t expected);
 
 /// A checked reduction with its columns prepared, and its rows cut into blocks. What it allocates
-/// is taken from the caller's workspace of the pool: M biases, and the packed points of the columns
-/// (M D numbers) where the cost is made from points.
+/// is taken from the caller's workspace of the pool: 3 M numbers, and the packed points of the
+/// columns (M D numbers) where the cost is made from points.
 template <class T>
 class Pass {
  public:
@@ -36,8 +36,8 @@ class Pass {
                      double* parts) const {
     return cost_.rows(first_row, count, epsilon_, frame, parts);
   }
-  /// @param[out] tile [R, M]: C_ij.
-  void make_costs(std::int64_t first_row, std::int64_t count, T* tile) const;
+  /// @param[out] tile [count, M]: C_ij.
+  void make_costs(std::int64_t first_row, std::int64_t count, Workspace& workspace, T* tile) const;
 
   std::int64_t num_rows() const { return cost_.num_rows(); }
   std::int64_t num_columns() const { return cost_.num_columns(); }
@@ -59,6 +59,7 @@ class Pass {
   const VectorKernels<T>& kernels_;
   Workspace::Frame frame_;
   ColumnPanels<T> columns_;
+  const double* column_parts_ = nullptr;  ///< [M] of the cost
   double bias_shift_ = 0;
 };
 

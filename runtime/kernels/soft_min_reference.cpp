@@ -101,7 +101,8 @@ std::vector<double> plan_column_weights(const DenseReduction& reduction, std::sp
 
 RoundedTotals rounded_plan_totals(const DenseReduction& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
-                                  std::span<const double> column_missing, double total_missing) {
+                                  std::span<const double> column_missing, double total_missing,
+                                  std::span<const double> prices) {
   const std::size_t m = reduction.num_columns();
   const std::vector<double> weights = softmax(reduction);
   RoundedTotals totals;
@@ -121,6 +122,7 @@ RoundedTotals rounded_plan_totals(const DenseReduction& reduction, std::span<con
       if (total_missing > 0) p += missing * column_missing[j] / total_missing;
       if (b == 0 || p == 0) continue;
       totals.transport_cost += p * reduction.costs[i * m + j];
+      if (!prices.empty()) totals.priced_cost += p * prices[i * m + j];
       totals.kl += p * std::log(p / (a[i] * b));
     }
   }

@@ -40,6 +40,7 @@ std::vector<double> plan_column_weights(const DenseReduction& reduction, std::sp
                                         std::span<const double> row_weights);
 RoundedTotals rounded_plan_totals(const DenseReduction& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
-                                  std::span<const double> column_missing, double total_missing);
+                                  std::span<const double> column_missing, double total_missing,
+                                  std::span<const double> prices = {});
 
 }  // namespace kantor::kernels::reference

@@ -3,8 +3,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
-#include "runtime/kernels/cost_policies.hpp"
-#include "runtime/kernels/row_cut.hpp"
+#include "runtime/kernels/soft_min_pass.hpp"
 
 namespace kantor::kernels {
 
@@ -13,10 +12,11 @@ StoredCost<T>::StoredCost(const CostMatrix<T>& source, ThreadPool& pool)
     : CostMatrix<T>(source.num_rows(), source.num_columns()),
       values_(static_cast<std::size_t>(source.num_rows() * source.num_columns())) {
   const std::int64_t m = source.num_columns();
-  const RowCut cut = cut_rows(source.num_rows(), m, source.depth(), sizeof(T));
-  pool.for_each(cut.num_lanes, [&](std::int64_t lane) {
-    cut.for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      source.costs(first_row, count, values_.data() + first_row * m);
+  const std::vector<double> zeros(static_cast<std::size_t>(m));
+  const Pass<T> pass({source, zeros, zeros, std::numbers::log2e}, pool);  // products as they are
+  pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
+    pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
+      pass.make_costs(first_row, count, workspace, values_.data() + first_row * m);
     });
   });
 }

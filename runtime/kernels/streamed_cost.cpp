@@ -95,19 +95,17 @@ RowOperand<T> FactoredCost<T>::rows(std::int64_t first_row, std::int64_t count, 
 
 template <class T>
 void FactoredCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile) const {
-  std::call_once(has_betas_, [&] {
-    betas_.resize(at(y_.n));
-    for (std::int64_t j = 0; j < y_.n; ++j) betas_[at(j)] = beta(j);
-  });
-  for (std::int64_t r = 0; r < count; ++r) {
-    const double row_part = alpha(first_row + r);
-    T* out = tile + r * y_.n;
-    for (std::int64_t j = 0; j < y_.n; ++j) out[j] = static_cast<T>(row_part + betas_[at(j)]);
+  std::vector<double> alphas(at(count));
+  for (std::int64_t r = 0; r < count; ++r) alphas[at(r)] = alpha(first_row + r);
+  for (std::int64_t j = 0; j < y_.n; ++j) {
+    const double column_part = beta(j);
+    for (std::int64_t r = 0; r < count; ++r) {
+      tile[r * y_.n + j] = static_cast<T>(alphas[at(r)] + column_part);
+    }
   }
   gemm_nt(count, y_.n, x_.d, static_cast<T>(-factor_), x_.data + first_row * x_.d, x_.d, y_.data,
           y_.d, T{1}, tile, y_.n);
-  if (!is_distance_) return;
-  for (std::int64_t k = 0; k < count * y_.n; ++k) tile[k] = tile[k] < T{0} ? T{0} : tile[k];
+  for (std::int64_t k = 0; k < count * y_.n; ++k) tile[k] = tile[k] < least() ? least() : tile[k];
 }
 
 template <class T>

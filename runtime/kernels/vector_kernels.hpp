@@ -25,6 +25,8 @@ struct RoundedColumns {
   const T* missing;  ///< eb_j / (b_j E), 0 where b_j = 0
 };
 
+constexpr std::int64_t kTermsInT = 64;  ///< summed in T by add_products
+
 /// Sums over columns are taken in T over at most 512 terms, over the rows of a block in T, then in
 /// double.
 template <class T>
@@ -43,6 +45,16 @@ struct VectorKernels {
   /// @param scales [R]. @param[in,out] totals [P, W].
   void (*add_columns)(const RowBlock<T>& block, const ColumnPanels<T>& columns, const T* scales,
                       double* totals);
+  /// tile[r, j] = row_parts_r + column_parts_j - rest, the costs of points, not below `least`.
+  /// @param row_parts [count]. @param column_parts [M]. @param[out] tile [count, stride].
+  void (*costs)(const RowOperand<T>& operand, const ColumnPanels<T>& columns, std::int64_t count,
+                const double* row_parts, const double* column_parts, T least, std::int64_t stride,
+                T* tile);
+  /// sums[r, k] += sum_j rows[r, j] values[j, k], in T over at most kTermsInT columns.
+  /// @param rows [R, stride], R whole row groups. @param values [n, num_values].
+  /// @param scratch [kTermsInT, num_values to whole panels]. @param[in,out] sums [R, num_values].
+  void (*add_products)(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* values,
+                       std::int64_t n, std::int64_t num_values, T* scratch, double* sums);
   /// Brings the whole tile to each row's last reference.
   void (*use_last_references)(const RowBlock<T>& block, const ColumnPanels<T>& columns);
   /// totals_j += sum_r scales_r 2^(logit_rj - shifts_r); rows of scale 0 contribute nothing.

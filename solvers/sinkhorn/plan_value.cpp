@@ -14,30 +14,6 @@ double l1_distance(std::span<const double> x, std::span<const double> y) {
   return sum;
 }
 
-/// The plan follows from one matrix of costs, what it costs from another.
-class PricedCost final : public kernels::CostMatrix<double> {
- public:
-  PricedCost(const kernels::CostMatrix<double>& plan, const kernels::CostMatrix<double>& prices)
-      : CostMatrix(plan.num_rows(), plan.num_columns()), plan_(plan), prices_(prices) {}
-
-  std::int64_t depth() const override { return plan_.depth(); }
-  void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
-                       double* points) const override {
-    plan_.prepare_columns(first_column, count, column_parts, points);
-  }
-  kernels::RowOperand<double> rows(std::int64_t first_row, std::int64_t count, double epsilon,
-                                   Workspace::Frame& frame, double* row_parts) const override {
-    return plan_.rows(first_row, count, epsilon, frame, row_parts);
-  }
-  void costs(std::int64_t first_row, std::int64_t count, double* tile) const override {
-    prices_.costs(first_row, count, tile);
-  }
-
- private:
-  const kernels::CostMatrix<double>& plan_;
-  const kernels::CostMatrix<double>& prices_;
-};
-
 }  // namespace
 
 std::vector<double> column_sums(const ShardedEot<double>& problem, std::span<const double> f,
@@ -58,19 +34,27 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
   const double epsilon = problem.epsilon();
   PlanValue value;
 
-  // The plan as it is: rows from the c-transform, columns from a pass of their own.
+  // The plan as it is, and that with exact rows: one pass gives the columns of both.
   std::vector<double> exact_f(a.size());
-  std::vector<double> columns(g.size(), 0.0);  // of the plan with exact rows
+  std::vector<double> sums_of_both(2 * g.size(), 0.0);
+  const std::span<double> columns = std::span(sums_of_both).first(g.size());  // of exact rows
+  const std::span<double> given_columns = std::span(sums_of_both).last(g.size());
   if (!a.empty()) {
-    kernels::soft_min_weights<double>(problem.over_y(g), a, context.pool, exact_f, columns);
+    const kernels::UpdatedColumns wanted[] = {{{}, columns}, {{f, 0}, given_columns}};
+    kernels::soft_min_weights<double>(problem.over_y(g), a, wanted, context.pool, exact_f);
   }
-  context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
+  context.world.all_reduce<double>(sums_of_both, ReduceOp::sum, "column sums");
+  const auto is_finite = [](double sum) { return std::isfinite(sum); };
+  if (!std::all_of(given_columns.begin(), given_columns.end(), is_finite)) {
+    // f is too far from the soft minima for a plan that was made with those.
+    const std::vector<double> sums = column_sums(problem, f, g, context);
+    std::copy(sums.begin(), sums.end(), given_columns.begin());
+  }
   std::vector<double> ratio(a.size());  // row sum / a_i
   for (std::size_t i = 0; i < a.size(); ++i) ratio[i] = std::exp((f[i] - exact_f[i]) / epsilon);
   const double mass = problem.expectation_x(ratio);
   for (double& r : ratio) r = std::abs(r - 1);
-  value.marginal_error = {problem.expectation_x(ratio),
-                          l1_distance(column_sums(problem, f, g, context), b)};
+  value.marginal_error = {problem.expectation_x(ratio), l1_distance(given_columns, b)};
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
   value.exact_f = std::move(exact_f);
 
@@ -82,19 +66,12 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
     missing[j] = std::max(b[j] - scale[j] * columns[j], 0.0);
   }
   const double total_missing = std::accumulate(missing.begin(), missing.end(), 0.0);
-  const auto totals_at = [&](const kernels::Reduction<double>& reduction) {
-    return kernels::rounded_plan_totals<double>(reduction, a, scale, missing, total_missing,
-                                                context.pool);
-  };
   std::vector<double> sums(3, 0.0);
   if (!a.empty()) {
-    const kernels::Reduction<double> reduction = problem.over_y(g);
-    const kernels::RoundedTotals totals = totals_at(reduction);
-    sums = {totals.transport_cost, totals.kl, 0};
-    if (prices != nullptr) {
-      const PricedCost priced(reduction.cost, prices->over_y(g).cost);
-      sums[2] = totals_at({priced, reduction.log_b, g, epsilon}).transport_cost;
-    }
+    const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
+        problem.over_y(g), a, scale, missing, total_missing, context.pool,
+        prices != nullptr ? &prices->over_y(g).cost : nullptr);
+    sums = {totals.transport_cost, totals.kl, totals.priced_cost};
   }
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];

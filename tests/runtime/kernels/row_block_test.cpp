@@ -225,6 +225,59 @@ TYPED_TEST(RowBlocks, pass_not_a_number_on_to_the_sum) {
   }
 }
 
+TYPED_TEST(RowBlocks, give_the_costs_that_their_products_are_the_rest_of) {
+  using T = TypeParam;
+  for (const InstructionSet set : available_sets()) {
+    for (const std::int64_t m : {1, 47, 48, 49, 200}) {
+      Block<T> b(set, 37, m, 5, std::vector<double>(at(m), 0.0));
+      b.columns.scale = .5;  // logits are half of what the costs lack
+      const std::vector<double> row_parts = uniform(37, 0, 9, 11),
+                                column_parts = uniform(m, 0, 9, 12);
+      constexpr std::int64_t kGap = 3;
+      std::vector<T> tile(at(37 * (m + kGap)), T{-7});
+      b.kernels.costs(b.operand, b.columns, 37, row_parts.data(), column_parts.data(), T{4},
+                      m + kGap, tile.data());
+      for (std::int64_t r = 0; r < 37; ++r) {
+        for (std::int64_t j = 0; j < m; ++j) {
+          const double cost = row_parts[at(r)] + column_parts[at(j)] - 2 * b.logits[at(r * m + j)];
+          ASSERT_NEAR(tile[at(r * (m + kGap) + j)], std::max(cost, 4.), 40 * tol<T>(6)) << r << j;
+        }
+        for (std::int64_t j = m; j < m + kGap; ++j) ASSERT_EQ(tile[at(r * (m + kGap) + j)], -7);
+      }
+    }
+  }
+}
+
+TYPED_TEST(RowBlocks, add_the_products_of_rows_with_values) {
+  using T = TypeParam;
+  for (const InstructionSet set : available_sets()) {
+    const VectorKernels<T>& kernels = vector_kernels<T>(set);
+    for (const std::int64_t n : {1, 63, 64, 65, 300}) {
+      for (const std::int64_t k : {1, 4, 15, 16, 17, 47, 48, 49, 100}) {
+        const std::int64_t num_rows = 2 * kernels.row_group, stride = n + 5;
+        const std::vector<double> x = uniform(num_rows * stride, 0, 1, 13),
+                                  v = uniform(n * k, -1, 1, 14);
+        const std::vector<T> rows(x.begin(), x.end()), values(v.begin(), v.end());
+        std::vector<T> scratch(at(kTermsInT * round_up(k, kernels.panel_width)));
+        std::vector<double> sums(at(num_rows * k), .5);
+        kernels.add_products(rows.data(), stride, num_rows, values.data(), n, k, scratch.data(),
+                             sums.data());
+        for (std::int64_t r = 0; r < num_rows; ++r) {
+          for (std::int64_t c = 0; c < k; ++c) {
+            double expected = .5;
+            for (std::int64_t j = 0; j < n; ++j) {
+              expected += static_cast<double>(rows[at(r * stride + j)]) *
+                          static_cast<double>(values[at(j * k + c)]);
+            }
+            ASSERT_NEAR(sums[at(r * k + c)], expected, tol<T>(static_cast<double>(n)))
+                << name(set) << ", n " << n << ", k " << k << ": " << r << ", " << c;
+          }
+        }
+      }
+    }
+  }
+}
+
 TYPED_TEST(RowBlocks, add_no_rows_of_scale_zero_whatever_they_hold) {
   for (const InstructionSet set : available_sets()) {
     Block<TypeParam> b(set, 10, 60, 0, std::vector<double>(60, 0.0));

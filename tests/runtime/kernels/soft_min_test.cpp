@@ -157,10 +157,46 @@ TEST_P(SoftMin, sums_the_columns_of_an_updated_potential) {
       for (std::size_t i = 0; i < moved.size(); ++i) moved[i] = update.of(i, f[i]);
       plan_column_weights<T>(reduction, moved, problem.a, pool, expected);
       expect_near_each(columns, expected, 0, 2 * problem.plan_tolerance(), "column ");
+
+      // Together with those of another one: to the bit what each gives alone.
+      std::vector<double> together(65, -7.0), plain(65, -7.0), plain_alone(65);
+      const UpdatedColumns wanted[] = {{{}, plain}, {update, together}};
+      soft_min_weights<T>(reduction, problem.a, wanted, pool, f);
+      soft_min_weights<T>(reduction, problem.a, pool, f, plain_alone);
+      EXPECT_EQ(together, columns);
+      EXPECT_EQ(plain, plain_alone);
     }
   };
   expect_columns(float{});
   expect_columns(double{});
+}
+
+TEST_P(SoftMin, prices_the_rounded_plan_with_another_matrix) {
+  const auto expect_price = []<class T>(T) {
+    const RandomProblem<T> problem(GetParam(), {65, 129, 3});
+    const RandomProblem<T> other({CostKind::sqeuclidean, 2}, {65, 129, 7});
+    ThreadPool pool(1);
+    const auto matrix = problem.streamed();
+    const auto streamed = other.streamed();
+    const Rounding rounding(reference::column_weights(problem.exact(), problem.a), problem.b);
+    const auto totals_with = [&](const CostMatrix<T>* prices) {
+      return rounded_plan_totals<T>(problem.reduction(*matrix), problem.a, rounding.scale,
+                                    rounding.missing, rounding.total_missing, pool, prices);
+    };
+    const RoundedTotals expected =
+        reference::rounded_plan_totals(problem.exact(), problem.a, rounding.scale, rounding.missing,
+                                       rounding.total_missing, other.costs);
+    const double tolerance = other.f_tolerance() + problem.plan_tolerance() * other.magnitude();
+    const RoundedTotals priced = totals_with(streamed.get());
+    EXPECT_NEAR(priced.priced_cost, expected.priced_cost, tolerance);
+    const StoredCost<T> stored(*streamed, pool);
+    EXPECT_NEAR(totals_with(&stored).priced_cost, expected.priced_cost, tolerance);
+    EXPECT_EQ(priced.transport_cost, totals_with(nullptr).transport_cost);
+    EXPECT_EQ(priced.kl, totals_with(nullptr).kl);
+    EXPECT_EQ(totals_with(nullptr).priced_cost, 0);
+  };
+  expect_price(float{});
+  expect_price(double{});
 }
 
 INSTANTIATE_TEST_SUITE_P(Costs, SoftMin,
