@@ -1,12 +1,15 @@
 #pragma once
 
 // Many processes as one: the verbs every back end implements. Torch-free.
-// Every wait has a deadline; a collective that fails or does not finish throws CommError, which
-// names the operation, its number and size, and this rank. Counts are equal on all ranks.
+// Every wait has a deadline: that of the back end, or three times as long as this rank has worked
+// since its last call, if that is longer. A collective that fails or does not finish throws
+// CommError, which names the operation, its number and size, and this rank. Counts are equal on all
+// ranks.
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -89,6 +92,10 @@ class Communicator {
   /// For ranks that report the same failure: true for the first of this host to ask.
   virtual bool take_the_word() { return true; }
 
+  /// For a back end on top of this one, which knows how long its ranks have worked: the patience
+  /// of the calls from here on; none: its own measure.
+  void take_patience(std::optional<double> seconds) { given_patience_s_ = seconds; }
+
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;
 
@@ -102,6 +109,7 @@ class Communicator {
     std::int64_t number;  ///< 1, 2, .. over all verbs of this communicator
     std::int64_t bytes;
     std::int64_t step = 0;  ///< 0: outside of any
+    double patience_s = 0;  ///< the deadline, where that is longer than the back end's own
     /// "all_reduce #418 (gradients, 8.0 MB) at step 139"
     std::string text() const;
   };
@@ -120,6 +128,11 @@ class Communicator {
  private:
   class Counted;  // one call: its number, its counter, its time
 
+  /// Of a call that begins now: what takes one rank long may take a busier one three times as long.
+  double patience_s(double now_s) const {
+    constexpr double kSlowest = 3;
+    return given_patience_s_.value_or(last_end_s_ == 0 ? 0 : kSlowest * (now_s - last_end_s_));
+  }
   static void check_reducible(ElementType type, Verb verb, std::string_view what);
   static void check_overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes,
                             Verb verb, std::string_view what);
@@ -128,6 +141,8 @@ class Communicator {
 
   CommCounts counts_;
   std::int64_t num_calls_ = 0;
+  double last_end_s_ = 0;  ///< of the last call
+  std::optional<double> given_patience_s_;
   std::int64_t step_ = 0;
 };
 

@@ -43,12 +43,20 @@ class Communicator::Counted {
   Counted(Communicator& owner, std::int64_t CommCounts::*counter, Verb verb, std::string_view what,
           std::size_t bytes)
       : owner_(owner),
-        call_{verb, what, ++owner.num_calls_, static_cast<std::int64_t>(bytes), owner.step_},
-        start_s_(monotonic_seconds()) {
+        start_s_(monotonic_seconds()),
+        call_{verb,
+              what,
+              ++owner.num_calls_,
+              static_cast<std::int64_t>(bytes),
+              owner.step_,
+              owner.patience_s(start_s_)} {
     ++(owner_.counts_.*counter);
     owner_.counts_.bytes += call_.bytes;
   }
-  ~Counted() { owner_.counts_.wait_s += monotonic_seconds() - start_s_; }
+  ~Counted() {
+    owner_.last_end_s_ = monotonic_seconds();
+    owner_.counts_.wait_s += owner_.last_end_s_ - start_s_;
+  }
   Counted(const Counted&) = delete;
   Counted& operator=(const Counted&) = delete;
 
@@ -56,8 +64,8 @@ class Communicator::Counted {
 
  private:
   Communicator& owner_;
-  Call call_;
   double start_s_;
+  Call call_;
 };
 
 template <class T>

@@ -87,8 +87,9 @@ bool MpiCommunicator::say_farewell() noexcept {
 MpiCommunicator::InFlight::InFlight(MpiCommunicator& owner, const Call& call)
     : owner_(owner),
       call_(call),
+      deadline_s_(std::max(owner.timeout_s_, call.patience_s)),
       clock_(monotonic_seconds()),
-      watch_(owner.last_resort_, LastResort::limit_of(owner.timeout_s_),
+      watch_(owner.last_resort_, LastResort::limit_of(deadline_s_),
              [&call] { return call.text(); }) {
   if (!owner_.first_failure_.empty()) {
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
@@ -114,7 +115,7 @@ void MpiCommunicator::InFlight::finish(int code, const char* function, MPI_Reque
     const double now_s = monotonic_seconds();
     owner_.board_.poll(Lane::own, now_s);
     const double waited_s = clock_.waited_s(now_s);
-    if (waited_s > owner_.timeout_s_) expire();
+    if (waited_s > deadline_s_) expire();
     pause_between_polls(waited_s);
   }
 }
@@ -133,7 +134,7 @@ bool MpiCommunicator::InFlight::is_done(MPI_Request& request) {
 
 void MpiCommunicator::InFlight::expire() {
   owner_.fail(call_,
-              concat("not finished after ", format_number(owner_.timeout_s_), " s; ",
+              concat("not finished after ", format_number(deadline_s_), " s; ",
                      owner_.who_is_late(Lane::own, call_.number, static_cast<int>(call_.verb)),
                      "; raise run.timeout_s if steps are slow"));
 }

@@ -64,6 +64,7 @@ class MpiCommunicator final : public Communicator {
 
     MpiCommunicator& owner_;
     const Call& call_;
+    double deadline_s_;
     WaitClock clock_;
     LastResort::Watch watch_;
   };

@@ -124,7 +124,9 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                            first_failure_, "; leave and start again"));
   }
-  const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
+  deadline_s_ = std::max(options_.timeout_s, call.patience_s);
+  host_.take_patience(call.patience_s);
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s_),
                                 [&call] { return call.text(); });
   const int verb = static_cast<int>(call.verb);
   place_ = {call.number, verb};

@@ -67,7 +67,7 @@ void NcclCommunicator::wait_for(const IsDone& is_done) const {
         host_.show_place(place_.number, place_.verb);
         return is_done();
       },
-      options_.timeout_s);
+      deadline_s_);
 }
 
 void NcclCommunicator::carry_out(const Operation& operation) {

@@ -43,19 +43,26 @@ void StrictCommunicator::abort(int exit_code) {
   inside_->abort(exit_code);  // ends the process, at which the launcher ends the others
 }
 
+/// Within the process twice of it, for the first waits for the other processes meanwhile.
+void StrictCommunicator::share_patience(const Call& call) {
+  inside_->take_patience(2 * call.patience_s);
+  if (is_first()) between_->take_patience(call.patience_s);
+}
+
 void StrictCommunicator::gather(std::span<const std::byte> part, std::span<std::byte> all,
-                                std::string_view what) {
+                                const Call& call) {
+  share_patience(call);
   process_parts_.resize(part.size() * static_cast<std::size_t>(inside_->size()));
-  inside_->all_gather<std::byte>(part, process_parts_, what);
-  if (is_first()) between_->all_gather<std::byte>(process_parts_, all, what);
-  inside_->broadcast<std::byte>(all, 0, what);
+  inside_->all_gather<std::byte>(part, process_parts_, call.what);
+  if (is_first()) between_->all_gather<std::byte>(process_parts_, all, call.what);
+  inside_->broadcast<std::byte>(all, 0, call.what);
 }
 
 void StrictCommunicator::reduce(std::span<const std::byte> mine, void* result, std::int64_t first,
                                 std::int64_t count, ElementType type, ReduceOp op,
                                 const Call& call) {
   all_parts_.resize(mine.size() * static_cast<std::size_t>(size()));
-  gather(mine, all_parts_, call.what);
+  gather(mine, all_parts_, call);
   const auto term = [&](int rank) -> const void* {
     return all_parts_.data() + mine.size() * static_cast<std::size_t>(rank);
   };
@@ -69,7 +76,7 @@ void StrictCommunicator::do_all_reduce(void* buffer, std::int64_t count, Element
 
 void StrictCommunicator::do_all_gather(const void* part, void* all, std::int64_t part_count,
                                        ElementType type, const Call& call) {
-  gather(bytes_of(part, part_count, type), bytes_of(all, part_count * size(), type), call.what);
+  gather(bytes_of(part, part_count, type), bytes_of(all, part_count * size(), type), call);
 }
 
 void StrictCommunicator::do_reduce_scatter(const void* all, void* part, std::int64_t part_count,
@@ -81,6 +88,7 @@ void StrictCommunicator::do_reduce_scatter(const void* all, void* part, std::int
 void StrictCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,
                                       const Call& call) {
   const std::span<std::byte> bytes = bytes_of(buffer, count, type);
+  share_patience(call);
   const int root_process = root / inside_->size();
   if (process_ == root_process) {
     inside_->broadcast<std::byte>(bytes, root % inside_->size(), call.what);
@@ -90,12 +98,14 @@ void StrictCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementT
 }
 
 void StrictCommunicator::do_barrier(const Call& call) {
+  share_patience(call);
   inside_->barrier(call.what);
   if (is_first()) between_->barrier(call.what);
   inside_->barrier(call.what);
 }
 
 std::int64_t StrictCommunicator::do_agree(std::int64_t value, const Call& call) {
+  share_patience(call);
   std::int64_t agreed = inside_->agree(value, call.what);
   if (is_first()) agreed = between_->agree(agreed, call.what);
   inside_->broadcast(std::span<std::int64_t>(&agreed, 1), 0, call.what);

@@ -46,7 +46,8 @@ class StrictCommunicator final : public Communicator {
  private:
   bool is_first() const { return between_ != nullptr; }
   /// [V, bytes] of all ranks, in rank order.
-  void gather(std::span<const std::byte> part, std::span<std::byte> all, std::string_view what);
+  void share_patience(const Call& call);
+  void gather(std::span<const std::byte> part, std::span<std::byte> all, const Call& call);
   /// Elements [first, first + count) of all ranks' buffers, taken together in rank order.
   void reduce(std::span<const std::byte> mine, void* result, std::int64_t first, std::int64_t count,
               ElementType type, ReduceOp op, const Call& call);

@@ -93,10 +93,11 @@ void ThreadCommunicator::bring(const Offer& offer, const Call& call) {
   seat.number.store(call.number, std::memory_order_relaxed);
   MeetingPlace& place = world_->place;
   const auto meeting = place.come();
+  const double deadline_s = std::max(timeout_s_, call.patience_s);
   // The late ranks are looked up only when they are needed, and may come that very moment: then
   // the place does not close, and the call goes on.
-  if (!meeting || (!place.wait(*meeting, timeout_s_) &&
-                   place.close(*meeting, concat("not finished after ", format_number(timeout_s_),
+  if (!meeting || (!place.wait(*meeting, deadline_s) &&
+                   place.close(*meeting, concat("not finished after ", format_number(deadline_s),
                                                 " s; ", who_is_late(call),
                                                 "; raise run.timeout_s if steps are slow")))) {
     fail(call, place.reason());

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
 #include "tests/distributed/contract.hpp"
 
 namespace {
@@ -161,6 +162,24 @@ TEST_F(ThreadRanks, name_all_ranks_that_are_late_when_the_deadline_passes) {
       EXPECT_THAT(failure_of([&] { call.enter(*hasty, data); }), HasSubstr("not finished after"));
     }
   }
+}
+
+TEST_F(ThreadRanks, wait_three_times_as_long_as_they_have_worked_themselves) {
+  const auto hasty = make_world({.timeout_s = 0.05});
+  hasty->take_patience(1e6);
+  hasty->barrier("start");
+  hasty->take_patience(std::nullopt);
+  const double start_s = monotonic_seconds();
+  while (monotonic_seconds() < start_s + 0.1) {
+  }
+  if (world().rank() == 0 && world().size() > 1) {
+    const std::string message = failure_of([&] { hasty->barrier("x"); });
+    const std::string before = "not finished after ";
+    const std::size_t at = message.find(before);
+    ASSERT_NE(at, std::string::npos) << message;
+    EXPECT_GE(std::stod(message.substr(at + before.size())), 0.3) << message;
+  }
+  world().barrier("rank 0 has given up");
 }
 
 TEST_F(ThreadRanks, give_up_together_and_say_where_the_late_one_was_seen) {
