@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Runs one study and compares its figures: run_study.py STUDY [--out DIR] [--only TEXT] [--ranks N]
+"""Runs one study and compares its figures: run_study.py STUDY [--recipe FILE] [--out DIR] [--only TEXT] [--ranks N]
 
-STUDY is a folder here with expected.json (the runs and their figures) and problem.toml. Builds first, then starts
+STUDY is a folder here with problem.toml and expected.json (the runs and their figures; or another FILE there, which
+may name another "problem"). Builds first, then starts
 `mpirun -np RANKS kantor run problem.toml --set ...` for each run of the recipe, and prints a table.
 A run directory that is finished already is not run again, so a broken study goes on where it was.
 Exits with 1 if a figure is missed, with kantor's own code if a run fails.
@@ -69,12 +70,12 @@ def judge(result, key, figure):
     return abs(met - value) <= relative * abs(value), f"{value:.7g} within {relative:g} relative"
 
 
-def solve(run, study, out, ranks):
+def solve(run, problem, out, ranks):
     """The result of one run; exit code 4 (not converged) is a result too."""
     directory = out / run["name"]
     if not (directory / "result.json").exists():
         words = ["mpirun", "-np", str(ranks), str(ROOT / "build/release/kantor"), "run",
-                 str(study / "problem.toml"), "--out", str(directory), "--quiet"]
+                 str(problem), "--out", str(directory), "--quiet"]
         for key, value in run["set"].items():
             words += ["--set", f"{key}={value}"]
         source = f'. "{ROOT}/launch/environment.sh" && exec "$@"'
@@ -91,12 +92,14 @@ def text(value):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("study", help="gaussian, fashion_mnist, ..")
+    parser.add_argument("--recipe", default="expected.json")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--only", default="", help="runs whose name holds this text")
     parser.add_argument("--ranks", type=int)
     arguments = parser.parse_args()
     study = ROOT / "experiments" / arguments.study
-    recipe = json.loads((study / "expected.json").read_text())
+    recipe = json.loads((study / arguments.recipe).read_text())
+    problem = study / recipe.get("problem", "problem.toml")
     out = arguments.out or ROOT / "runs" / f"{study.name}-{datetime.now():%Y%m%d-%H%M%S}"
     ranks = arguments.ranks or recipe.get("ranks", 2)
     subprocess.run([ROOT / "launch/build.sh"], check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -107,7 +110,7 @@ def main():
     for run in expand(recipe):
         if arguments.only not in run["name"]:
             continue
-        result = solve(run, study, out, ranks)
+        result = solve(run, problem, out, ranks)
         misses = []
         for key, figure in run["expect"].items():
             fits, expected = judge(result, key, figure)
