@@ -7,8 +7,8 @@ Makes an environment of its own with the packages (pinned below), on top of that
 solve the same problems in float32 on all cores: Gaussian points, squared distances, uniform weights, epsilon 5 % of
 the mean cost. First every program makes three iterations from potentials of 0, and these must be those of kantor in
 double: that its answer is right and its iterations are counted alike (f and g both updated). Then all are timed in
-turns: the difference of a long and a short run, so that set-up and compilation drop out. Two ways to write the same
-with one package (numpy or torch, matrix or points) compete on the first problem; the faster goes on.
+turns; set-up and compilation drop out (sinkhorn_runs.py). Two ways to write the same with one package (numpy or torch,
+matrix or points) compete on the first problem; the faster goes on.
 
 The speed of the absorbed form is compared to that of a plain read of as many bytes, measured in the same turns.
 Exits with 1 if an answer differs.
@@ -35,7 +35,8 @@ LOG_DOMAIN = {"OTT-JAX": ["OTT-JAX, matrix", "OTT-JAX, points"], "POT log": ["PO
 SCALING = {"POT scaling": ["POT scaling, numpy", "POT scaling, torch"],
            "scaling by hand": ["scaling by hand, numpy", "scaling by hand, torch"]}
 PACKAGE_GROUPS = {**LOG_DOMAIN, **SCALING}
-LAZY = ("KeOps", "GeomLoss on KeOps")  # an iteration takes a second: no more of them than needed
+LAZY = ("KeOps", "GeomLoss on KeOps")  # an iteration takes a second
+ONE_BY_ONE, BY_TENS = {"first": 1, "block": 1}, {"first": 10, "block": 10}  # POT looks at its error in every tenth
 NUM_CHECKED = 3  # iterations
 EPSILON = 0.05   # of the mean cost
 DUAL_TOLERANCE = 0.02  # GeomLoss: relative; it averages updates, and has not converged after so few
@@ -57,6 +58,10 @@ def environment():
                             "--no-input", *PACKAGES], check=True, stdin=subprocess.DEVNULL)
             (venv / ".complete").touch()
     return venv
+
+
+class PeerFailed(Exception):
+    pass
 
 
 class Peer:
@@ -85,7 +90,10 @@ class Peer:
         return None if self.error else answer
 
     def seconds(self, iterations):
-        return (self.ask({"iterations": iterations}) or {"seconds": float("nan")})["seconds"]
+        answer = self.ask({"iterations": iterations})
+        if answer is None:
+            raise PeerFailed
+        return answer["seconds"]
 
     def end(self):
         self.process.stdin.close()
@@ -153,9 +161,10 @@ def measure(problem, peers, arguments, folder):
             for layout in runs.TWO_CORES:
                 times.turn_of_kantor((storage, layout[0]), problem.file, layout, storage)
         for peer in peers:
-            if not peer.error:
-                lazy = peer.name in LAZY
-                times.turn(peer.name, peer.seconds, first=1 if lazy else 10, block=1 if lazy else 10)
+            try:
+                times.turn(peer.name, peer.seconds, **(ONE_BY_ONE if peer.name in LAZY else BY_TENS))
+            except PeerFailed:
+                continue  # its error is in the table
         for threads, speed in runs.read_bytes_per_second(problem.n, arguments.quick).items():
             bandwidth[threads] = max(speed, bandwidth.get(threads, 0))
     return times, bandwidth
@@ -163,13 +172,13 @@ def measure(problem, peers, arguments, folder):
 
 def fastest(cases, times):
     """(case, least seconds) of those that were timed; no case where none was."""
-    timed = [case for case in cases if case in times.long]
+    timed = [case for case in cases if case in times.blocks]
     return min(((case, times.least(case)) for case in timed), key=lambda pair: pair[1], default=(None, float("nan")))
 
 
 def ratios_of(problem, times, bandwidth):
     """[what, ratio, wanted]"""
-    kantor = [case for case in times.long if isinstance(case, tuple)]
+    kantor = [case for case in times.blocks if isinstance(case, tuple)]
     best, seconds = fastest(kantor, times)
     forms = {storage: fastest([case for case in kantor if case[0] == storage], times)[1] for storage in runs.STORAGES}
 
@@ -194,7 +203,7 @@ def print_problem(problem, checks, times, bandwidth, peers):
           f"potentials may differ by {problem.tolerance:.1e} epsilon; one more iteration moves them by "
           f"{problem.next_moves:.1e}.")
     rows = []
-    for case in times.long:
+    for case in times.blocks:
         is_kantor = isinstance(case, tuple)
         check = checks["kantor " + case[0] if is_kantor else case]
         agreed = f"dual {check['relative']:+.1e}" if case == "GeomLoss on KeOps" else f"{check['distance']:.1e}"
@@ -213,7 +222,7 @@ def figures_of(problem, checks, times, bandwidth, peers):
     return {"n": problem.n, "d": problem.d, "epsilon": problem.epsilon, "tolerance": problem.tolerance,
             "next_iteration_moves": problem.next_moves, "checks": checks,
             "seconds": {" | ".join(case) if isinstance(case, tuple) else case: times.seconds_of(case)
-                        for case in times.long},
+                        for case in times.blocks},
             "read_bytes_per_second": bandwidth, "errors": {peer.name: peer.error for peer in peers if peer.error},
             "ratios": [{"what": what, "ratio": ratio, "wanted": wanted}
                        for what, ratio, wanted in ratios_of(problem, times, bandwidth)]}

@@ -1,7 +1,6 @@
 """A model of more ranks than there are: T(R) = S + (T(1) - S) / R + t(R). No measurement, and marked so in print.
 
-T(1) is measured; S is the part that every rank repeats, taken from two measured ranks: on a busy machine it comes out
-too large. t(R) is the time of the collectives:
+T(1) and S, the part that every rank repeats, are measured. t(R) is the time of the collectives:
   host        MPI in shared memory: fitted to collectives_benchmark on two ranks, its latency times log2(R)
   InfiniBand  a tree of 2 log2(R) hops of 5 us, 10 GB/s
   TCP         100 us for each collective, 1 GB/s
@@ -48,11 +47,6 @@ def links(sizes, measured):
         "InfiniBand": lambda ranks: sum(2 * 5e-6 * math.log2(ranks) + 4 * floats * ring(ranks) / 10e9
                                         for floats in sizes.values()),
         "TCP": lambda ranks: sum(100e-6 + 4 * floats * ring(ranks) / 1e9 for floats in sizes.values())}
-
-
-def repeated_seconds(one, two, link_times):
-    """S. @param one, two measured seconds on so many ranks."""
-    return min(one, max(0.0, 2 * (two - link_times["host"](2)) - one))
 
 
 def rows_of(one, repeated, link_times):

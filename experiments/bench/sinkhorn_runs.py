@@ -1,13 +1,14 @@
-"""Times of kantor's Sinkhorn: seconds per full iteration, both potentials updated, of runs of different lengths."""
-import shutil
+"""Times of Sinkhorn: seconds per full iteration, both potentials updated, of kantor and of others."""
+import json
 import statistics
 from pathlib import Path
 
 import programs
 
 STORAGES = ["streamed", "materialised", "absorbed"]
-MOST = 4000  # iterations
-FIRST = 20   # iterations of the short run; the absorbed kernel is made anew in the first ones
+MOST = 4000  # iterations of a run
+FIRST = 20   # of kantor's that are left out: the absorbed kernel is made anew in the first ones
+BLOCKS = 4   # that the others are cut into
 
 # Name, ranks, mpirun or not, settings.
 ONE_THREAD = ("1 rank x 1 thread", 1, False, {"run.backend": "self", "run.threads": 1})
@@ -30,30 +31,49 @@ def run(problem, folder, layout, storage, iterations, settings=None):
 class Iterations:
     """Seconds per iteration of any number of cases, measured in turns.
 
-    A turn makes a short and a long run of a case; what the long one takes longer, over the iterations that it makes
-    more, holds no set-up. The least is that of the least of the long and of the short runs, because the difference of
-    one pair is also too small when something else disturbed the short run.
+    A run of kantor says in metrics.jsonl when each iteration was over: it is cut into blocks. Of others there is a
+    short and a long run a turn; what the long one takes longer, over the iterations that it makes more, holds no
+    set-up. Their least is that of the least of the long and of the short runs: the difference of one pair is also too
+    small when something else disturbed the short run.
     """
 
     def __init__(self, folder, seconds):
-        """@param seconds that the iterations of the long run take beyond those of the short one, about"""
+        """@param seconds that the timed iterations of a turn take, about"""
         self.folder, self.seconds = Path(folder), seconds
-        self.more, self.short, self.long = {}, {}, {}
+        self.timed = {}             # case -> iterations of a turn that are timed
+        self.blocks = {}            # case -> seconds per iteration of each block, or of each pair of runs
+        self.short, self.long = {}, {}
 
-    def turn(self, case, time, first=FIRST, block=10):
-        """One more turn of a case; none for one whose runs take long.
+    def turn_of_kantor(self, case, problem, layout, storage, settings=None):
+        """@param case names what is timed"""
+        if case not in self.timed:
+            rough = statistics.median(self.block_seconds(problem, layout, storage, settings, FIRST + 12, 4))
+            self.timed[case] = max(2 * BLOCKS, min(MOST, round(self.seconds / rough)))
+        self.blocks.setdefault(case, []).extend(
+            self.block_seconds(problem, layout, storage, settings, FIRST + self.timed[case], BLOCKS))
 
-        @param case  names what is timed
+    def block_seconds(self, problem, layout, storage, settings, iterations, num_blocks):
+        lines = (run(problem, self.folder, layout, storage, iterations + 1, settings).directory
+                 / "metrics.jsonl").read_text().splitlines()
+        at = {line["step"]: line["seconds"] for line in map(json.loads, lines) if line["phase"] == "sinkhorn"}
+        ends = [FIRST + (iterations - FIRST) * k // num_blocks for k in range(num_blocks + 1)]
+        return [(at[end] - at[start]) / (end - start) for start, end in zip(ends, ends[1:])]
+
+    def turn(self, case, time, first, block):
+        """One more turn of a program; none for one whose runs take long.
+
         @param time  time(iterations) makes a run, and returns its seconds
         @param first iterations of the short run
         @param block what the long one makes more is a multiple of it
         """
-        if case not in self.more:
-            self.more[case] = self.length(time, first, block)
+        if case not in self.timed:
+            self.timed[case] = self.length(time, first, block)
         elif self.long[case][0] > 8 * self.seconds:
             return
-        self.short.setdefault(case, []).append(time(first))
-        self.long.setdefault(case, []).append(time(first + self.more[case]))
+        short, long = time(first), time(first + self.timed[case])
+        self.short.setdefault(case, []).append(short)
+        self.long.setdefault(case, []).append(long)
+        self.blocks.setdefault(case, []).append((long - short) / self.timed[case])
 
     def length(self, time, first, block):
         """How many more iterations take about so many seconds."""
@@ -63,20 +83,16 @@ class Iterations:
         return block * max(1, round(min(MOST, more * self.seconds / max(seconds, self.seconds / 4)) / block))
 
     def least(self, case):
-        return (min(self.long[case]) - min(self.short[case])) / self.more[case]
+        if case in self.long:
+            return (min(self.long[case]) - min(self.short[case])) / self.timed[case]
+        return min(self.blocks[case])
 
     def median(self, case):
-        return statistics.median(b - a for a, b in zip(self.short[case], self.long[case])) / self.more[case]
+        return statistics.median(self.blocks[case])
 
     def seconds_of(self, case):
         return {"seconds_least": self.least(case), "seconds_median": self.median(case),
-                "iterations_timed": self.more[case], "turns": len(self.long[case])}
-
-    def turn_of_kantor(self, case, problem, layout, storage, settings=None):
-        def time(iterations):
-            done = run(problem, self.folder, layout, storage, iterations, settings)
-            return done.result["seconds"]["solve"]
-        self.turn(case, time)
+                "iterations_timed": self.timed[case], "num_blocks": len(self.blocks[case])}
 
 
 def read_bytes_per_second(n, quick=False):

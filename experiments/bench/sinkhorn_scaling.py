@@ -8,9 +8,10 @@ under mpirun; the speed of a plain read of as many bytes on one and two threads 
 n x n costs; a speed-up is against one rank with one thread. Weak scaling gives each rank n / 2 rows of n columns.
 Stored forms are read from memory: they cannot scale better than a plain read does, and are compared to that.
 
-The MODEL (scaling_model.py) is no measurement. S, the part that every rank repeats, is the update of g; the collective
-of an iteration is one all-reduce of the column sums and a few numbers more, in double. Beside the measured size it has
-one of 8 n points a side: 64 times the T(1), 8 times the S of the measured one.
+The MODEL (scaling_model.py) is no measurement. S, the part that every rank repeats, is the update of g and what else
+goes over the columns: an iteration of 64 rows and n columns, less its share of T(1). (Two ranks would not tell: they
+share the memory of one machine.) The collective of an iteration is one all-reduce of the column sums and a few numbers
+more, in double. Beside the measured size there is one of 8 n points a side: 64 times the T(1), 8 times the S.
 """
 import argparse
 import tempfile
@@ -27,6 +28,7 @@ WANTED_STREAMED = 1.8  # of two ranks against one
 WANTED_STORED = 0.9    # of the scaling of a plain read
 TAIL = 5               # doubles behind the column sums in the all-reduce (solvers/sinkhorn/pass.cpp)
 MODEL_GROWTH = 8
+FEW = 64               # rows of the run that tells S
 
 
 def settings_of(rows, columns, d):
@@ -39,7 +41,8 @@ def settings_of(rows, columns, d):
 def measure(arguments, folder):
     """(times of (storage, layout, rows), threads -> bytes per second of a plain read)"""
     n, half = arguments.points, arguments.points // 2
-    cases = [(layout, n) for layout in LAYOUTS] + [(runs.ONE_THREAD, half), (runs.MPI_ONE, half)]
+    cases = [(layout, n) for layout in LAYOUTS] + [(runs.ONE_THREAD, half), (runs.MPI_ONE, half),
+                                               (runs.MPI_ONE, FEW)]
     times = runs.Iterations(folder, 0.3 if arguments.quick else 0.8)
     bandwidth = {}
     for _ in range(arguments.turns):
@@ -103,8 +106,8 @@ def print_models(times, n, d):
     collectives = scaling_model.collectives()
     models = []
     for storage in ("streamed", "absorbed"):
-        one, two = (times.least((storage, layout[0], n)) for layout in (runs.MPI_ONE, runs.MPI_RANKS))
-        repeated = scaling_model.repeated_seconds(one, two, links_of(n, collectives))
+        one, few = (times.least((storage, runs.MPI_ONE[0], rows)) for rows in (n, FEW))
+        repeated = max(0.0, few - one * FEW / n)
         for growth in (1, MODEL_GROWTH):
             size = {"one": growth**2 * one, "repeated": growth * repeated}
             rows = scaling_model.rows_of(**size, link_times=links_of(growth * n, collectives))

@@ -10,7 +10,7 @@ PANELS = [("seconds, from start to end", lambda result: result["seconds"]["total
           ("proven gap, relative", lambda result: (result["objective"] - result["dual_value"]) / result["objective"]),
           ("distance of objective to truth, relative",
            lambda result: abs(result["objective"] / result["reference"]["value"] - 1))]
-WIDTH, HEIGHT, LEFT, TOP = 270, 210, 52, 34  # of a panel, and of what is beside and above it
+WIDTH, HEIGHT, LEFT, TOP = 270, 210, 60, 34  # of a panel, and of what is beside and above it
 
 
 def read(folder):
@@ -75,7 +75,7 @@ def main():
     runs = read(sys.argv[1])
     if not runs:
         sys.exit(f"no result.json in the folders of {sys.argv[1]}")
-    width, height = len(PANELS) * (WIDTH + LEFT) + 20, TOP + HEIGHT + 70
+    width, height = len(PANELS) * (WIDTH + LEFT) + 30, TOP + HEIGHT + 70
     drawn = [panel(number, title, value_of, runs) for number, (title, value_of) in enumerate(PANELS)]
     path = Path(sys.argv[1]) / "plot.svg"
     path.write_text(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-size="12" '
