@@ -7,8 +7,8 @@ Makes an environment of its own with the packages (pinned below), on top of that
 solve the same problems in float32 on all cores: Gaussian points, squared distances, uniform weights, epsilon 5 % of
 the mean cost. First every program makes three iterations from potentials of 0, and these must be those of kantor in
 double: that its answer is right and its iterations are counted alike (f and g both updated). Then all are timed in
-turns; set-up and compilation drop out (sinkhorn_runs.py). Two ways to write the same with one package (numpy or torch,
-matrix or points) compete on the first problem; the faster goes on.
+turns; set-up and compilation drop out (sinkhorn_runs.py). Ways to do the same with one package (numpy or torch,
+matrix or points, KeOps with or without GeomLoss) compete on the first problem; the faster goes on.
 
 The speed of the absorbed form is compared to that of a plain read of as many bytes, measured in the same turns.
 Exits with 1 if an answer differs.
@@ -17,6 +17,7 @@ import argparse
 import fcntl
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -31,7 +32,7 @@ PACKAGES = ["jax==0.10.2", "jaxlib==0.10.2", "ott-jax==0.6.0", "POT==0.9.7.post1
             "geomloss==0.3.1"]
 # What the packages are called in the table, and the ways to use them (peer_worker.py) that compete.
 LOG_DOMAIN = {"OTT-JAX": ["OTT-JAX, matrix", "OTT-JAX, points"], "POT log": ["POT log, numpy", "POT log, torch"],
-              "KeOps": ["KeOps"], "GeomLoss": ["GeomLoss on KeOps"]}
+              "KeOps": ["KeOps", "GeomLoss on KeOps"]}
 SCALING = {"POT scaling": ["POT scaling, numpy", "POT scaling, torch"],
            "scaling by hand": ["scaling by hand, numpy", "scaling by hand, torch"]}
 PACKAGE_GROUPS = {**LOG_DOMAIN, **SCALING}
@@ -96,8 +97,7 @@ class Peer:
         return answer["seconds"]
 
     def end(self):
-        self.process.stdin.close()
-        self.process.wait()
+        self.process.communicate()  # closes its input, which ends it
 
 
 class Problem:
@@ -194,7 +194,7 @@ def ratios_of(problem, times, bandwidth):
         [f"scaling by hand / kantor {best[0]}", of({"": SCALING["scaling by hand"]})[1] / seconds, None],
         ["OTT-JAX / kantor streamed", ott / forms["streamed"], 2 if problem.d <= 16 else 1.1],
         ["OTT-JAX / kantor materialised", ott / forms["materialised"], None],
-        ["KeOps / kantor streamed", of({"": ["KeOps"]})[1] / forms["streamed"], None],
+        ["KeOps / kantor streamed", of({"": LOG_DOMAIN["KeOps"]})[1] / forms["streamed"], None],
         ["absorbed: its bytes per second / those of a plain read, 2 threads", speed / bandwidth[2], 0.75]]
 
 
@@ -224,7 +224,7 @@ def figures_of(problem, checks, times, bandwidth, peers):
             "seconds": {" | ".join(case) if isinstance(case, tuple) else case: times.seconds_of(case)
                         for case in times.blocks},
             "read_bytes_per_second": bandwidth, "errors": {peer.name: peer.error for peer in peers if peer.error},
-            "ratios": [{"what": what, "ratio": ratio, "wanted": wanted}
+            "ratios": [{"what": what, "ratio": None if math.isnan(ratio) else ratio, "wanted": wanted}
                        for what, ratio, wanted in ratios_of(problem, times, bandwidth)]}
 
 
