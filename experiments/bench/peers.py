@@ -172,7 +172,7 @@ def measure(problem, peers, arguments, folder):
 
 def fastest(cases, times):
     """(case, least seconds) of those that were timed; no case where none was."""
-    timed = [case for case in cases if case in times.blocks]
+    timed = [case for case in cases if case in times.blocks and not math.isnan(times.least(case))]
     return min(((case, times.least(case)) for case in timed), key=lambda pair: pair[1], default=(None, float("nan")))
 
 
@@ -222,7 +222,7 @@ def figures_of(problem, checks, times, bandwidth, peers):
     return {"n": problem.n, "d": problem.d, "epsilon": problem.epsilon, "tolerance": problem.tolerance,
             "next_iteration_moves": problem.next_moves, "checks": checks,
             "seconds": {" | ".join(case) if isinstance(case, tuple) else case: times.seconds_of(case)
-                        for case in times.blocks},
+                        for case in times.blocks if not math.isnan(times.least(case))},
             "read_bytes_per_second": bandwidth, "errors": {peer.name: peer.error for peer in peers if peer.error},
             "ratios": [{"what": what, "ratio": None if math.isnan(ratio) else ratio, "wanted": wanted}
                        for what, ratio, wanted in ratios_of(problem, times, bandwidth)]}

@@ -1,5 +1,6 @@
 """Times of Sinkhorn: seconds per full iteration, both potentials updated, of kantor and of others."""
 import json
+import math
 import statistics
 from pathlib import Path
 
@@ -83,9 +84,11 @@ class Iterations:
         return block * max(1, round(min(MOST, more * self.seconds / max(seconds, self.seconds / 4)) / block))
 
     def least(self, case):
-        if case in self.long:
-            return (min(self.long[case]) - min(self.short[case])) / self.timed[case]
-        return min(self.blocks[case])
+        """NaN where the short runs were so disturbed that the long ones took no longer."""
+        if case not in self.long:
+            return min(self.blocks[case])
+        seconds = (min(self.long[case]) - min(self.short[case])) / self.timed[case]
+        return seconds if seconds > 0 else math.nan
 
     def median(self, case):
         return statistics.median(self.blocks[case])
