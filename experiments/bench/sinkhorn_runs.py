@@ -68,20 +68,26 @@ class Iterations:
         @param block what the long one makes more is a multiple of it
         """
         if case not in self.timed:
-            self.timed[case] = self.length(time, first, block)
+            more, short, long = self.first_pair(time, first, block)
+            self.timed[case] = block * max(1, round(min(MOST, more * self.seconds / max(long - short, 1e-9)) / block))
+            if self.timed[case] == more:  # they took long: no need to make them again
+                self.keep(case, short, long)
+                return
         elif self.long[case][0] > 8 * self.seconds:
             return
-        short, long = time(first), time(first + self.timed[case])
+        self.keep(case, time(first), time(first + self.timed[case]))
+
+    def first_pair(self, time, first, block):
+        """(iterations more, seconds of the short run, of the long run), so many that the difference is no noise."""
+        short, more = time(first), block
+        while (long := time(first + more)) - short < self.seconds / 4 and more < MOST:
+            more *= 4
+        return more, short, long
+
+    def keep(self, case, short, long):
         self.short.setdefault(case, []).append(short)
         self.long.setdefault(case, []).append(long)
         self.blocks.setdefault(case, []).append((long - short) / self.timed[case])
-
-    def length(self, time, first, block):
-        """How many more iterations take about so many seconds."""
-        short, more = time(first), block
-        while (seconds := time(first + more) - short) < self.seconds / 4 and more < MOST:
-            more *= 4
-        return block * max(1, round(min(MOST, more * self.seconds / max(seconds, self.seconds / 4)) / block))
 
     def least(self, case):
         """NaN where the short runs were so disturbed that the long ones took no longer."""
