@@ -12,7 +12,10 @@ expected.json: {"ranks": 2, "columns": {"gap": "certificate.relative_gap"}, "run
      "expect": {"certificate.relative_gap": {"at_most": 1e-3}}}]}
 A run is made for every combination of the values in "over"; {placeholders} are filled in. A key is a
 dotted path into result.json. A figure is {"value", "relative"}, {"at_most"}, {"at_least"}, {"is"}, or
-{"near": key, "within": absolute}. Every run must also have dual_value <= objective.
+{"near": key, "within": absolute}. Every run must also have dual_value <= objective, and gets relative_gap, their
+difference over |objective|.
+"rising": [{"key": "objective", "runs": ["d2", "d8"]}] compares runs: the key must not fall from one to the next.
+A study's plot.py, if it has one, is called with the folder of the runs.
 """
 import argparse
 import itertools
@@ -82,7 +85,19 @@ def solve(run, problem, out, ranks):
         code = subprocess.run(["bash", "-c", source, "run"] + words, stdin=subprocess.DEVNULL).returncode
         if code not in (0, 4):
             sys.exit(code)
-    return json.loads((directory / "result.json").read_text())
+    result = json.loads((directory / "result.json").read_text())
+    result["relative_gap"] = (result["objective"] - result["dual_value"]) / abs(result["objective"])
+    return result
+
+
+def falls(rising, results):
+    """Misses in the order of runs, of those that were made. @param results name -> result"""
+    misses = []
+    for order in rising:
+        made = [(name, look_up(results[name], order["key"])) for name in order["runs"] if name in results]
+        misses += [f"{order['key']} falls from {text(a)} ({first}) to {text(b)} ({then})"
+                   for (first, a), (then, b) in zip(made, made[1:]) if not a <= b]
+    return misses
 
 
 def text(value):
@@ -106,11 +121,11 @@ def main():
 
     columns = recipe["columns"]
     print("| run | " + " | ".join(columns) + " | |", "|---" * (len(columns) + 2) + "|", sep="\n")
-    num_missed = 0
+    num_missed, results = 0, {}
     for run in expand(recipe):
         if arguments.only not in run["name"]:
             continue
-        result = solve(run, problem, out, ranks)
+        result = results[run["name"]] = solve(run, problem, out, ranks)
         misses = []
         for key, figure in run["expect"].items():
             fits, expected = judge(result, key, figure)
@@ -121,6 +136,11 @@ def main():
         num_missed += len(misses)
         cells = [text(look_up(result, key)) for key in columns.values()]
         print(f"| {run['name']} | " + " | ".join(cells) + f" | {'; '.join(misses) or 'ok'} |", flush=True)
+    if (study / "plot.py").exists() and subprocess.run([sys.executable, study / "plot.py", out]).returncode:
+        num_missed += 1
+    for miss in falls(recipe.get("rising", []), results):
+        num_missed += 1
+        print(miss)
     print(f"{num_missed} figures missed" if num_missed else "all figures as expected", f"(runs in {out})")
     sys.exit(1 if num_missed else 0)
 

@@ -111,17 +111,23 @@ void powers(benchmark::State& state) {
 }
 
 /// One reading of N M numbers.
-template <class T>
+template <class T, int threads = 1>
 void read(benchmark::State& state) {
   const auto& kernels = vector_kernels<T>();
   const std::int64_t n = state.range(0);
   const std::vector<T> values(Data<T>::size(n * n), T{1});
+  std::vector<double> sums(threads);
+  ThreadPool pool(threads);
   for (auto _ : state) {
-    double sum = 0;
-    for (std::int64_t row = 0; row < n; ++row) {
-      sum += kernels.dot(values.data() + row * n, values.data(), n);
-    }
-    benchmark::DoNotOptimize(sum);
+    pool.for_each(threads, [&](std::int64_t part) {
+      double sum = 0;
+      for (std::int64_t row = part * n / threads; row < (part + 1) * n / threads; ++row) {
+        sum += kernels.dot(values.data() + row * n, values.data(), n);
+      }
+      sums[Data<T>::size(part)] = sum;
+    });
+    benchmark::DoNotOptimize(sums.data());
+    benchmark::ClobberMemory();
   }
   state.SetBytesProcessed(state.iterations() * n * n * static_cast<std::int64_t>(sizeof(T)));
 }
@@ -220,6 +226,7 @@ BENCHMARK_TEMPLATE(products, double)->Apply(shapes);
 BENCHMARK_TEMPLATE(powers, float)->Apply(sizes);
 BENCHMARK_TEMPLATE(powers, double)->Apply(one_shape);
 BENCHMARK_TEMPLATE(read, float)->Apply(stored);
+BENCHMARK_TEMPLATE(read, float, 2)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, float)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, float, 2)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, double)->Apply(one_shape);

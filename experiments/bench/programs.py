@@ -30,6 +30,12 @@ def build(*targets):
     subprocess.run(["cmake", "--build", BUILD, "--parallel", "2", "--target", *targets], **quiet)
 
 
+def pytorch_environment():
+    """What launch/bootstrap.sh --pytorch makes."""
+    venv = Path(libtorch()).parents[3]  # <cache>/torch-<version>
+    return venv.with_name("py" + venv.name)
+
+
 def enter_pytorch():
     """Starts this script again in the Python that has PyTorch, one thread each, unless this is it.
 
@@ -44,8 +50,7 @@ def enter_pytorch():
     python = sys.executable
     if not importlib.util.find_spec("torch"):
         subprocess.run([ROOT / "launch/bootstrap.sh", "--pytorch"], check=True, stdin=subprocess.DEVNULL)
-        venv = Path(libtorch()).parents[3]  # <cache>/torch-<version>
-        python = str(venv.with_name("py" + venv.name) / "bin/python")
+        python = str(pytorch_environment() / "bin/python")
     elif all(os.environ.get(name) == value for name, value in needed.items()):
         return
     os.execve(python, [python, *sys.argv], os.environ | needed)

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
 #include "solvers/sinkhorn/pass.hpp"
 
@@ -174,6 +175,7 @@ double EpsilonDecay::multiple(std::int64_t iteration) const {
 template <class T>
 Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
                std::vector<double>& g, Context& context, const char* label, Checkpoints* keep) {
+  const double start = monotonic_seconds();
   metrics::Progress progress(
       {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
   Iteration<T> iteration(problem, stopping, f, g, context);
@@ -204,7 +206,9 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
         continue;  // the same pair again
       }
       progress.update(report.iterations, "marginal error", report.marginal_error);
-      context.metrics.write(label, report.iterations, {{"marginal_error", report.marginal_error}});
+      context.metrics.write(
+          label, report.iterations,
+          {{"marginal_error", report.marginal_error}, {"seconds", monotonic_seconds() - start}});
       if (is_last) break;
       iteration.observe(report.marginal_error);
       if (keep != nullptr && (pass.stop || pass.save)) keep->save(iteration.snapshot());

@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "runtime/data/marginal.hpp"
 #include "runtime/data/npy.hpp"
@@ -98,6 +99,23 @@ TEST_F(Run, proves_its_answer_when_the_solver_is_sinkhorn) {
   // diameter of the two unit squares, 2 * 1.5^2).
   const double gap = result.at("objective").get<double>() - result.at("dual_value").get<double>();
   EXPECT_LE(gap, 2e-8);
+}
+
+TEST_F(Run, tells_when_each_iteration_of_sinkhorn_was_over) {
+  ASSERT_EQ(solve({"--set", "solver.name=sinkhorn"}).exit_code, 0);
+  std::istringstream lines(read("out/metrics.jsonl"));
+  std::int64_t num_lines = 0;
+  double seconds = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Json record = Json::parse(line);
+    EXPECT_EQ(record.at("step"), ++num_lines);
+    EXPECT_GE(record.at("seconds"), seconds);
+    seconds = record.at("seconds");
+  }
+  const Json result = json("out/result.json");
+  EXPECT_EQ(result.at("iterations"), num_lines);
+  EXPECT_GT(seconds, 0);
+  EXPECT_LE(seconds, result.at("seconds").at("solve"));
 }
 
 TEST_F(Run, says_so_and_returns_4_when_it_is_not_converged) {
