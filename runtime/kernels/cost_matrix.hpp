@@ -65,8 +65,8 @@ class CostMatrix {
   /// No cost is below it, but for rounding.
   virtual T least() const { return -std::numeric_limits<T>::infinity(); }
 
-  /// A panel of plain costs: tile[r, j] = C_ij. A product's costs are made faster from its packed
-  /// points (soft_min_pass.hpp). @param[out] tile [count, M].
+  /// A panel of plain costs: tile[r, j] = C_ij. Packs all columns for it where D > 0: whoever wants
+  /// many panels has a Pass (soft_min_pass.hpp) make them. @param[out] tile [count, M].
   virtual void costs(std::int64_t first_row, std::int64_t count, T* tile) const = 0;
 
  protected:

@@ -76,31 +76,28 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
     T* costs = frame.take<T>(pass.cut().rows_per_block * m);
     double* f = frame.take<double>(pass.cut().rows_per_block);
     RoundedTotals total;
-    /// @param take what is made of a row's weight, missing mass, cost and kl.
-    const auto for_each_row = [&](std::int64_t first_row, std::int64_t count, const auto& take) {
+    RoundedTotals at_prices;
+    const auto add_rows = [&](const Pass<T>& prices_of, std::int64_t first_row, std::int64_t count,
+                              RoundedTotals& to) {
+      prices_of.make_costs(first_row, count, workspace, costs);
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];
         const double sum = softmax.sum(r);
         if (weight == 0 || sum == 0) continue;
         const T* values = softmax.row(r);
         const double missing = pass.kernels().dot(values, columns.lost, m) / sum;
-        take(weight, missing,
-             pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
-                                        static_cast<T>(missing), columns.view(), m));
+        const RoundedRow row =
+            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
+                                       static_cast<T>(missing), columns.view(), m);
+        add(to, {weight * row.transport_cost, weight * row.kl, weight * missing});
       }
     };
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       softmax.make(first_row, count, f);
-      pass.make_costs(first_row, count, workspace, costs);
-      for_each_row(first_row, count, [&](double weight, double missing, const RoundedRow& row) {
-        add(total, {weight * row.transport_cost, weight * row.kl, weight * missing});
-      });
-      if (!priced) return;
-      priced->make_costs(first_row, count, workspace, costs);
-      for_each_row(first_row, count, [&](double weight, double, const RoundedRow& row) {
-        total.priced_cost += weight * row.transport_cost;
-      });
+      add_rows(pass, first_row, count, total);
+      if (priced) add_rows(*priced, first_row, count, at_prices);
     });
+    total.priced_cost = at_prices.transport_cost;
     lanes[at(lane)] = total;
   });
 

@@ -7,8 +7,8 @@
 // Vectors over points are double whatever T is; T is the type of the tiles (GEMM and exp).
 // Tiles follow from N, M, D alone and partial sums are added in tile order: results do not depend
 // on the number of threads. Scratch memory is taken from the pool's workspaces and stays there: a
-// copy of the column points (M D), 16 M doubles, and a tile of 0.5 to 16 MB per thread; never N x
-// M.
+// copy of the column points (M D), 16 M doubles for each plan whose columns are summed, and a tile
+// of 0.5 to 16 MB per thread; never N x M.
 
 #include <cstdint>
 #include <span>

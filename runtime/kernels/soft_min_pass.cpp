@@ -38,6 +38,12 @@ Pass<T>::Pass(const Reduction<T>& reduction, ThreadPool& pool)
   prepare_columns(reduction);
 }
 
+template <class T>
+Pass<T> Pass<T>::of_costs(const CostMatrix<T>& cost, ThreadPool& pool) {
+  const std::vector<double> zeros(at(cost.num_columns()));
+  return Pass({cost, zeros, zeros, std::numbers::log2e}, pool);  // products as they are
+}
+
 /// bias_j = log_b_j + (g_j - column part of C) / eps, less bias_shift, the largest of them, and to
 /// base 2. The subtraction is made in double: large potentials cost a float tile no digits.
 template <class T>

@@ -27,6 +27,8 @@ class Pass {
  public:
   /// @throws ShapeError, ValueError.
   Pass(const Reduction<T>& reduction, ThreadPool& pool);
+  /// For costs alone, without potentials.
+  static Pass of_costs(const CostMatrix<T>& cost, ThreadPool& pool);
 
   /// Calls work(lane, workspace) for every lane.
   void for_each_lane(const std::function<void(std::int64_t, Workspace&)>& work) const;
@@ -36,6 +38,7 @@ class Pass {
                      double* parts) const {
     return cost_.rows(first_row, count, epsilon_, frame, parts);
   }
+  /// @param count     at most kMaxBlockRows.
   /// @param[out] tile [count, M]: C_ij.
   void make_costs(std::int64_t first_row, std::int64_t count, Workspace& workspace, T* tile) const;
 

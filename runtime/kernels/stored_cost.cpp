@@ -12,8 +12,7 @@ StoredCost<T>::StoredCost(const CostMatrix<T>& source, ThreadPool& pool)
     : CostMatrix<T>(source.num_rows(), source.num_columns()),
       values_(static_cast<std::size_t>(source.num_rows() * source.num_columns())) {
   const std::int64_t m = source.num_columns();
-  const std::vector<double> zeros(static_cast<std::size_t>(m));
-  const Pass<T> pass({source, zeros, zeros, std::numbers::log2e}, pool);  // products as they are
+  const Pass<T> pass = Pass<T>::of_costs(source, pool);
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       pass.make_costs(first_row, count, workspace, values_.data() + first_row * m);

@@ -5,11 +5,10 @@
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/kernels/cost_policies.hpp"
+#include "runtime/kernels/soft_min_pass.hpp"
 
 namespace kantor::kernels {
 namespace {
-
-std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
 
 template <class T>
 std::span<const T> row(const Points<T>& points, std::int64_t i) {
@@ -95,17 +94,12 @@ RowOperand<T> FactoredCost<T>::rows(std::int64_t first_row, std::int64_t count, 
 
 template <class T>
 void FactoredCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile) const {
-  std::vector<double> alphas(at(count));
-  for (std::int64_t r = 0; r < count; ++r) alphas[at(r)] = alpha(first_row + r);
-  for (std::int64_t j = 0; j < y_.n; ++j) {
-    const double column_part = beta(j);
-    for (std::int64_t r = 0; r < count; ++r) {
-      tile[r * y_.n + j] = static_cast<T>(alphas[at(r)] + column_part);
-    }
+  ThreadPool pool(1);
+  const Pass<T> pass = Pass<T>::of_costs(*this, pool);
+  for (std::int64_t r = 0; r < count; r += kMaxBlockRows) {
+    pass.make_costs(first_row + r, std::min(kMaxBlockRows, count - r), pool.workspace(),
+                    tile + r * y_.n);
   }
-  gemm_nt(count, y_.n, x_.d, static_cast<T>(-factor_), x_.data + first_row * x_.d, x_.d, y_.data,
-          y_.d, T{1}, tile, y_.n);
-  for (std::int64_t k = 0; k < count * y_.n; ++k) tile[k] = tile[k] < least() ? least() : tile[k];
 }
 
 template <class T>

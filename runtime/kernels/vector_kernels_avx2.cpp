@@ -1,5 +1,5 @@
 // Compiled with -mavx2 -mfma; called only where the processor has both.
-#include "runtime/kernels/row_block_loops.hpp"
+#include "runtime/kernels/value_product_loops.hpp"
 
 namespace kantor::kernels {
 

@@ -1,6 +1,6 @@
 // Compiled with -mavx512f -mavx512cd -mavx512dq -mavx512bw -mavx512vl -mfma; called only where the
 // processor has them all.
-#include "runtime/kernels/row_block_loops.hpp"
+#include "runtime/kernels/value_product_loops.hpp"
 
 namespace kantor::kernels {
 

@@ -1,5 +1,5 @@
 // What every processor of the target architecture has: SSE2 on x86-64, NEON on 64-bit ARM.
-#include "runtime/kernels/row_block_loops.hpp"
+#include "runtime/kernels/value_product_loops.hpp"
 
 namespace kantor::kernels {
 
