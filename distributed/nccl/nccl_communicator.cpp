@@ -124,12 +124,12 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                            first_failure_, "; leave and start again"));
   }
-  deadline_s_ = std::max(options_.timeout_s, call.patience_s);
+  const double deadline_s = std::max(options_.timeout_s, call.patience_s);
   host_.take_patience(call.patience_s);
-  const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s_),
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s),
                                 [&call] { return call.text(); });
   const int verb = static_cast<int>(call.verb);
-  place_ = {call.number, verb};
+  place_ = {call.number, verb, deadline_s};
   host_.show_place(call.number, verb);
   try {
     body();

@@ -81,8 +81,8 @@ class NcclCommunicator final : public Communicator {
   struct {
     std::int64_t number;
     int verb;
-  } place_{};              // of the call under way
-  double deadline_s_ = 0;  // as place_
+    double deadline_s;
+  } place_{};  // of the call under way
   const NcclOptions options_;
   LastResort last_resort_;
   int device_ = 0;

@@ -67,7 +67,7 @@ void NcclCommunicator::wait_for(const IsDone& is_done) const {
         host_.show_place(place_.number, place_.verb);
         return is_done();
       },
-      deadline_s_);
+      place_.deadline_s);
 }
 
 void NcclCommunicator::carry_out(const Operation& operation) {
