@@ -15,6 +15,15 @@ BUILD = ROOT / "build/release"
 STEPS_ONLY = {"solver.neural.certificate_iterations": 0, "solver.neural.rescale": "false",
               "solver.neural.evaluation_points": 64, "run.checkpoint.every_seconds": 0}
 
+# Name, ranks, mpirun or not, settings.
+LAYOUTS = [
+    ("1 rank x 1 thread", 1, False, {"run.backend": "self", "run.threads": 1}),
+    ("1 rank x 2 threads", 1, False, {"run.backend": "self", "run.threads": 2}),
+    ("2 thread ranks", 2, False, {"run.backend": "thread", "run.ranks": 2, "run.threads": 1}),
+    ("mpirun -np 1", 1, True, {"run.backend": "mpi", "run.threads": 1}),
+    ("mpirun -np 2", 2, True, {"run.backend": "mpi", "run.threads": 1}),
+]
+
 
 def libtorch():
     return subprocess.run([ROOT / "launch/bootstrap.sh", "--print"], check=True, capture_output=True,
@@ -117,6 +126,12 @@ def run_kantor(problem, directory, settings, ranks=None):
     launcher = [] if ranks is None else ["mpirun", "-np", ranks]
     call([*launcher, *kantor_words(problem, directory, settings)])
     return Run(directory)
+
+
+def run_layout(problem, directory, layout, settings):
+    """run_kantor() on the ranks and threads of one of LAYOUTS."""
+    _, ranks, is_mpi, own = layout
+    return run_kantor(problem, directory, {**settings, **own}, ranks if is_mpi else None)
 
 
 def start_kantor(problem, directory, settings):

@@ -20,14 +20,7 @@ import machine
 import programs
 import scaling_model
 
-# Name, ranks, mpirun or not, settings. The first is what the others are compared to.
-LAYOUTS = [
-    ("1 rank, 1 thread", 1, False, {"run.backend": "self", "run.threads": 1}),
-    ("1 rank, 2 threads", 1, False, {"run.backend": "self", "run.threads": 2}),
-    ("2 ranks as threads", 2, False, {"run.backend": "thread", "run.ranks": 2, "run.threads": 1}),
-    ("mpirun -np 1", 1, True, {"run.backend": "mpi", "run.threads": 1}),
-    ("mpirun -np 2", 2, True, {"run.backend": "mpi", "run.threads": 1}),
-]
+LAYOUTS = programs.LAYOUTS  # the first is what the others are compared to
 BLOCKS = 5
 
 
@@ -39,12 +32,10 @@ class Steps:
         self.blocks = {}  # (layout, batch) -> seconds per step of each block
 
     def turn(self, layout, batch):
-        name, ranks, is_mpi, own = layout
-        run = programs.run_kantor(self.problem, self.folder / "run", {
-            **self.settings, **programs.STEPS_ONLY, **own, "solver.name": "neural", "solver.neural.batch": batch,
-            "solver.neural.steps": (BLOCKS + 1) * self.block, "solver.neural.log_every": self.block},
-            ranks if is_mpi else None)
-        self.blocks.setdefault((name, batch), []).extend(run.step_seconds(batch))
+        run = programs.run_layout(self.problem, self.folder / "run", layout, {
+            **self.settings, **programs.STEPS_ONLY, "solver.name": "neural", "solver.neural.batch": batch,
+            "solver.neural.steps": (BLOCKS + 1) * self.block, "solver.neural.log_every": self.block})
+        self.blocks.setdefault((layout[0], batch), []).extend(run.step_seconds(batch))
 
     def least(self, layout, batch):
         return min(self.blocks[layout, batch])

@@ -11,22 +11,16 @@ MOST = 4000  # iterations of a run
 FIRST = 20   # of kantor's that are left out: the absorbed kernel is made anew in the first ones
 BLOCKS = 4   # that the others are cut into
 
-# Name, ranks, mpirun or not, settings.
-ONE_THREAD = ("1 rank x 1 thread", 1, False, {"run.backend": "self", "run.threads": 1})
-TWO_THREADS = ("1 rank x 2 threads", 1, False, {"run.backend": "self", "run.threads": 2})
-THREAD_RANKS = ("2 thread ranks", 2, False, {"run.backend": "thread", "run.ranks": 2, "run.threads": 1})
-MPI_ONE = ("mpirun -np 1", 1, True, {"run.backend": "mpi", "run.threads": 1})
-MPI_RANKS = ("mpirun -np 2", 2, True, {"run.backend": "mpi", "run.threads": 1})
+ONE_THREAD, TWO_THREADS, THREAD_RANKS, MPI_ONE, MPI_RANKS = programs.LAYOUTS
 TWO_CORES = [THREAD_RANKS, TWO_THREADS, MPI_RANKS]
 
 
 def run(problem, folder, layout, storage, iterations, settings=None):
     """A run of so many iterations, whatever its error. @param settings on top of the problem file."""
-    _, ranks, is_mpi, own = layout
-    return programs.run_kantor(problem, Path(folder) / "run", {
-        "run.checkpoint.every_seconds": 0, **(settings or {}), **own, "solver.name": "sinkhorn",
+    return programs.run_layout(problem, Path(folder) / "run", layout, {
+        "run.checkpoint.every_seconds": 0, **(settings or {}), "solver.name": "sinkhorn",
         "solver.sinkhorn.storage": storage, "solver.sinkhorn.tolerance": 0,
-        "solver.sinkhorn.max_iterations": iterations}, ranks if is_mpi else None)
+        "solver.sinkhorn.max_iterations": iterations})
 
 
 class Iterations:

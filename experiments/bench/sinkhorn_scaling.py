@@ -22,7 +22,7 @@ import programs
 import scaling_model
 import sinkhorn_runs as runs
 
-LAYOUTS = [runs.ONE_THREAD, runs.TWO_THREADS, runs.THREAD_RANKS, runs.MPI_ONE, runs.MPI_RANKS]
+LAYOUTS = programs.LAYOUTS
 PROBLEM = machine.ROOT / "experiments/mixtures/problem.toml"
 WANTED_STREAMED = 1.8  # of two ranks against one
 WANTED_STORED = 0.9    # of the scaling of a plain read
