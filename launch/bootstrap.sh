@@ -8,12 +8,14 @@
 #   launch/bootstrap.sh --style    clang-format-14 too, for .ci/run
 #   launch/bootstrap.sh --pytorch  PyTorch for Python too, of the same version, with numpy and everything that
 #                                  importing it needs (4.7 GB): what experiments/bench measures against
+#   launch/bootstrap.sh --numpy    numpy for Python too, in an environment of its own: for scripts that prepare data
 #   launch/bootstrap.sh --print    print the LibTorch folder and leave (installs nothing)
 #
 # KANTOR_CACHE (default ~/.cache/kantor) is where the virtual environments live.
 set -euo pipefail
 
 readonly torch_version=2.11.0
+readonly numpy_version=2.2.6
 readonly cuda_wheels=(nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85
   nvidia-nccl-cu13==2.28.9 nvidia-cuda-nvcc==13.0.88 nvidia-nvvm==13.0.88 nvidia-cuda-crt==13.0.88
   nvidia-cuda-cccl==13.0.85)  # the last: headers that nccl.h asks for
@@ -37,10 +39,12 @@ readonly cpu_marker=$venv/.complete-$wheels gpu_marker=$venv/.complete-gpu-$whee
 
 want_gpu=auto
 want_pytorch=no
+want_numpy=no
 case "${1:-}" in
   "") ;;
   --gpu) want_gpu=yes ;;
   --pytorch) want_pytorch=yes ;;
+  --numpy) want_numpy=yes ;;
   --style) packages+=(clang-format-14) ;;
   --print)
     [ -e "$cpu_marker" ] || exit 1
@@ -48,7 +52,7 @@ case "${1:-}" in
     exit 0
     ;;
   *)
-    printf 'usage: launch/bootstrap.sh [--gpu | --style | --pytorch | --print]\n' >&2
+    printf 'usage: launch/bootstrap.sh [--gpu | --style | --pytorch | --numpy | --print]\n' >&2
     exit 2
     ;;
 esac
@@ -120,22 +124,26 @@ install_torch() {
   touch "$cpu_marker"
 }
 
-# A second environment: the first one holds torch without what Python needs of it, and stays as it is.
-install_pytorch() {
-  local python=$cache/pytorch-$torch_version
+# Environments of their own for scripts: the first one holds torch without what Python needs of it, and stays as it is.
+# install_python NAME WHAT PACKAGE..: into $cache/NAME, once.
+install_python() {
+  local python=$cache/$1 what=$2
+  shift 2
   [ ! -e "$python/.complete" ] || return 0
   exec 9>"$cache/.lock"
   flock -w 1800 9 || fail "another bootstrap has held $cache/.lock for 30 minutes"
   [ ! -e "$python/.complete" ] || return 0
-  say "installing PyTorch $torch_version for Python (4.7 GB)"
+  say "installing $what"
   [ -x "$python/bin/python" ] || /usr/bin/python3 -m venv "$python" ||
     fail "python3 -m venv failed; is python3-venv installed?"
-  "$python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input \
-    "torch==$torch_version" numpy || fail "pip could not install torch $torch_version"
+  "$python/bin/python" -m pip install --quiet --disable-pip-version-check --no-input "$@" ||
+    fail "pip could not install $*"
   touch "$python/.complete"
 }
 
 install_packages
 install_torch
-[ "$want_pytorch" = no ] || install_pytorch
+[ "$want_pytorch" = no ] ||
+  install_python "pytorch-$torch_version" "PyTorch $torch_version for Python (4.7 GB)" "torch==$torch_version" numpy
+[ "$want_numpy" = no ] || install_python "numpy-$numpy_version" "numpy $numpy_version for Python" "numpy==$numpy_version"
 say "ready (LibTorch in $(torch_dir))"
