@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "runtime/core/error.hpp"
+#include "solvers/device/kernel_check.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/solvers/tensor_case.hpp"
 #include "tests/support/captured_stderr.hpp"
@@ -206,6 +207,21 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
     EXPECT_EQ(num_warnings(told.text()), 1) << told.text();
     EXPECT_THAT(told.text(), HasSubstr("differ from LibTorch's operations"));
   }
+}
+
+TEST(DeviceSoftMinOnTensors, kernels_are_judged_with_every_cost_and_type) {
+  EXPECT_TRUE(kernel_faults(kernels_with({}), torch::kCPU).empty());
+  EXPECT_EQ(behaviour.num_calls, 2 * (5 * kChecks + 2));  // given costs are not kept
+  const auto faults =
+      kernel_faults(kernels_with({.spoil =
+                                      [](const cuda::SoftMinCall& call) {
+                                        if (call.cost.form == cuda::CostForm::powers) {
+                                          call.column_weights[0] = 1;
+                                        }
+                                      }}),
+                    torch::kCPU);
+  ASSERT_EQ(faults.size(), 2u);
+  EXPECT_THAT(faults.at(1), AllOf(HasSubstr("cost 4, Double: on a small problem")));
 }
 
 TEST(DeviceSoftMinOnTensors, a_library_or_kernel_that_cannot_be_had_is_warned_of_once) {
