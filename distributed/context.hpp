@@ -45,6 +45,8 @@ struct RunConfig {
   void check() const;
 };
 
+class DeviceSoftMin;  // solvers/device
+
 struct Context {
   const RunConfig& run;
   Communicator& world;
@@ -54,6 +56,8 @@ struct Context {
   Checkpoints& checkpoints;
   bool show_progress = false;  ///< rank 0 without --quiet
   StopSource* stop = nullptr;  ///< null: nobody will ask
+  /// Reduces over this rank's pairs; null: the host does.
+  DeviceSoftMin* device_soft_min = nullptr;
   Profile profile = {};
 
   bool stop_requested() const { return stop != nullptr && stop->requested(); }

@@ -6,6 +6,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/device/device_soft_min.hpp"
 #include "solvers/neural/neural_eot.hpp"
 #include "solvers/problem/gaussian.hpp"
 #include "solvers/progot/progot.hpp"
@@ -90,6 +91,13 @@ void check_together(const Configuration& configuration) {
         "has "
         "none; use sinkhorn, or half_sqeuclidean of points of unit length");
   }
+  if (configuration.run.device == "cuda" && configuration.solver != "neural" &&
+      configuration.sinkhorn.storage == "absorbed") {
+    throw ConfigError(
+        "solver.sinkhorn.storage = \"absorbed\" keeps its kernel in the host's memory; use "
+        "\"auto\" "
+        "with run.device = \"cuda\"");
+  }
   if (configuration.solver != "sinkhorn") return;
   const std::string& cost = configuration.problem.cost;
   if (configuration.sinkhorn.warm_start == "gaussian" &&
@@ -146,10 +154,7 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
 }
 
 Result solve(const Configuration& configuration, const Problem& problem, Context& context) {
-  if (context.run.device == "cuda" && configuration.solver != "neural") {
-    fail_alike(context.world, ConfigError(concat("solver.name = \"", configuration.solver,
-                                                 "\" runs on the CPU; use run.device = \"cpu\"")));
-  }
+  if (context.run.device == "cuda") context.device_soft_min = &device_soft_min();
   const double start = monotonic_seconds();
   Result result = entry_of(configuration).solve(configuration, problem, context);
   result.kind = problem.kind;

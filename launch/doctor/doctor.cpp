@@ -123,7 +123,7 @@ void check_process(Report& report, Session& session) {
   report.add(judge_openmp(libraries));
   report.add(judge_torch(libraries));
   report.add(judge_mpi(mpi_library()));
-  report.add(check_gpus(num_ranks));
+  report.add(check_gpus(session.world));
 }
 
 }  // namespace

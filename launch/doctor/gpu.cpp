@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/device/gpu_check.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -75,12 +76,42 @@ std::vector<Check> judge_gpus(const CudaFacts& facts, bool has_gpu_files, int nu
   return {judge_cuda(facts), judge_nccl(facts), judge_devices(facts, has_gpu_files, num_ranks)};
 }
 
-std::vector<Check> check_gpus(int num_ranks) {
+Check judge_gpu_kernels(const std::vector<std::string>& faults) {
+  if (faults.empty()) {
+    return {.name = "GPU kernels",
+            .text = "agree with LibTorch's operations: every cost, float32 and float64"};
+  }
+  const std::string more = faults.size() == 1 ? "" : concat(" (and ", faults.size() - 1, " more)");
+  return {.verdict = Verdict::warn,
+          .name = "GPU kernels",
+          .text = faults.front() + more,
+          .remedy = "runs do without them, more slowly; please report this"};
+}
+
+namespace {
+
+Check check_gpu_kernels(const Communicator& world) {
+  try {
+    return judge_gpu_kernels(gpu_kernel_faults(world));
+  } catch (const std::exception& error) {
+    return {.verdict = Verdict::warn,
+            .name = "GPU kernels",
+            .text = error.what(),
+            .remedy = "runs on CPUs do without it"};
+  }
+}
+
+}  // namespace
+
+std::vector<Check> check_gpus(const Communicator& world) {
   std::error_code ignored;
   const bool has_gpu_files = std::filesystem::exists("/dev/nvidiactl", ignored) ||
                              std::filesystem::exists("/dev/nvidia0", ignored);
   try {
-    return judge_gpus(describe_cuda(), has_gpu_files, num_ranks);
+    const CudaFacts facts = describe_cuda();
+    std::vector<Check> checks = judge_gpus(facts, has_gpu_files, world.local_size());
+    if (!facts.devices.empty()) checks.push_back(check_gpu_kernels(world));
+    return checks;
   } catch (const ConfigError& error) {
     return {{.verdict = Verdict::warn,
              .name = "CUDA library",

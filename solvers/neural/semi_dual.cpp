@@ -113,10 +113,10 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   const SoftWeights soft = profile.timed(Phase::soft_min, [&] {
     return soft_min_weights({.cost = problem_.cost,
                              .centre = problem_.centre,
-                             .y = y,
-                             .x = x,
-                             .log_a = a.log(),
-                             .f = all_f.to(torch::kFloat64),
+                             .x = y,  // a row for each y
+                             .y = x,
+                             .log_b = a.log(),
+                             .g = all_f.to(torch::kFloat64),
                              .epsilon = problem_.epsilon},
                             b, context_.pool, context_.log);
   });

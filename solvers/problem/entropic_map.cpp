@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "runtime/core/error.hpp"
 
@@ -71,10 +72,15 @@ std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
   }
   std::vector<double> result(index(x.n * x.d));
   kernels::soft_min_averages<T>(reduction, {y.data, index(y.n * y.d)}, y.d, pool, f, result);
-  for (std::size_t i = 0; i < result.size(); ++i) {
-    result[i] = static_cast<double>(x.data[i]) - result[i];
+  return gradients_of_averages<T>(x, std::move(result));
+}
+
+template <class T>
+std::vector<double> gradients_of_averages(kernels::Points<T> x, std::vector<double> averages) {
+  for (std::size_t i = 0; i < averages.size(); ++i) {
+    averages[i] = static_cast<double>(x.data[i]) - averages[i];
   }
-  return result;
+  return averages;
 }
 
 void to_displacements(const kernels::Cost& cost, std::span<double> v) {
@@ -105,5 +111,8 @@ template std::vector<double> mean_gradients(const kernels::Reduction<float>&, co
 template std::vector<double> mean_gradients(const kernels::Reduction<double>&, const kernels::Cost&,
                                             kernels::Points<double>, kernels::Points<double>,
                                             ThreadPool&, std::span<double>);
+
+template std::vector<double> gradients_of_averages(kernels::Points<float>, std::vector<double>);
+template std::vector<double> gradients_of_averages(kernels::Points<double>, std::vector<double>);
 
 }  // namespace kantor

@@ -27,6 +27,11 @@ std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
                                    const kernels::Cost& cost, kernels::Points<T> x,
                                    kernels::Points<T> y, ThreadPool& pool, std::span<double> f);
 
+/// The same from the averages sum_j w_j(x_i) y_j, for a cost whose grad h is the identity.
+/// @param averages [N, D].
+template <class T>
+std::vector<double> gradients_of_averages(kernels::Points<T> x, std::vector<double> averages);
+
 /// grad h*(v), coordinate by coordinate, in place: x - T(x) from what mean_gradients() gives.
 void to_displacements(const kernels::Cost& cost, std::span<double> v);
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <numeric>
 
 #include "runtime/core/error.hpp"
@@ -111,6 +110,10 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage 
   log_a_ = logarithms(a_);
   log_b_ = logarithms(b_);
   if (!problem.cost_matrix) make_streamed(problem, subset);
+  if (context.device_soft_min != nullptr && !problem.cost_matrix) {
+    use_device(problem, storage);
+    return;
+  }
 
   is_absorbed_ = storage == Storage::absorbed;
 
@@ -160,6 +163,32 @@ void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) 
 }
 
 template <class T>
+void ShardedEot<T>::use_device(const Problem& problem, Storage storage) {
+  KANTOR_CHECK(storage != Storage::absorbed, "a kernel is not absorbed on a GPU");
+  bool is_short = false;
+  together(context_.world, "bringing the points to the GPU", [&] {
+    device_ = std::make_unique<DevicePairs<T>>(
+        RankPairs<T>{problem.cost, problem.centre, x(), y(), {}, a_, log_a_, log_b_}, context_);
+    const bool is_asked = storage == Storage::materialised;
+    if (is_asked || (storage == Storage::automatic && device_->is_worth_keeping())) {
+      is_short = !device_->keep_costs() && is_asked;
+    }
+    is_materialised_ = device_->keeps_costs();
+  });
+  if (context_.world.agree(is_short ? 1 : 0, "memory for the costs") == 0) {
+    context_.log.detail(
+        concat("the GPU makes costs from ", is_materialised_ ? "memory" : "points"));
+    return;
+  }
+  fail_alike(context_.world,
+             ConfigError(concat("solver.sinkhorn.storage = \"materialised\" needs ",
+                                format_bytes(static_cast<double>(rows_.slots) *
+                                             static_cast<double>(m()) * sizeof(T)),
+                                " of the GPU, which has less, or whose kernels are not used; use "
+                                "\"auto\", \"streamed\" or more ranks")));
+}
+
+template <class T>
 void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset) {
   const std::vector<std::int64_t> rows = rows_of(rows_, subset.x);
   const std::vector<std::int64_t> columns = rows_of(shard_of(m(), 0, 1), subset.y);
@@ -171,43 +200,17 @@ void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset)
       transposed[j * rows.size() + i] = costs[i * columns.size() + j];
     }
   }
+  if (context_.device_soft_min != nullptr) {
+    together(context_.world, "bringing the costs to the GPU", [&] {
+      device_ = std::make_unique<DevicePairs<T>>(
+          RankPairs<T>{
+              .costs = std::span<const T>(costs), .a = a_, .log_a = log_a_, .log_b = log_b_},
+          context_);
+    });
+  }
   cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs), rows_.count(), m());
   transposed_ = std::make_unique<kernels::StoredCost<T>>(std::move(transposed), m(), rows_.count());
   is_materialised_ = true;
-}
-
-template <class T>
-void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T> values,
-                                   std::int64_t num_values, std::span<double> g,
-                                   std::span<double> averages, double epsilon) const {
-  const std::size_t k = index(num_values);
-  if (rows_.count() > 0) {
-    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon};
-    if (k == 0) {
-      kernels::soft_min<T>(reduction, context_.pool, g);
-    } else {
-      kernels::soft_min_averages<T>(reduction, values, num_values, context_.pool, g, averages);
-    }
-  } else {
-    std::fill(g.begin(), g.end(), std::numeric_limits<double>::infinity());
-    std::fill(averages.begin(), averages.end(), 0.0);
-  }
-  // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
-  std::vector<double> largest(g.begin(), g.end());
-  for (double& value : largest) value = -value / epsilon;
-  context_.world.all_reduce<double>(largest, ReduceOp::max, "largest exponents");
-  std::vector<double> sums(g.size() + averages.size());  // [M], then [M, K]
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    sums[j] = std::exp(-g[j] / epsilon - largest[j]);
-    for (std::size_t v = 0; v < k; ++v) {
-      sums[g.size() + j * k + v] = sums[j] * averages[j * k + v];
-    }
-  }
-  context_.world.all_reduce<double>(sums, ReduceOp::sum, "sums of exponentials");
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    g[j] = -epsilon * (largest[j] + std::log(sums[j]));
-    for (std::size_t v = 0; v < k; ++v) averages[j * k + v] = sums[g.size() + j * k + v] / sums[j];
-  }
 }
 
 template <class T>

@@ -13,6 +13,7 @@
 #include "distributed/context.hpp"
 #include "distributed/shards.hpp"
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/device/device_pairs.hpp"
 #include "solvers/problem/problem.hpp"
 
 namespace kantor {
@@ -61,7 +62,24 @@ class ShardedEot {
   kernels::Points<T> x() const { return {x_.data(), rows_.count(), d_}; }  ///< [N_r, D], centred
   kernels::Points<T> y() const { return {y_.data(), m(), d_}; }            ///< [M, D], centred
 
-  /// The reduction over y for this rank's rows. @param g [M].
+  /// Whether pairs are reduced on a GPU, of which over_y() knows nothing.
+  bool is_on_device() const { return device_ != nullptr; }
+
+  /// f_i = -eps log sum_j b_j exp((g_j - C_ij) / eps) at this rank's rows.
+  /// @param g [M]. @param[out] f [N_r].
+  void transform_to_x(std::span<const double> g, std::span<double> f) const;
+  /// The same, with column sums over this rank's rows, weighted by a, of plans of updated f, which
+  /// itself stays the soft minima (kernels::soft_min_weights).
+  void transform_to_x(std::span<const double> g, double epsilon,
+                      std::span<const kernels::UpdatedColumns> wanted, std::span<double> f) const;
+  /// The same, with the averages of y under P(. | x_i). @param[out] averages [N_r, D].
+  void transform_to_x(std::span<const double> g, std::span<double> f,
+                      std::span<double> averages) const;
+  /// Column sums over this rank's rows of the plan of any (f, g). @param[out] columns [M].
+  void plan_columns(std::span<const double> f, std::span<const double> g,
+                    std::span<double> columns) const;
+
+  /// The reduction over y for this rank's rows, on the host. @param g [M].
   kernels::Reduction<T> over_y(std::span<const double> g) const { return over_y(g, epsilon_); }
   kernels::Reduction<T> over_y(std::span<const double> g, double epsilon) const {
     return {*cost_, log_b_, g, epsilon};
@@ -97,6 +115,7 @@ class ShardedEot {
                       std::span<double> g, std::span<double> averages, double epsilon) const;
   void make_streamed(const Problem& problem, const Subset& subset);
   void read_cost_file(const Problem& problem, const Subset& subset);
+  void use_device(const Problem& problem, Storage storage);
 
   Context& context_;
   double epsilon_;
@@ -114,6 +133,7 @@ class ShardedEot {
   bool is_absorbed_ = false;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
   std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
+  std::unique_ptr<DevicePairs<T>> device_;              ///< null: on the host
 };
 
 }  // namespace kantor

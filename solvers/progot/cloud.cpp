@@ -15,6 +15,11 @@ template <class T>
 std::vector<double> gradients(const ShardedEot<T>& points, const kernels::Cost& cost,
                               std::span<const double> potential, Context& context) {
   std::vector<double> soft_minima(points.a().size());
+  if (points.is_on_device() && cost.kind != kernels::CostKind::pnorm) {
+    std::vector<double> averages(index(points.x().n * points.x().d));
+    points.transform_to_x(potential, soft_minima, averages);
+    return gradients_of_averages<T>(points.x(), std::move(averages));
+  }
   return mean_gradients<T>(points.over_y(potential), cost, points.x(), points.y(), context.pool,
                            soft_minima);
 }

@@ -168,7 +168,7 @@ void evaluate(const Problem& problem, const Solved& solved, Result& result, Cont
 
   // The c-transform of any g is feasible; the first solve's belongs to the given cloud.
   std::vector<double> f(given.a().size());
-  if (!f.empty()) kernels::soft_min<double>(given.over_y(first.g), context.pool, f);
+  given.transform_to_x(first.g, f);
   result.dual_value = given.expectation_x(f) + given.expectation_y(first.g);
 
   result.potentials = {points.gather_x(solved.f), last.g};

@@ -90,9 +90,9 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   if (kernel != nullptr) {
     if (!kernel->holds(g)) kernel->absorb(problem.over_y(g), context.pool);
     kernel->weights(g, a, context.pool, pass.f, columns);
-  } else if (!a.empty()) {
-    kernels::soft_min_weights<T>(problem.over_y(g, step.epsilon), a, update, context.pool, pass.f,
-                                 columns);
+  } else {
+    const kernels::UpdatedColumns wanted[] = {{update, columns}};
+    problem.transform_to_x(g, step.epsilon, wanted, pass.f);
   }
   Tail tail;
   tail.error = row_error(a, previous_f, pass.f, step.epsilon, rho);

@@ -18,10 +18,8 @@ double l1_distance(std::span<const double> x, std::span<const double> y) {
 
 std::vector<double> column_sums(const ShardedEot<double>& problem, std::span<const double> f,
                                 std::span<const double> g, Context& context) {
-  std::vector<double> columns(g.size(), 0.0);
-  if (!f.empty()) {
-    kernels::plan_column_weights<double>(problem.over_y(g), f, problem.a(), context.pool, columns);
-  }
+  std::vector<double> columns(g.size());
+  problem.plan_columns(f, g, columns);
   context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
   return columns;
 }
@@ -36,13 +34,11 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
 
   // The plan as it is, and that with exact rows: one pass gives the columns of both.
   std::vector<double> exact_f(a.size());
-  std::vector<double> sums_of_both(2 * g.size(), 0.0);
+  std::vector<double> sums_of_both(2 * g.size());
   const std::span<double> columns = std::span(sums_of_both).first(g.size());  // of exact rows
   const std::span<double> given_columns = std::span(sums_of_both).last(g.size());
-  if (!a.empty()) {
-    const kernels::UpdatedColumns wanted[] = {{{}, columns}, {{f, 0}, given_columns}};
-    kernels::soft_min_weights<double>(problem.over_y(g), a, wanted, context.pool, exact_f);
-  }
+  const kernels::UpdatedColumns wanted[] = {{{}, columns}, {{f, 0}, given_columns}};
+  problem.transform_to_x(g, epsilon, wanted, exact_f);
   context.world.all_reduce<double>(sums_of_both, ReduceOp::sum, "column sums");
   const auto is_finite = [](double sum) { return std::isfinite(sum); };
   if (!std::all_of(given_columns.begin(), given_columns.end(), is_finite)) {

@@ -14,7 +14,7 @@ Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
   std::vector<double> errors(part.size());
   Report report;
   for (;;) {
-    if (!part.empty()) kernels::soft_min<T>(problem.over_y(f), context.pool, part);
+    problem.transform_to_x(f, part);
     for (std::size_t i = 0; i < part.size(); ++i) {
       errors[i] = std::abs(std::expm1((f[first + i] - part[i]) / problem.epsilon()));
       part[i] = (f[first + i] + part[i]) / 2;

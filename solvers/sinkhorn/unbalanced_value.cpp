@@ -16,7 +16,7 @@ Marginals marginals_of(const ShardedEot<double>& problem, std::span<const double
                        std::span<const double> g, Context& context) {
   const std::span<const double> b = problem.b();
   std::vector<double> soft_minima(f.size());
-  if (!f.empty()) kernels::soft_min<double>(problem.over_y(g), context.pool, soft_minima);
+  problem.transform_to_x(g, soft_minima);
   Marginals marginals{std::vector<double>(f.size()), column_sums(problem, f, g, context)};
   for (std::size_t j = 0; j < b.size(); ++j) marginals.columns[j] /= b[j] > 0 ? b[j] : 1;
   for (std::size_t i = 0; i < f.size(); ++i) {
@@ -53,12 +53,10 @@ std::vector<double> errors(std::span<const double> ratios, std::span<const doubl
 
 /// The side that is held exactly, made so: f or g becomes the other's transform.
 void make_feasible(const ShardedEot<double>& problem, std::vector<double>& f,
-                   std::vector<double>& g, Context& context) {
+                   std::vector<double>& g) {
   const Penalty& rho = problem.penalty();
   if (std::isinf(rho.y)) problem.transform_to_y(f, g);
-  if (std::isinf(rho.x) && !f.empty()) {
-    kernels::soft_min<double>(problem.over_y(g), context.pool, f);
-  }
+  if (std::isinf(rho.x)) problem.transform_to_x(g, f);
 }
 
 /// - sum_i row_i log a_i - sum_j column_j log b_j
@@ -91,7 +89,7 @@ UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<co
 
   std::vector<double> plan_f(f.begin(), f.end());
   std::vector<double> plan_g(g.begin(), g.end());
-  make_feasible(problem, plan_f, plan_g, context);
+  make_feasible(problem, plan_f, plan_g);
   const Marginals plan = rho.is_free() ? own : marginals_of(problem, plan_f, plan_g, context);
   value.mass = problem.expectation_x(plan.rows);
   if (!std::isinf(rho.x)) {

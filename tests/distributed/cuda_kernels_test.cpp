@@ -49,6 +49,31 @@ TEST(CudaKernels, are_put_on_the_stream_within_what_every_card_allows) {
   }
 }
 
+TEST(CudaKernels, that_keep_and_read_sums_are_launched_alike) {
+  const cuda::SoftMinKernels& kernels = soft_min_kernels_of_library();
+  for (const bool is_double : {false, true}) {
+    for (const auto form :
+         {cuda::CostForm::products, cuda::CostForm::distance, cuda::CostForm::powers}) {
+      for (const std::int64_t size : {1, 512, 1'000'000}) {
+        cuda::SoftMinCall call = everything(size, size, 784, is_double);
+        call.cost.form = form;
+        call.sums_stride = (size + 3) / 4 * 4;
+        const auto num_launches = [&] {
+          fake_gpu::inject("");
+          EXPECT_EQ(kernels.enqueue(call, nullptr, nullptr), nullptr);
+          return fake_gpu::calls()["cudaLaunchKernel"];
+        };
+        const int from_points = num_launches();
+        call.kept_sums = reinterpret_cast<double*>(64);
+        EXPECT_EQ(num_launches(), from_points + 1);
+        call.sums = call.kept_sums;
+        call.kept_sums = nullptr;
+        EXPECT_EQ(num_launches(), from_points);
+      }
+    }
+  }
+}
+
 TEST(CudaKernels, a_launch_that_fails_is_reported_and_the_last) {
   const cuda::SoftMinKernels& kernels = soft_min_kernels_of_library();
   const cuda::SoftMinCall call = everything(100, 100, 3, false);

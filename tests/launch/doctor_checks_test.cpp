@@ -155,6 +155,14 @@ TEST(DoctorCheck, takes_a_machine_without_gpus_calmly_but_not_one_that_hides_the
   EXPECT_THAT(none.text, Not(HasSubstr("35")));
 }
 
+TEST(DoctorCheck, warns_of_gpu_kernels_that_disagree) {
+  expect_verdict(judge_gpu_kernels({}), Verdict::ok);
+  EXPECT_THAT(judge_gpu_kernels({"cost 2: off"}).text, Not(HasSubstr("more")));
+  const Check two = judge_gpu_kernels({"cost 2: off", "cost 4: off"});
+  expect_verdict(two, Verdict::warn);
+  EXPECT_EQ(two.text, "cost 2: off (and 1 more)");
+}
+
 TEST(DoctorCheck, fails_when_the_launcher_announces_more_ranks) {
   const auto world = make_self_communicator();
   expect_verdict(judge_launcher({}, *world), Verdict::ok);

@@ -129,6 +129,17 @@ TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
   EXPECT_EQ(read(text + "\"subsample\" }\n").sinkhorn.warm_start, "subsample");
 }
 
+TEST(Registry, refuses_an_absorbed_kernel_on_a_gpu) {
+  const std::string text = kProblem + "[run]\ndevice = \"cuda\"\n[solver]\nname = ";
+  for (const char* name : {"sinkhorn", "progot"}) {
+    const std::string message = message_of<ConfigError>(
+        [&] { read(concat(text, "\"", name, "\"\nsinkhorn = { storage = \"absorbed\" }\n")); });
+    EXPECT_NE(message.find("solver.sinkhorn.storage = \"absorbed\""), std::string::npos) << message;
+    EXPECT_EQ(read(concat(text, "\"", name, "\"\n")).run.device, "cuda");
+  }
+  EXPECT_EQ(read(text + "\"neural\"\nsinkhorn = { storage = \"absorbed\" }\n").solver, "neural");
+}
+
 TEST(Registry, refuses_progot_for_a_cost_without_a_map) {
   const std::string problem = "[problem]\nepsilon = 0.5\ncost = \"euclidean\"\n" +
                               kProblem.substr(kProblem.find("[[problem"));

@@ -1,13 +1,13 @@
 #pragma once
 
-// A soft-min reduction on tensors. Shapes: N rows y, M columns x, D dimensions.
+// A soft-min reduction on tensors. Shapes: N rows x, M columns y, D dimensions.
 
 #include <torch/torch.h>
 
 #include <vector>
 
 #include "runtime/random/philox.hpp"
-#include "solvers/neural/tensor_soft_min.hpp"
+#include "solvers/device/tensor_reduction.hpp"
 
 namespace kantor::test {
 
@@ -25,24 +25,24 @@ inline at::Tensor uniform_tensor(at::IntArrayRef shape, std::uint64_t stream) {
 /// Weights with zeros among them; 1500 rows are more than one tile.
 struct TensorCase {
   std::vector<double> centre = {0.5, -0.25, 0.125};
-  at::Tensor a;
   at::Tensor b;
-  neural::TensorReduction reduction;
+  at::Tensor row_weights;
+  TensorReduction reduction;
 
   TensorCase(const kernels::Cost& cost, at::ScalarType type, std::int64_t n = 1500,
              std::int64_t m = 200) {
-    a = uniform_tensor({m}, 1);
-    a[3] = 0;
-    a /= a.sum();
-    b = uniform_tensor({n}, 2);
-    if (n > 2) b[2] = 0;
+    b = uniform_tensor({m}, 1);
+    b[3] = 0;
     b /= b.sum();
+    row_weights = uniform_tensor({n}, 2);
+    if (n > 2) row_weights[2] = 0;
+    row_weights /= row_weights.sum();
     reduction = {.cost = cost,
                  .centre = centre,
-                 .y = (uniform_tensor({n, kDims}, 3) - 0.5).to(type),
-                 .x = (uniform_tensor({m, kDims}, 4) - 0.5).to(type),
-                 .log_a = a.log(),
-                 .f = uniform_tensor({m}, 5),
+                 .x = (uniform_tensor({n, kDims}, 3) - 0.5).to(type),
+                 .y = (uniform_tensor({m, kDims}, 4) - 0.5).to(type),
+                 .log_b = b.log(),
+                 .g = uniform_tensor({m}, 5),
                  .epsilon = 0.1};
   }
 };

@@ -7,7 +7,7 @@
 #include "tests/solvers/tensor_case.hpp"
 #include "tests/support/tolerance.hpp"
 
-// Shapes: N rows y, M columns x, D dimensions.
+// Shapes: N rows x, M columns y, D dimensions.
 
 namespace kantor::neural {
 namespace {
@@ -17,14 +17,19 @@ using test::kDims;
 using test::largest_difference;
 using Case = test::TensorCase;
 
+SoftWeights by_aten(const Case& c) {
+  const TensorSoftMin result = reduce_by_aten(c.reduction, {.row_weights = c.row_weights});
+  return {result.f, result.columns};
+}
+
 TEST(TensorSoftMin, is_the_same_by_kernels_and_by_aten) {
   ThreadPool pool(1);
   Log log({});
   for (const kernels::Cost& cost : kAllCosts) {
     for (const at::ScalarType type : {torch::kFloat64, torch::kFloat32}) {
       const Case c(cost, type);
-      const SoftWeights mine = soft_min_weights(c.reduction, c.b, pool, log);
-      const SoftWeights theirs = soft_min_weights_by_aten(c.reduction, c.b);
+      const SoftWeights mine = soft_min_weights(c.reduction, c.row_weights, pool, log);
+      const SoftWeights theirs = by_aten(c);
       // Costs of order 1 are rounded in the type of the points, and epsilon divides by 10 what the
       // exponentials see of it; weights are of order 1 / 200.
       const double eps = type == torch::kFloat32 ? test::tol<float>(kDims) : test::tol<double>(200);
@@ -40,14 +45,14 @@ TEST(TensorSoftMin, takes_no_rows_and_one_row) {
   ThreadPool pool(1);
   Log log({});
   const Case none(kAllCosts[0], torch::kFloat64, 0);
-  for (const SoftWeights& result : {soft_min_weights(none.reduction, none.b, pool, log),
-                                    soft_min_weights_by_aten(none.reduction, none.b)}) {
+  for (const SoftWeights& result :
+       {soft_min_weights(none.reduction, none.row_weights, pool, log), by_aten(none)}) {
     EXPECT_EQ(result.values.numel(), 0);
     EXPECT_EQ(result.weights.abs().sum().item<double>(), 0);
   }
   const Case one(kAllCosts[0], torch::kFloat64, 1);
-  EXPECT_LE(largest_difference(soft_min_weights(one.reduction, one.b, pool, log).values,
-                               soft_min_weights_by_aten(one.reduction, one.b).values),
+  EXPECT_LE(largest_difference(soft_min_weights(one.reduction, one.row_weights, pool, log).values,
+                               by_aten(one).values),
             test::tol<double>(200));
 }
 

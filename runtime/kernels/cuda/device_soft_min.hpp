@@ -20,6 +20,9 @@ struct PairCost {
   double p = 2;
 };
 
+/// Of a call whose sums are costs.
+inline PairCost given_costs() { return {CostForm::products, 0, -1, 2}; }
+
 /// Rows of a matrix in device memory: float, or double if the call is_double.
 struct DevicePoints {
   const void* data = nullptr;
@@ -32,7 +35,7 @@ struct DevicePoints {
 struct SoftMinCall {
   bool is_double = false;
   PairCost cost;
-  std::int64_t d = 0;              ///< >= 1
+  std::int64_t d = 0;              ///< >= 1; 0 where costs are given
   DevicePoints x;                  ///< [N, D]
   DevicePoints y;                  ///< [M, D]
   const double* centre = nullptr;  ///< [D] or null: with squares = 0, costs are those of x + centre
@@ -40,6 +43,13 @@ struct SoftMinCall {
   const double* log_b = nullptr;   ///< [M], -inf for an absent point
   const double* g = nullptr;       ///< [M]
   double epsilon = 0;              ///< > 0
+
+  /// [N, M] of the points' type: what pairs cost, less the parts that belong to one point (<x, y>,
+  /// |x - y|^2, sum_k |x_k - y_k|^p), kept by a call before: read instead of made from the points,
+  /// to the same bits. Or costs themselves, with d = 0 and given_costs() as the cost.
+  const void* sums = nullptr;
+  void* kept_sums = nullptr;     ///< out, where sums is null; null: not wanted
+  std::int64_t sums_stride = 0;  ///< between rows: M or more, a multiple of 4; all finite
 
   const double* given_f = nullptr;      ///< [N], any f; null: the soft minima of this reduction
   double* f = nullptr;                  ///< out [N]: the soft minima; null: not wanted

@@ -26,12 +26,15 @@ struct Tile {
   static constexpr int kResidentDepth = sizeof(T) == 4 ? 64 : 32;
 };
 
+/// Where the sums over dimensions come from: products or differences of coordinates, or memory.
+enum class SumsFrom { products, differences, memory };
+
 /// Blocks at once on a processor that a kernel's registers must leave room for: the compiler takes
 /// what is left, and none may spill (launch/cmake/Cuda.cmake).
-template <class T, bool kIsProducts>
-constexpr int kBlocksOfTiles = sizeof(T) == 8 ? 2
-                               : kIsProducts  ? 5
-                                              : 4;
+template <class T, SumsFrom kFrom>
+constexpr int kBlocksOfTiles = sizeof(T) == 8                ? 2
+                               : kFrom == SumsFrom::products ? 5
+                                                             : 4;
 
 /// One side of the pairs. The base-2 logit of a pair is
 ///   outer bias + inner bias + scale * (sum over dimensions, or its root).
@@ -54,6 +57,8 @@ struct Pairs {
   const double* maxima;  ///< [num_maxima] of the column biases: the largest is taken off them
   int num_maxima;
   bool columns_are_inner;
+  const T* sums;                 ///< [N, sums_stride] over the dimensions, if they come from memory
+  std::int64_t sums_stride;      ///< a multiple of 4
   std::int64_t tiles_per_chunk;  ///< of the inner points; chunk = block_y()
 
   KANTOR_DEVICE std::int64_t first_outer() const {
@@ -69,8 +74,9 @@ struct Pairs {
 };
 
 /// What a block needs of shared memory for its tiles, in numbers of T.
-template <class T>
+template <class T, SumsFrom kFrom>
 KANTOR_HOST_DEVICE constexpr int tile_numbers(std::int64_t d) {
+  if (kFrom == SumsFrom::memory) return 2 * Tile<T>::kColumns;
   const auto depth = static_cast<int>(
       d > Tile<T>::kResidentDepth ? Tile<T>::kDepth
                                   : (d + Tile<T>::kDepth - 1) / Tile<T>::kDepth * Tile<T>::kDepth);
@@ -125,7 +131,7 @@ KANTOR_DEVICE void load_tile(const Side<T>& side, std::int64_t first, int num_po
 }
 
 /// The tiles of one block.
-template <class T, bool kIsProducts>
+template <class T, SumsFrom kFrom>
 class PairTiles {
  public:
   using Shape = Tile<T>;
@@ -143,8 +149,12 @@ class PairTiles {
         largest_of(pairs.maxima, pairs.num_maxima, reinterpret_cast<double*>(shared));
     inner_shift_ = pairs.columns_are_inner ? shift : 0.0;
     outer_shift_ = pairs.columns_are_inner ? 0.0 : shift;
-    if (!is_resident_) return;
-    for (int k = 0; k < pairs.d; k += Shape::kDepth) load_outer(k, outer_ + k * Shape::kRowStride);
+    if constexpr (kFrom != SumsFrom::memory) {
+      if (!is_resident_) return;
+      for (int k = 0; k < pairs.d; k += Shape::kDepth) {
+        load_outer(k, outer_ + k * Shape::kRowStride);
+      }
+    }
   }
 
   /// First of the thread's 4 outer points in the tile.
@@ -164,25 +174,19 @@ class PairTiles {
   /// Sums over the dimensions of the tile that begins at the inner point `first`; also brings the
   /// tile's biases, and with inner_weights [count] its weights, into shared memory.
   KANTOR_DEVICE void next(std::int64_t first, const double* inner_weights, Sums& sums) {
-    KANTOR_UNROLL
-    for (int r = 0; r < 4; ++r) {
-      KANTOR_UNROLL
-      for (int c = 0; c < Shape::kPerThread; ++c) sums[r][c] = T(0);
-    }
-    KANTOR_NO_UNROLL
-    for (int k = 0; k < pairs_.d; k += Shape::kDepth) {
-      gpu::sync_threads();  // the tile before has been read
-      if (k == 0) load_biases(first, inner_weights);
-      load_tile(pairs_.inner, first, Shape::kColumns, k, depth(k), Shape::kColumnStride, inner_);
-      if (!is_resident_) load_outer(k, outer_);
+    if constexpr (kFrom == SumsFrom::memory) {
+      read(first, sums);
+      gpu::sync_threads();  // the biases before have been read
+      load_biases(first, inner_weights);
       gpu::sync_threads();
-      add(is_resident_ ? outer_ + k * Shape::kRowStride : outer_, depth(k), sums);
+    } else {
+      make(first, inner_weights, sums);
     }
   }
 
   /// Base-2 logit of a pair, without the outer bias.
   KANTOR_DEVICE T logit(T sum, T bias) const {
-    if (!kIsProducts && pairs_.form == CostForm::distance) sum = gpu::fast_sqrt(sum);
+    if (kFrom != SumsFrom::products && pairs_.form == CostForm::distance) sum = gpu::fast_sqrt(sum);
     return gpu::fused(pairs_.scale, sum, bias);
   }
   /// Of the thread's inner points.
@@ -219,8 +223,55 @@ class PairTiles {
     }
   }
 
+  KANTOR_DEVICE void make(std::int64_t first, const double* inner_weights, Sums& sums) {
+    KANTOR_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      KANTOR_UNROLL
+      for (int c = 0; c < Shape::kPerThread; ++c) sums[r][c] = T(0);
+    }
+    KANTOR_NO_UNROLL
+    for (int k = 0; k < pairs_.d; k += Shape::kDepth) {
+      gpu::sync_threads();  // the tile before has been read
+      if (k == 0) load_biases(first, inner_weights);
+      load_tile(pairs_.inner, first, Shape::kColumns, k, depth(k), Shape::kColumnStride, inner_);
+      if (!is_resident_) load_outer(k, outer_);
+      gpu::sync_threads();
+      add(is_resident_ ? outer_ + k * Shape::kRowStride : outer_, depth(k), sums);
+    }
+  }
+
+  /// From memory; 0 beyond the last point.
+  KANTOR_DEVICE void read(std::int64_t first, Sums& sums) const {
+    if (pairs_.columns_are_inner) {
+      KANTOR_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        KANTOR_UNROLL
+        for (int group = 0; group < Shape::kGroups; ++group) {
+          const gpu::Four<T> four =
+              four_sums(pairs_.first_outer() + row() + r, first + column(4 * group));
+          KANTOR_UNROLL
+          for (int c = 0; c < 4; ++c) sums[r][4 * group + c] = four.of[c];
+        }
+      }
+      return;
+    }
+    KANTOR_UNROLL
+    for (int c = 0; c < Shape::kPerThread; ++c) {
+      const gpu::Four<T> four = four_sums(first + column(c), pairs_.first_outer() + row());
+      KANTOR_UNROLL
+      for (int r = 0; r < 4; ++r) sums[r][c] = four.of[r];
+    }
+  }
+
+  KANTOR_DEVICE gpu::Four<T> four_sums(std::int64_t i, std::int64_t j) const {
+    const std::int64_t num_rows =
+        pairs_.columns_are_inner ? pairs_.outer.count : pairs_.inner.count;
+    if (i >= num_rows || j >= pairs_.sums_stride) return {};
+    return gpu::four_at(pairs_.sums + i * pairs_.sums_stride + j);
+  }
+
   KANTOR_DEVICE void add(const T* outer, int depth, Sums& sums) const {
-    if (kIsProducts) {
+    if (kFrom == SumsFrom::products) {
       KANTOR_UNROLL_FOUR
       for (int k = 0; k < depth; ++k) {
         add_one(outer, k, sums, [](T x, T y, T sum) { return gpu::fused(x, y, sum); });

@@ -12,15 +12,15 @@ namespace kantor::cuda {
 
 /// sum over a chunk of inner points of weight * 2^logit, for each outer point: column weights, with
 /// weights of any sign.
-template <class T, bool kIsProducts>
+template <class T, SumsFrom kFrom>
 struct WeightedSums {
   struct Arguments {
     Pairs<T> pairs;         ///< outer: columns; inner: rows
     const double* weights;  ///< [N]
     double* sums;           ///< [chunks, M]
   };
-  using Tiles = PairTiles<T, kIsProducts>;
-  static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kIsProducts>;
+  using Tiles = PairTiles<T, kFrom>;
+  static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
   static constexpr int kPerThread = Tile<T>::kPerThread;
 
   static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
@@ -61,7 +61,7 @@ struct WeightedSums {
 
 /// sum over a chunk of columns of 2^logit * values_j, for each row: barycentric averages. A tile of
 /// the plan goes through shared memory to meet kValues columns of the values at a time.
-template <class T, bool kIsProducts>
+template <class T, SumsFrom kFrom>
 struct ValueSums {
   struct Arguments {
     Pairs<T> pairs;           ///< outer: rows; inner: columns
@@ -69,7 +69,7 @@ struct ValueSums {
     std::int64_t num_values;  ///< K
     double* sums;             ///< [chunks, N, K]
   };
-  using Tiles = PairTiles<T, kIsProducts>;
+  using Tiles = PairTiles<T, kFrom>;
   static constexpr int kBlocksAtOnce = sizeof(T) == 4 ? 4 : 2;
   using Shape = Tile<T>;
   static constexpr int kValues = 32;
@@ -138,8 +138,9 @@ struct ValueSums {
 
   static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
     Tiles tiles(a.pairs, static_cast<T*>(shared));
-    T* plan = static_cast<T*>(shared) + tile_numbers<T>(a.pairs.d);  // [kColumns, kRowStride]
-    T* values = plan + Shape::kColumns * Shape::kRowStride;          // [kColumns, kValues]
+    T* plan =
+        static_cast<T*>(shared) + tile_numbers<T, kFrom>(a.pairs.d);  // [kColumns, kRowStride]
+    T* values = plan + Shape::kColumns * Shape::kRowStride;           // [kColumns, kValues]
     T row_biases[4];
     KANTOR_UNROLL
     for (int r = 0; r < 4; ++r) row_biases[r] = tiles.outer_bias(r);
@@ -170,6 +171,41 @@ struct ValueSums {
     KANTOR_NO_UNROLL
     for (std::int64_t value = 0; value < a.num_values; value += kValues)
       flush(a, value, true, sums);
+  }
+};
+
+/// Keeps the sums over dimensions, from which later calls make the same costs.
+template <class T, SumsFrom kFrom>
+struct KeepSums {
+  struct Arguments {
+    Pairs<T> pairs;       ///< outer: rows; inner: columns
+    T* sums;              ///< [N, stride]; behind a row's last, those of points at 0
+    std::int64_t stride;  ///< a multiple of 4
+  };
+  using Tiles = PairTiles<T, kFrom>;
+  static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
+
+  static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
+    Tiles tiles(a.pairs, static_cast<T*>(shared));
+    const std::int64_t end = a.pairs.end_inner();
+    KANTOR_NO_UNROLL
+    for (std::int64_t first = a.pairs.first_inner(); first < end; first += Tile<T>::kColumns) {
+      typename Tiles::Sums sums;
+      tiles.next(first, nullptr, sums);
+      KANTOR_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        const std::int64_t i = a.pairs.first_outer() + Tiles::row() + r;
+        KANTOR_UNROLL
+        for (int group = 0; group < Tile<T>::kGroups; ++group) {
+          const std::int64_t j = first + Tiles::column(4 * group);
+          if (i >= a.pairs.outer.count || j >= a.stride) continue;
+          gpu::Four<T> four;
+          KANTOR_UNROLL
+          for (int c = 0; c < 4; ++c) four.of[c] = sums[r][4 * group + c];
+          *reinterpret_cast<gpu::Four<T>*>(a.sums + i * a.stride + j) = four;
+        }
+      }
+    }
   }
 };
 

@@ -89,15 +89,15 @@ struct PreparePoints {
 /// largest and sum over a chunk of columns of 2^(logit - largest), for each row. A thread keeps its
 /// own pair for each of its rows: nothing is exchanged before the end. `largest` is rounded up to a
 /// whole number, so that rescaling a sum is exact. Sums are of T within a tile, double across.
-template <class T, bool kIsProducts>
+template <class T, SumsFrom kFrom>
 struct Forward {
   struct Arguments {
     Pairs<T> pairs;   ///< outer: rows; inner: columns
     double* largest;  ///< [chunks, N]
     double* sums;     ///< [chunks, N]
   };
-  using Tiles = PairTiles<T, kIsProducts>;
-  static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kIsProducts>;
+  using Tiles = PairTiles<T, kFrom>;
+  static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
   static constexpr int kPerThread = Tile<T>::kPerThread;
   static constexpr T kLowest = sizeof(T) == 4 ? T(-3e38) : T(-1e300);
 

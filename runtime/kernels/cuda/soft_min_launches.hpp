@@ -74,7 +74,7 @@ struct Layout {
   }
 };
 
-template <class T, bool kIsProducts, class Launcher>
+template <class T, SumsFrom kFrom, class Launcher>
 class SoftMinLaunches {
  public:
   SoftMinLaunches(const SoftMinCall& call, double* scratch, Launcher& launcher,
@@ -83,6 +83,10 @@ class SoftMinLaunches {
 
   void run() {
     prepare();
+    if constexpr (kFrom != SumsFrom::memory) {
+      if (call_.kept_sums != nullptr) keep_sums();
+    }
+    if (call_.f == nullptr && call_.column_weights == nullptr && call_.averages == nullptr) return;
     if (call_.given_f == nullptr) reduce_rows();
     finish_rows();
     if (call_.column_weights != nullptr) weigh_columns();
@@ -116,6 +120,8 @@ class SoftMinLaunches {
     pairs.maxima = at(layout_.maxima);
     pairs.num_maxima = static_cast<int>(layout_.num_maxima);
     pairs.columns_are_inner = columns_are_inner;
+    pairs.sums = static_cast<const T*>(call_.sums);
+    pairs.sums_stride = call_.sums_stride;
     pairs.tiles_per_chunk = chunks.tiles_each;
     return pairs;
   }
@@ -140,13 +146,21 @@ class SoftMinLaunches {
          at(layout_.maxima)});
   }
 
+  void keep_sums() {
+    launch<KeepSums<T, kFrom>>(
+        quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count,
+        tile_numbers<T, kFrom>(call_.d),
+        {pairs_of(true, layout_.forward), static_cast<T*>(call_.kept_sums), call_.sums_stride});
+  }
+
   double* partial_sums() const {
     return at(layout_.partial) + layout_.forward.count * call_.x.count;
   }
 
   void reduce_rows() {
-    launch<Forward<T, kIsProducts>>(
-        quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count, tile_numbers<T>(call_.d),
+    launch<Forward<T, kFrom>>(
+        quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count,
+        tile_numbers<T, kFrom>(call_.d),
         {pairs_of(true, layout_.forward), at(layout_.partial), partial_sums()});
   }
 
@@ -161,19 +175,19 @@ class SoftMinLaunches {
   void weigh_columns() {
     const Chunks& chunks = layout_.weights;
     double* sums = chunks.count > 1 ? at(layout_.partial) : call_.column_weights;
-    launch<WeightedSums<T, kIsProducts>>(quotient_up(call_.y.count, Tile<T>::kRows), chunks.count,
-                                         tile_numbers<T>(call_.d),
-                                         {pairs_of(false, chunks), call_.row_weights, sums});
+    launch<WeightedSums<T, kFrom>>(quotient_up(call_.y.count, Tile<T>::kRows), chunks.count,
+                                   tile_numbers<T, kFrom>(call_.d),
+                                   {pairs_of(false, chunks), call_.row_weights, sums});
     sum_chunks(call_.y.count, chunks, call_.column_weights);
   }
 
   void average_values() {
     const Chunks& chunks = layout_.averages;
     double* sums = chunks.count > 1 ? at(layout_.partial) : call_.averages;
-    using Body = ValueSums<T, kIsProducts>;
+    using Body = ValueSums<T, kFrom>;
     launch<Body>(
         quotient_up(call_.x.count, Tile<T>::kRows), chunks.count,
-        tile_numbers<T>(call_.d) + Body::kNumbers,
+        tile_numbers<T, kFrom>(call_.d) + Body::kNumbers,
         {pairs_of(true, chunks), static_cast<const T*>(call_.values), call_.num_values, sums});
     sum_chunks(call_.x.count * call_.num_values, chunks, call_.averages);
   }
@@ -202,10 +216,13 @@ template <class T, class Launcher>
 void launch_soft_min(const SoftMinCall& call, void* scratch, Launcher& launcher,
                      std::int64_t enough_blocks = kEnoughBlocks) {
   auto* doubles = static_cast<double*>(scratch);
-  if (call.cost.form == CostForm::products) {
-    SoftMinLaunches<T, true, Launcher>(call, doubles, launcher, enough_blocks).run();
+  if (call.sums != nullptr) {
+    SoftMinLaunches<T, SumsFrom::memory, Launcher>(call, doubles, launcher, enough_blocks).run();
+  } else if (call.cost.form == CostForm::products) {
+    SoftMinLaunches<T, SumsFrom::products, Launcher>(call, doubles, launcher, enough_blocks).run();
   } else {
-    SoftMinLaunches<T, false, Launcher>(call, doubles, launcher, enough_blocks).run();
+    SoftMinLaunches<T, SumsFrom::differences, Launcher>(call, doubles, launcher, enough_blocks)
+        .run();
   }
 }
 

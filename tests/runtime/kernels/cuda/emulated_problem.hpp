@@ -62,7 +62,9 @@ struct Task {
   std::vector<double> centre = {};       ///< [D] or empty
   Order order = Order::forward;
   std::int64_t enough_blocks = cuda::kEnoughBlocks;
-  std::int64_t padding = 0;  ///< numbers behind each point
+  std::int64_t padding = 0;       ///< numbers behind each point
+  bool keeps_sums = false;        ///< one call keeps the sums over dimensions, another reads them
+  std::int64_t sums_padding = 0;  ///< a multiple of 4
 };
 
 struct Outcome {
@@ -112,6 +114,18 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
                          .averages = num_values == 0 ? nullptr : averages.data()};
   Fenced<double> scratch(cuda::scratch_bytes(call, task.enough_blocks) / sizeof(double));
   EmulatedLauncher launcher(task.order);
+  const std::int64_t stride = cuda::quotient_up(m, 4) * 4 + task.sums_padding;
+  Fenced<T> sums(size(task.keeps_sums ? n * stride : 0));
+  if (task.keeps_sums) {
+    std::fill_n(sums.data(), n * stride, T(0));
+    cuda::SoftMinCall keep = call;
+    keep.f = keep.column_weights = keep.averages = nullptr;
+    keep.kept_sums = sums.data();
+    keep.sums_stride = call.sums_stride = stride;
+    cuda::launch_soft_min<T>(keep, scratch.data(), launcher, task.enough_blocks);
+    EXPECT_TRUE(sums.intact());
+    call.sums = sums.data();
+  }
   cuda::launch_soft_min<T>(call, scratch.data(), launcher, task.enough_blocks);
   for (Fenced<double>* fenced : {&f, &columns, &averages, &scratch, &log_b, &g, &weights}) {
     EXPECT_TRUE(fenced->intact());

@@ -1,0 +1,189 @@
+#include "solvers/device/device_pairs.hpp"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "distributed/device.hpp"
+#include "runtime/core/error.hpp"
+#include "solvers/device/device_soft_min.hpp"
+
+namespace kantor {
+
+namespace {
+
+/// [size] or [rows, size / rows] on the host, not copied.
+template <class U>
+at::Tensor on_host(std::span<const U> values, at::IntArrayRef shape) {
+  return torch::from_blob(const_cast<U*>(values.data()), shape, c10::CppTypeToScalarType<U>::value);
+}
+
+template <class T>
+at::Tensor points_on_host(const kernels::Points<T>& points) {
+  return on_host<T>({points.data, static_cast<std::size_t>(points.n * points.d)},
+                    {points.n, points.d});
+}
+
+void download(const at::Tensor& from, std::span<double> to) {
+  if (to.empty()) return;
+  torch::from_blob(to.data(), from.sizes(), torch::kFloat64).copy_(from);
+}
+
+/// [N, M] -> [N, M rounded up to a multiple of 4], with 0 behind.
+at::Tensor padded(const at::Tensor& costs) {
+  const std::int64_t m = costs.size(1);
+  at::Tensor result = torch::zeros({costs.size(0), (m + 3) / 4 * 4}, costs.options());
+  result.narrow(1, 0, m).copy_(costs);
+  return result;
+}
+
+}  // namespace
+
+template <class T>
+struct DevicePairs<T>::State {
+  Context& context;
+  at::Device device;
+  std::vector<double> centre;
+  at::Tensor a;            ///< [N_r]
+  TensorReduction over_y;  ///< rows x, columns y; without g
+  TensorReduction over_x;  ///< rows y, columns x
+
+  State(const RankPairs<T>& pairs, Context& context_)
+      : context(context_),
+        device(device_of(context_.run, context_.world)),
+        centre(pairs.centre.begin(), pairs.centre.end()),
+        a(upload(pairs.a)) {
+    over_y = {.cost = pairs.cost, .centre = centre, .log_b = upload(pairs.log_b)};
+    over_x = {.cost = pairs.cost, .centre = centre, .log_b = upload(pairs.log_a)};
+    if (pairs.x.data != nullptr || pairs.y.data != nullptr) {
+      over_y.x = over_x.y = points_on_host(pairs.x).to(device);
+      over_y.y = over_x.x = points_on_host(pairs.y).to(device);
+    } else {
+      const at::Tensor costs =
+          on_host<T>(pairs.costs, {a.size(0), over_y.log_b.size(0)}).to(device);
+      over_y.sums = padded(costs);
+      over_x.sums = padded(costs.t());
+    }
+  }
+
+  /// A copy of its own: the caller's vector may end before the device has read it.
+  at::Tensor upload(std::span<const double> values) const {
+    return on_host<double>(values, {std::ssize(values)}).to(device, torch::kFloat64, false, true);
+  }
+
+  static TensorReduction with(const TensorReduction& reduction, at::Tensor potential,
+                              double epsilon) {
+    TensorReduction result = reduction;
+    result.g = std::move(potential);
+    result.epsilon = epsilon;
+    return result;
+  }
+
+  TensorSoftMin reduce(const TensorReduction& reduction, const Wanted& wanted) const {
+    return context.device_soft_min->reduce(reduction, wanted, context.log);
+  }
+};
+
+template <class T>
+DevicePairs<T>::DevicePairs(const RankPairs<T>& pairs, Context& context) {
+  const torch::NoGradGuard no_grad;
+  state_ = std::make_unique<State>(pairs, context);
+}
+
+template <class T>
+DevicePairs<T>::~DevicePairs() = default;
+
+template <class T>
+bool DevicePairs<T>::keep_costs() {
+  if (keeps_costs()) return true;
+  const TensorReduction& over_y = state_->over_y;
+  const at::Tensor anywhere = torch::zeros_like(over_y.log_b);
+  state_->over_y.sums = state_->context.device_soft_min->sums_of(State::with(over_y, anywhere, 1),
+                                                                 state_->context.log);
+  return keeps_costs();
+}
+
+template <class T>
+bool DevicePairs<T>::is_worth_keeping() const {
+  // By data sheets: the bandwidth that brings one number feeds about 20 multiply-adds of its type;
+  // a power takes as long as several.
+  constexpr std::int64_t kDimensions = 24;
+  constexpr std::int64_t kDimensionsOfPowers = 2;
+  const TensorReduction& over_y = state_->over_y;
+  if (over_y.has_given_costs()) return true;
+  return over_y.x.size(1) >=
+         (over_y.cost.kind == kernels::CostKind::pnorm ? kDimensionsOfPowers : kDimensions);
+}
+
+template <class T>
+bool DevicePairs<T>::keeps_costs() const {
+  return state_->over_y.sums.defined();
+}
+
+template <class T>
+void DevicePairs<T>::over_y(std::span<const double> g, double epsilon, std::span<double> f) const {
+  const State& s = *state_;
+  download(s.reduce(State::with(s.over_y, s.upload(g), epsilon), {}).f, f);
+}
+
+template <class T>
+void DevicePairs<T>::over_y(std::span<const double> g, double epsilon,
+                            std::span<const kernels::UpdatedColumns> wanted,
+                            std::span<double> f) const {
+  const torch::NoGradGuard no_grad;
+  const State& s = *state_;
+  const TensorReduction reduction = State::with(s.over_y, s.upload(g), epsilon);
+  const bool has_plain = std::any_of(wanted.begin(), wanted.end(),
+                                     [](const auto& each) { return each.update.is_plain(); });
+  const TensorSoftMin plain =
+      s.reduce(reduction, has_plain ? Wanted{.row_weights = s.a} : Wanted{});
+  for (const auto& [update, column_weights] : wanted) {
+    if (update.is_plain()) {
+      download(plain.columns, column_weights);
+      continue;
+    }
+    at::Tensor moved = update.gain * plain.f;
+    if (!update.kept.empty()) moved += s.upload(update.kept);
+    download(s.reduce(reduction, {.given_f = moved, .row_weights = s.a}).columns, column_weights);
+  }
+  download(plain.f, f);
+}
+
+template <class T>
+void DevicePairs<T>::averages_of_y(std::span<const double> g, double epsilon, std::span<double> f,
+                                   std::span<double> averages) const {
+  const State& s = *state_;
+  KANTOR_CHECK(!s.over_y.has_given_costs(), "there are no points to average");
+  const TensorSoftMin result =
+      s.reduce(State::with(s.over_y, s.upload(g), epsilon), {.values = s.over_y.y});
+  download(result.f, f);
+  download(result.averages, averages);
+}
+
+template <class T>
+void DevicePairs<T>::plan_columns(std::span<const double> f, std::span<const double> g,
+                                  double epsilon, std::span<double> columns) const {
+  const State& s = *state_;
+  const Wanted wanted{.given_f = s.upload(f), .row_weights = s.a};
+  download(s.reduce(State::with(s.over_y, s.upload(g), epsilon), wanted).columns, columns);
+}
+
+template <class T>
+void DevicePairs<T>::over_x(std::span<const double> f, double epsilon, std::span<const T> values,
+                            std::int64_t num_values, std::span<double> g,
+                            std::span<double> averages) const {
+  const State& s = *state_;
+  Wanted wanted;
+  if (num_values > 0) {
+    wanted.values = on_host<T>(values, {std::ssize(f), num_values}).to(s.device);
+  }
+  const TensorSoftMin result = s.reduce(State::with(s.over_x, s.upload(f), epsilon), wanted);
+  download(result.f, g);
+  if (num_values > 0) download(result.averages, averages);
+}
+
+template class DevicePairs<float>;
+template class DevicePairs<double>;
+
+}  // namespace kantor

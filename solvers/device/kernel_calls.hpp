@@ -1,0 +1,29 @@
+#pragma once
+
+// Calls of the soft-min kernels on tensors. Shapes: N rows x, M columns y, D dimensions.
+
+#include <span>
+
+#include "runtime/kernels/cuda/device_soft_min.hpp"
+#include "solvers/device/tensor_reduction.hpp"
+
+namespace kantor {
+
+/// The centre as kernels take it; undefined for other costs than dot, which do not depend on it.
+at::Tensor centre_on_device(const TensorReduction& reduction);
+
+/// As reduce_by_aten(). Puts work on the device's current stream, and does not wait for it.
+/// @throws NumericError: a kernel cannot be launched.
+TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
+                                const TensorReduction& reduction, const at::Tensor& centre,
+                                const Wanted& wanted);
+
+/// [N, M rounded up to a multiple of 4], uninitialised; undefined where it, and some room beside
+/// it, cannot be had.
+at::Tensor room_for_sums(const TensorReduction& reduction, double most_bytes);
+
+/// @param[out] sums from room_for_sums().
+void keep_sums(const cuda::SoftMinKernels& kernels, const TensorReduction& reduction,
+               const at::Tensor& centre, const at::Tensor& sums);
+
+}  // namespace kantor

@@ -1,0 +1,120 @@
+// Reductions that read from memory what their pairs cost: kept by a call before, or given.
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+#include "tests/runtime/kernels/cuda/emulated_problem.hpp"
+
+namespace kantor::kernels::test {
+namespace {
+
+template <class T>
+class KeptSums : public testing::Test {};
+using Types = testing::Types<float, double>;
+TYPED_TEST_SUITE(KeptSums, Types);
+
+constexpr Cost kCosts[] = {{CostKind::sqeuclidean, 2},
+                           {CostKind::half_sqeuclidean, 2},
+                           {CostKind::dot, 2},
+                           {CostKind::euclidean, 2},
+                           {CostKind::pnorm, 1.5}};
+
+// Tiles are 64 rows and 64 (float) or 32 (double) columns; four columns are read at once.
+TYPED_TEST(KeptSums, give_the_bits_of_sums_made_from_points) {
+  std::size_t turn = 0;
+  for (const std::int64_t n : {1, 31, 63, 64, 65, 130}) {
+    for (const std::int64_t m : {1, 3, 4, 5, 32, 33, 64, 65, 130}) {
+      const Cost& cost = kCosts[turn % std::size(kCosts)];
+      const std::int64_t d = std::array{1, 3, 17, 65}[turn % 4];
+      const RandomProblem<TypeParam> problem(cost, {n, m, d});
+      Task task{.row_weights = problem.a, .enough_blocks = std::array{1, 4, 512}[turn % 3]};
+      ++turn;
+      SCOPED_TRACE(testing::Message() << "N " << n << ", M " << m << ", D " << d);
+      const Outcome from_points = emulated(problem, task);
+      task.keeps_sums = true;
+      task.sums_padding = turn % 2 == 0 ? 0 : 36;
+      const Outcome from_memory =
+          emulated_in_all_orders<TypeParam>(problem, task, problem.values, problem.kNumValues);
+      ASSERT_EQ(from_memory, from_points);
+      task.given_f = from_points.f;
+      task.row_weights = uniform(n, -1, 1, 7);
+      const Outcome again = emulated(problem, task);
+      task.keeps_sums = false;
+      ASSERT_EQ(again, emulated(problem, task));
+    }
+  }
+}
+
+TYPED_TEST(KeptSums, may_be_costs_of_anything) {
+  for (const std::int64_t n : {1, 64, 70}) {
+    for (const std::int64_t m : {1, 64, 131}) {
+      const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {n, m, 3}, .5);
+      const auto costs =
+          reference::dense_costs<TypeParam>(problem.cost, problem.x_points(), problem.y_points());
+      const std::int64_t stride = cuda::quotient_up(m, 4) * 4;
+      std::vector<TypeParam> matrix(static_cast<std::size_t>(n * stride));
+      for (std::int64_t i = 0; i < n; ++i) {
+        std::copy_n(costs.begin() + i * m, m, matrix.begin() + i * stride);
+      }
+      Fenced<TypeParam> sums{std::span<const TypeParam>(matrix)};
+      std::vector<double> f(static_cast<std::size_t>(n)), columns(static_cast<std::size_t>(m));
+      const cuda::SoftMinCall call{.is_double = sizeof(TypeParam) == 8,
+                                   .cost = cuda::given_costs(),
+                                   .x = {nullptr, n, 0},
+                                   .y = {nullptr, m, 0},
+                                   .log_b = problem.log_b.data(),
+                                   .g = problem.g.data(),
+                                   .epsilon = problem.epsilon,
+                                   .sums = sums.data(),
+                                   .sums_stride = stride,
+                                   .f = f.data(),
+                                   .row_weights = problem.a.data(),
+                                   .column_weights = columns.data()};
+      std::vector<double> scratch(cuda::scratch_bytes(call) / sizeof(double));
+      EmulatedLauncher launcher(Order::scattered);
+      cuda::launch_soft_min<TypeParam>(call, scratch.data(), launcher);
+      const auto exact = problem.exact();
+      const auto exact_f = reference::soft_min(exact);
+      const auto exact_columns = reference::column_weights(exact, problem.a);
+      for (std::size_t i = 0; i < f.size(); ++i) {
+        ASSERT_NEAR(f[i], exact_f[i], problem.f_tolerance());
+      }
+      for (std::size_t j = 0; j < columns.size(); ++j) {
+        ASSERT_NEAR(columns[j], exact_columns[j], problem.plan_tolerance() * exact_columns[j]);
+      }
+    }
+  }
+}
+
+TYPED_TEST(KeptSums, are_all_that_a_call_makes_if_nothing_else_is_wanted) {
+  const RandomProblem<TypeParam> problem({CostKind::dot, 2}, {2, 5, 2});
+  constexpr std::int64_t kStride = 8;
+  std::vector<TypeParam> sums(2 * kStride, TypeParam(-1));
+  const cuda::SoftMinCall call{.is_double = sizeof(TypeParam) == 8,
+                               .cost = cuda::pair_cost(problem.cost),
+                               .d = 2,
+                               .x = {problem.x.data(), 2, 2},
+                               .y = {problem.y.data(), 5, 2},
+                               .log_b = problem.log_b.data(),
+                               .g = problem.g.data(),
+                               .epsilon = 1,
+                               .kept_sums = sums.data(),
+                               .sums_stride = kStride};
+  std::vector<double> scratch(cuda::scratch_bytes(call) / sizeof(double));
+  EmulatedLauncher launcher(Order::forward);
+  cuda::launch_soft_min<TypeParam>(call, scratch.data(), launcher);
+  EXPECT_EQ(launcher.num_launches(), 2);  // points, sums
+  for (std::size_t i = 0; i < 2; ++i) {
+    for (std::size_t j = 0; j < kStride; ++j) {
+      TypeParam expected = 0;  // behind a row's last
+      for (std::size_t k = 0; j < 5 && k < 2; ++k) {
+        expected += problem.x[2 * i + k] * problem.y[2 * j + k];
+      }
+      EXPECT_NEAR(sums[i * kStride + j], expected, 4 * std::numeric_limits<TypeParam>::epsilon());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace kantor::kernels::test
