@@ -178,7 +178,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
   Iteration<T> iteration(problem, stopping, f, g, context);
   Report& report = iteration.report;
-  if (keep != nullptr && keep->restored() != nullptr) {
+  if (keep != nullptr && is_under_way(*keep)) {
     together(context.world, "restoring the potentials",
              [&] { iteration.restore(*keep->restored()); });
   } else if (keep != nullptr) {

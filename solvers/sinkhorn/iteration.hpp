@@ -37,6 +37,11 @@ struct Report {
   double first_error = 0;  ///< of the potentials given
 };
 
+/// Whether the run goes on from within the loop: a checkpoint of step 0 may hold no state at all.
+inline bool is_under_way(const Checkpoints& keep) {
+  return keep.restored() != nullptr && keep.restored()->find("sinkhorn.g") != nullptr;
+}
+
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
 /// One pass over the pairs (one exp each) and one all-reduce of M + 5 numbers per iteration: the
 /// row sums of the plan give f and the error of the previous pair, its column sums then give g.

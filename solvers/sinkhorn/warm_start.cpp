@@ -72,6 +72,7 @@ std::vector<double> from_gaussians(const Problem& problem, const ShardedEot<T>& 
   return g;
 }
 
+/// A run that is stopped here begins again. @throws Stopped.
 template <class T>
 std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& problem,
                                    const ShardedEot<T>& points, Context& context) {
@@ -84,7 +85,13 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
   std::vector<double> few_g(index(few.m()), 0.0);
   Stopping stopping = config.stopping();
   stopping.tolerance = std::max(stopping.tolerance, kSubsampleTolerance);
-  const Report report = iterate(few, stopping, f, few_g, context, "sinkhorn, subsample");
+  context.checkpoints.save({});
+  Report report;
+  try {
+    report = iterate(few, stopping, f, few_g, context, "sinkhorn, subsample");
+  } catch (const Stopped&) {
+    throw Stopped(0);
+  }
   context.log.info(concat("subsample of ", few.n(), " x ", few.m(), ": ", report.iterations,
                           " iterations, marginal error ", report.marginal_error));
   const ShardedEot<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
@@ -98,7 +105,7 @@ template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedEot<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
-  if (config.warm_start.empty() || context.checkpoints.restored() != nullptr) return g;
+  if (config.warm_start.empty() || is_under_way(context.checkpoints)) return g;
   if (config.warm_start == "gaussian" || config.warm_start == "subsample") {
     g = config.warm_start == "gaussian" ? from_gaussians(problem, points, context)
                                         : from_subsample(config, problem, points, context);

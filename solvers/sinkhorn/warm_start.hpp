@@ -13,7 +13,7 @@ namespace kantor::sinkhorn {
 /// of the marginals' moments; "subsample": from a solve of config.warm_start_points seeded points a
 /// marginal; else from a run directory (certificate/1.npy, or potentials/1.npy). Collective.
 /// @return [M], the same on all ranks.
-/// @throws DataError: the run directory has no potential, or one of another problem.
+/// @throws DataError: the run directory has no potential, or one of another problem. Stopped.
 template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedEot<T>& points, Context& context);
