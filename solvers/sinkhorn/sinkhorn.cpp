@@ -129,6 +129,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   Result result;
   result.iterations = solved.report.iterations;
   result.fallback_iterations = solved.report.fallbacks;
+  result.is_stalled = solved.report.is_stalled;
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged =

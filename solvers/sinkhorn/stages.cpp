@@ -26,6 +26,7 @@ void add(Snapshot& state, const std::string& name, const Ended& ended) {
   state.metadata.integers[name_of(name, "iterations")] = ended.report.iterations;
   state.metadata.integers[name_of(name, "converged")] = ended.report.converged ? 1 : 0;
   state.metadata.integers[name_of(name, "fallbacks")] = ended.report.fallbacks;
+  state.metadata.integers[name_of(name, "stalled")] = ended.report.is_stalled ? 1 : 0;
   state.metadata.numbers[name_of(name, "marginal_error")] = ended.report.marginal_error;
   add_vector(state, name_of(name, "f"), ended.f);
   add_vector(state, name_of(name, "g"), ended.g);
@@ -41,6 +42,7 @@ std::optional<Ended> find(const Snapshot* state, const std::string& name, std::i
   ended.report.iterations = state->metadata.integer(name_of(name, "iterations"));
   ended.report.converged = state->metadata.integer(name_of(name, "converged")) != 0;
   ended.report.fallbacks = state->metadata.integer(name_of(name, "fallbacks"));
+  ended.report.is_stalled = state->metadata.integer(name_of(name, "stalled")) != 0;
   ended.report.marginal_error = state->metadata.number(name_of(name, "marginal_error"));
   ended.f = state->values<double>(name_of(name, "f"), rows);
   ended.g = state->values<double>(name_of(name, "g"), columns);
