@@ -93,7 +93,9 @@ class Solves {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
       const ShardedEot<T> points(source, {}, storage_named(inner_.storage), context_);
       if (k == course.steps.size()) course.steps.push_back(solve(points));
-      if (k + 1 < alphas_.size()) source = moved(source, points, course.steps[k], context_);
+      if (k + 1 == alphas_.size()) break;
+      source = moved(source, points, course.steps[k],
+                     concat("in step ", k + 2, " of ", alphas_.size()), context_);
     }
     return std::move(solved_);
   }
