@@ -32,11 +32,12 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
 /// What `--resume` finds.
 enum class Found { nothing, unfinished, finished, not_converged };
 
-/// Nothing, or the lock of a run that was killed before it could write anything.
+/// Nothing, or the lock of a run that was killed before it could write anything, or a request to
+/// stop after the first step.
 bool is_untouched(const std::string& out) {
   std::error_code ignored;  // whoever cannot read it will not be able to lock it either
   for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
-    if (entry.path().filename() != "LOCK") return false;
+    if (entry.path().filename() != "LOCK" && entry.path().filename() != "STOP") return false;
   }
   return true;
 }
@@ -49,7 +50,8 @@ Found look_at(const std::string& out) {
   }
   if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
-  if (!std::filesystem::exists(out + "/STATUS", ignored) && !is_untouched(out)) {
+  if (!std::filesystem::exists(out + "/STATUS", ignored)) {
+    if (is_untouched(out)) return Found::unfinished;
     throw ConfigError(concat("cannot resume in ", out, ": it holds no run (no STATUS in it); name ",
                              "the run directory with --out"));
   }
