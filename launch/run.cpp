@@ -12,12 +12,27 @@
 #include "launch/summary.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
+#include "launch/warm_start.hpp"
 #include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor::launch {
 namespace {
+
+/// What `--resume` finds.
+enum class Found { nothing, unfinished, finished, not_converged };
+
+/// Collective. @return what rank 0 is to warn of; a run that goes on starts from its own state.
+std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem, Found found,
+                          Session& session) {
+  std::string note;
+  together(session.world, "checking the warm start", [&] {
+    if (!session.is_first() || found != Found::nothing) return;
+    note = check_warm_start(loaded.typed, problem);
+  });
+  return note;
+}
 
 int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& session,
             Context& context) {
@@ -28,9 +43,6 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
   }
   return 0;
 }
-
-/// What `--resume` finds.
-enum class Found { nothing, unfinished, finished, not_converged };
 
 /// Nothing, or the lock of a run that was killed before it could write anything, or a request to
 /// stop after the first step.
@@ -221,6 +233,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
                              session.log);
   Context context = session.context(checkpoints, &stop);
   const Problem problem = load_problem(loaded.typed.problem, context);
+  const std::string start_note = look_at_start(loaded, problem, found, session);
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
 
   RunFacts facts = gather_facts(session);
@@ -245,6 +258,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
         }
       });
     });
+    if (!start_note.empty()) session.log.warn_once(start_note);
     const Result result = solve_and_time(loaded, problem, session, context);
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
     return finish(result, directory, facts, loaded, session);
