@@ -12,15 +12,6 @@ namespace {
 
 constexpr const char* kFingerprints = "fingerprints";
 
-std::string fingerprint_text(const data::Marginal& marginal) {
-  std::ostringstream out;
-  out << std::hex;
-  out.width(16);
-  out.fill('0');
-  out << marginal.fingerprint();
-  return out.str();
-}
-
 /// Takes [fingerprints] out of a resolved.toml, so that the solvers' schema does not know it.
 std::vector<std::string> take_fingerprints(config::Value& root) {
   std::vector<std::string> found;
@@ -72,6 +63,20 @@ LoadedConfiguration load_configuration(const std::string& path,
   loaded.resolved.data = config::Table{};
   loaded.typed = read_configuration(root, loaded.resolved);
   return loaded;
+}
+
+std::string fingerprint_text(const data::Marginal& marginal) {
+  std::ostringstream out;
+  out << std::hex;
+  out.width(16);
+  out.fill('0');
+  out << marginal.fingerprint();
+  return out.str();
+}
+
+std::vector<std::string> read_fingerprints(const std::string& path) {
+  config::Value root = config::parse_toml_file(path);
+  return take_fingerprints(root);
 }
 
 std::string resolved_toml(const config::Value& resolved, const Problem& problem) {

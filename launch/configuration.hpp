@@ -21,6 +21,11 @@ struct LoadedConfiguration {
 LoadedConfiguration load_configuration(const std::string& path,
                                        const std::vector<std::string>& settings);
 
+/// As resolved.toml has it: 16 hexadecimal digits.
+std::string fingerprint_text(const data::Marginal& marginal);
+/// Those of the marginals in a resolved.toml; empty without any. @throws ConfigError.
+std::vector<std::string> read_fingerprints(const std::string& path);
+
 /// The text of resolved.toml: all values with origins, then the table [fingerprints], which
 /// load_configuration takes out again. kantor runs it like any problem file.
 std::string resolved_toml(const config::Value& resolved, const Problem& problem);

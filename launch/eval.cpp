@@ -124,6 +124,15 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
                UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
                           "says nothing of new ones"));
   }
+  if (arguments.debiased && loaded.typed.solver == "progot") {
+    fail_alike(
+        session.world,
+        UsageError(concat("--debiased is not for a run of progot, whose maps are debiased if "
+                          "it was solved so: this one has solver.progot.debiased = ",
+                          loaded.typed.progot.debiased
+                              ? "true; leave the flag out"
+                              : "false; leave the flag out, or solve it with true")));
+  }
   together(session.world, "checking the output directory", [&] {
     if (session.is_first()) check_output_directory(arguments.out);
   });

@@ -190,6 +190,13 @@ std::optional<StoredResult> parse_result(const std::string& text) {
     take(json, "kl", result.kl);
     take(json, "marginal_penalty", result.marginal_penalty);
     take(json, "samples_per_second", result.samples_per_second);
+    if (json.contains("divergence")) {
+      const Json& divergence = json["divergence"];
+      result.divergence = {.value = number(divergence.at("value")),
+                           .lower = number(divergence.at("lower")),
+                           .upper = number(divergence.at("upper")),
+                           .iterations = {}};
+    }
     if (json.contains("iterations_per_step")) {
       json["iterations_per_step"].get_to(result.iterations_per_step);
     }

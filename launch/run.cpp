@@ -12,12 +12,27 @@
 #include "launch/summary.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
+#include "launch/warm_start.hpp"
 #include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor::launch {
 namespace {
+
+/// What `--resume` finds.
+enum class Found { nothing, unfinished, finished, not_converged };
+
+/// Collective. @return what rank 0 is to warn of; a run that goes on starts from its own state.
+std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem, Found found,
+                          Session& session) {
+  std::string note;
+  together(session.world, "checking the warm start", [&] {
+    if (!session.is_first() || found != Found::nothing) return;
+    note = check_warm_start(loaded.typed, problem);
+  });
+  return note;
+}
 
 int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& session,
             Context& context) {
@@ -29,14 +44,12 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
   return 0;
 }
 
-/// What `--resume` finds.
-enum class Found { nothing, unfinished, finished, not_converged };
-
-/// Nothing, or the lock of a run that was killed before it could write anything.
+/// Nothing, or the lock of a run that was killed before it could write anything, or a request to
+/// stop after the first step.
 bool is_untouched(const std::string& out) {
   std::error_code ignored;  // whoever cannot read it will not be able to lock it either
   for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
-    if (entry.path().filename() != "LOCK") return false;
+    if (entry.path().filename() != "LOCK" && entry.path().filename() != "STOP") return false;
   }
   return true;
 }
@@ -49,7 +62,8 @@ Found look_at(const std::string& out) {
   }
   if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
-  if (!std::filesystem::exists(out + "/STATUS", ignored) && !is_untouched(out)) {
+  if (!std::filesystem::exists(out + "/STATUS", ignored)) {
+    if (is_untouched(out)) return Found::unfinished;
     throw ConfigError(concat("cannot resume in ", out, ": it holds no run (no STATUS in it); name ",
                              "the run directory with --out"));
   }
@@ -219,6 +233,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
                              session.log);
   Context context = session.context(checkpoints, &stop);
   const Problem problem = load_problem(loaded.typed.problem, context);
+  const std::string start_note = look_at_start(loaded, problem, found, session);
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
 
   RunFacts facts = gather_facts(session);
@@ -243,6 +258,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
         }
       });
     });
+    if (!start_note.empty()) session.log.warn_once(start_note);
     const Result result = solve_and_time(loaded, problem, session, context);
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
     return finish(result, directory, facts, loaded, session);

@@ -132,7 +132,10 @@ std::string not_converged_line(const Result& result, const Configuration& config
              number(configuration.sinkhorn.tolerance), " after ", result.iterations,
              " iterations; in a new --out, ");
   const bool has_stopped_early = result.iterations < configuration.sinkhorn.max_iterations;
-  return what + (has_stopped_early  // its own measure was too coarse to see the rest
+  // Its own measure was too coarse to see the rest, or its steps to get there.
+  const bool is_too_coarse =
+      has_stopped_early || (result.is_stalled && configuration.run.precision == "float32");
+  return what + (is_too_coarse
                      ? "use run.precision = \"float64\" or raise solver.sinkhorn.tolerance"
                      : "raise solver.sinkhorn.max_iterations or problem.epsilon");
 }

@@ -78,6 +78,19 @@ void check_matrix(const Configuration& configuration) {
   }
 }
 
+/// ProgOT's solves read [solver.sinkhorn], but not all of it.
+void check_progot(const sinkhorn::SinkhornConfig& solves) {
+  const auto refuse = [](const char* key, const char* why) {
+    throw ConfigError(concat("solver.sinkhorn.", key, " is given, but solver.name = \"progot\" ",
+                             why, "; leave it out, or use solver.name = \"sinkhorn\""));
+  };
+  if (solves.divergence) refuse("divergence", "computes none");
+  if (solves.epsilon_decay) refuse("epsilon_decay", "solves each step at one epsilon");
+  if (!solves.warm_start.empty()) {
+    refuse("warm_start", "starts at 0, and each step from the one before");
+  }
+}
+
 /// Keys of one table that another one does not go with.
 void check_together(const Configuration& configuration) {
   if (!configuration.problem.rho.is_balanced() && configuration.solver != "sinkhorn") {
@@ -98,6 +111,7 @@ void check_together(const Configuration& configuration) {
         "\"auto\" "
         "with run.device = \"cuda\"");
   }
+  if (configuration.solver == "progot") check_progot(configuration.sinkhorn);
   if (configuration.solver != "sinkhorn") return;
   const std::string& cost = configuration.problem.cost;
   if (configuration.sinkhorn.warm_start == "gaussian" &&

@@ -87,6 +87,7 @@ struct Result {
   std::int64_t iterations = 0;
   /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
   std::optional<std::int64_t> fallback_iterations;
+  bool is_stalled = false;  ///< Sinkhorn: more iterations would not have helped; for advice only
   Seconds seconds;
   std::optional<Reference> reference;
   std::optional<PlanShape> shape;

@@ -105,8 +105,8 @@ void describe_result(const StoredResult& stored, std::vector<std::string>& lines
   const Result& result = stored.result;
   lines.push_back(labelled(
       "problem",
-      concat(result.kind, ": ", sizes_text(result.n),
-             " points, d = ", result.d.empty() ? 0 : result.d.front(), ", cost ", result.cost,
+      concat(result.kind, ": ", sizes_text(result.n), " points, ",
+             result.d.empty() ? "" : concat("d = ", result.d.front(), ", "), "cost ", result.cost,
              ", epsilon ", result.epsilon, " (", result.epsilon_relative, " of the mean cost)")));
   lines.push_back(labelled("solver", concat(result.solver, ", ", stored.facts.world_size,
                                             stored.facts.world_size == 1 ? " rank" : " ranks",

@@ -81,6 +81,8 @@ double best_correction_scale(const Potential& potential, const Problem& problem,
   Bracket bracket;
   std::vector<double> f(whole);
   for (int pass = 0; pass < kMaxPasses; ++pass) {
+    const std::int64_t stop = context.stop_requested() ? 1 : 0;
+    if (context.world.agree(stop, "a request to stop") != 0) throw Stopped(pass);
     const Slope slope = slope_at(points, f, h);
     if (!std::isfinite(slope.value) || !std::isfinite(slope.first)) break;
     if (slope.value > best_value) {

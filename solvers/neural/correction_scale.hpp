@@ -16,7 +16,7 @@ namespace kantor::neural {
 /// biased by O(1/B) (its mean over x stands inside a logarithm), and can lead away from a start
 /// that is all but exact; with t the result is never worse than the start or the trained network.
 /// Points kept out of training stay out of it. Collective.
-/// @return t in [0, 2]; 1 if the correction is 0.
+/// @return t in [0, 2]; 1 if the correction is 0. @throws Stopped, between two passes.
 template <class T>
 double best_correction_scale(const Potential& potential, const Problem& problem,
                              const Subset& subset, Context& context);

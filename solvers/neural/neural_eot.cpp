@@ -172,15 +172,10 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
   if (context.world.rank() == 0) result.certificate_potentials = {std::move(all_f), std::move(g)};
 }
 
+/// What the trained network is worth.
 template <class T>
-Result solve_in(const NeuralConfig& config, const Problem& problem, Context& context) {
-  const double start = monotonic_seconds();
-  Potential potential = make_potential(config, problem, context);
-  FlatParameters parameters(potential.parameters());
-  SemiDual<T> objective(config, problem, potential, context);
-  const TrainingReport training = Trainer(config.training, objective, parameters, context).run();
-  const double trained = monotonic_seconds();
-
+Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& potential,
+                 const TrainingReport& training, Context& context) {
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
   if (config.rescale) rescale<T>(potential, problem, subset, context);
   const ShardedEot<double> points(problem, subset, Storage::automatic, context);
@@ -200,14 +195,27 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
   if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
   result.potentials = exported_potentials<T>(potential, problem, subset, f, g, context);
   if (config.certificate_iterations > 0) {
-    try {
-      certify<T>(config, problem, subset, points, f, g, result, context);
-    } catch (const Stopped&) {
-      throw Stopped(training.steps);  // the end of the training is saved
-    }
+    certify<T>(config, problem, subset, points, f, g, result, context);
   }
   result.model = potential.tensors();
   result.model_json = potential.description();
+  return result;
+}
+
+template <class T>
+Result solve_in(const NeuralConfig& config, const Problem& problem, Context& context) {
+  const double start = monotonic_seconds();
+  Potential potential = make_potential(config, problem, context);
+  FlatParameters parameters(potential.parameters());
+  SemiDual<T> objective(config, problem, potential, context);
+  const TrainingReport training = Trainer(config.training, objective, parameters, context).run();
+  const double trained = monotonic_seconds();
+  Result result;
+  try {
+    result = evaluated<T>(config, problem, potential, training, context);
+  } catch (const Stopped&) {
+    throw Stopped(training.steps);  // the end of the training is saved
+  }
   result.seconds.solve = trained - start;
   result.seconds.certificate = monotonic_seconds() - trained;
   return result;

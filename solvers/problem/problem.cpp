@@ -148,8 +148,8 @@ void set_centre(Problem& problem) {
   }
 }
 
-/// Mean cost, and epsilon by its rule.
-void set_epsilon(Problem& problem, Context& context) {
+/// Mean cost, and epsilon by its rule. @param where in a message.
+void set_epsilon(Problem& problem, const std::string& where, Context& context) {
   const EpsilonConfig& rule = problem.epsilon_rule;
   const bool needs_std = rule.relative == "std";
   const CostStatistics statistics = cost_statistics(problem, needs_std, context);
@@ -160,7 +160,7 @@ void set_epsilon(Problem& problem, Context& context) {
   if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
     fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
                                                  rule.relative, " of the cost, which is ", scale,
-                                                 " here; give a positive number instead")));
+                                                 " ", where, "; give a positive number instead")));
   }
 }
 
@@ -260,12 +260,13 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   set_centre(problem);
   problem.epsilon = config.epsilon.value;
   problem.epsilon_rule = config.epsilon;
-  set_epsilon(problem, context);
+  set_epsilon(problem, "here", context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
 }
 
-Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context) {
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, const std::string& where,
+                        Context& context) {
   const data::Marginal& first = problem.marginals[0];
   const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
   Problem moved = problem;
@@ -279,7 +280,7 @@ Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Contex
                         first.fingerprint()};
   moved.means[0] = mean_of(moved.marginals[0], context.world);
   set_centre(moved);
-  if (!problem.epsilon_rule.relative.empty()) set_epsilon(moved, context);
+  if (!problem.epsilon_rule.relative.empty()) set_epsilon(moved, where, context);
   return moved;
 }
 

@@ -88,7 +88,9 @@ Problem load_problem(const ProblemConfig& config, Context& context);
 
 /// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
 /// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
-/// @param rows [N_r, D] this rank's rows (shard_of), not centred.
-Problem with_moved_rows(const Problem& problem, std::vector<double> rows, Context& context);
+/// @param rows  [N_r, D] this rank's rows (shard_of), not centred.
+/// @param where in a message, "in step 2 of 4".
+Problem with_moved_rows(const Problem& problem, std::vector<double> rows, const std::string& where,
+                        Context& context);
 
 }  // namespace kantor

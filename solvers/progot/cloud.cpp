@@ -73,7 +73,7 @@ Problem self_problem(const Problem& source, Communicator& world) {
 
 template <class T>
 Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
-              Context& context) {
+              const std::string& where, Context& context) {
   std::vector<double> moves = gradients(points, source.cost, step.g, context);
   if (!step.f_self.empty()) {
     const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::streamed, context);
@@ -83,10 +83,12 @@ Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedSt
   to_displacements(source.cost, moves);
   std::vector<double> rows = own_rows(source, context.world);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] -= step.alpha * moves[i];
-  return with_moved_rows(source, std::move(rows), context);
+  return with_moved_rows(source, std::move(rows), where, context);
 }
 
-template Problem moved(const Problem&, const ShardedEot<float>&, const SolvedStep&, Context&);
-template Problem moved(const Problem&, const ShardedEot<double>&, const SolvedStep&, Context&);
+template Problem moved(const Problem&, const ShardedEot<float>&, const SolvedStep&,
+                       const std::string&, Context&);
+template Problem moved(const Problem&, const ShardedEot<double>&, const SolvedStep&,
+                       const std::string&, Context&);
 
 }  // namespace kantor::progot

@@ -21,8 +21,9 @@ Problem self_problem(const Problem& source, Communicator& world);
 /// The source after a solve: x - alpha (x - T(x)), with T the entropic map of the solve, less that
 /// of the cloud to itself if the step is debiased. Collective; points travel only then.
 /// @param points the source as it was solved.
+/// @param where  in a message, "in step 2 of 4": which solve comes next.
 template <class T>
 Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
-              Context& context);
+              const std::string& where, Context& context);
 
 }  // namespace kantor::progot

@@ -32,6 +32,7 @@ void add_step(Snapshot& state, std::size_t k, const SolvedStep& step) {
   state.metadata.numbers[name_of(k, "epsilon")] = step.epsilon;
   state.metadata.numbers[name_of(k, "alpha")] = step.alpha;
   state.metadata.integers[name_of(k, "iterations")] = step.iterations;
+  state.metadata.integers[name_of(k, "self_iterations")] = step.self_iterations;
   state.metadata.integers[name_of(k, "converged")] = step.converged ? 1 : 0;
   add_vector(state, name_of(k, "g"), step.g);
   if (!step.f_self.empty()) add_vector(state, name_of(k, "f_self"), step.f_self);
@@ -42,6 +43,7 @@ SolvedStep step_of(const Snapshot& state, std::size_t k, std::int64_t n, std::in
   step.epsilon = state.metadata.number(name_of(k, "epsilon"));
   step.alpha = state.metadata.number(name_of(k, "alpha"));
   step.iterations = state.metadata.integer(name_of(k, "iterations"));
+  step.self_iterations = state.metadata.integer(name_of(k, "self_iterations"));
   step.converged = state.metadata.integer(name_of(k, "converged")) != 0;
   step.g = vector_of(state, name_of(k, "g"), m);
   const std::string self = name_of(k, "f_self");
@@ -54,6 +56,12 @@ SolvedStep step_of(const Snapshot& state, std::size_t k, std::int64_t n, std::in
 std::int64_t Course::iterations() const {
   std::int64_t sum = 0;
   for (const SolvedStep& step : steps) sum += step.iterations;
+  return sum;
+}
+
+std::int64_t Course::all_iterations() const {
+  std::int64_t sum = iterations();
+  for (const SolvedStep& step : steps) sum += step.self_iterations;
   return sum;
 }
 
@@ -71,6 +79,13 @@ Course CourseCheckpoints::restored_course(std::int64_t n, std::int64_t m) const 
   return course;
 }
 
+void CourseCheckpoints::save_begun() {
+  checkpoint::Snapshot state;
+  state.metadata.integers[kLoopStep] = 0;
+  state.metadata.integers[kSolved] = 0;
+  keep_.save(std::move(state));
+}
+
 const Snapshot* CourseCheckpoints::restored() const {
   const Snapshot* state = keep_.restored();
   if (state == nullptr || state->metadata.integer(kSolved) != std::ssize(course_->steps)) {
@@ -81,12 +96,14 @@ const Snapshot* CourseCheckpoints::restored() const {
   return &inner_;
 }
 
-bool CourseCheckpoints::due(std::int64_t step) { return keep_.due(course_->iterations() + step); }
+bool CourseCheckpoints::due(std::int64_t step) {
+  return keep_.due(course_->all_iterations() + step);
+}
 
 void CourseCheckpoints::save(Snapshot state) {
   state.metadata.integers[kLoopStep] = state.metadata.step;
   state.metadata.integers[kSolved] = std::ssize(course_->steps);
-  state.metadata.step += course_->iterations();
+  state.metadata.step += course_->all_iterations();
   if (!course_->planned_epsilons.empty()) {
     add_vector(state, kPlanned, course_->planned_epsilons);
   }

@@ -14,6 +14,7 @@ struct SolvedStep {
   double epsilon = 0;
   double alpha = 0;
   std::int64_t iterations = 0;
+  std::int64_t self_iterations = 0;  ///< of the moved cloud against itself; debiased only
   bool converged = false;
   std::vector<double> g = {};       ///< [M], gauge sum_i a_i f_i = 0
   std::vector<double> f_self = {};  ///< [N] of the moved cloud against itself; debiased only
@@ -24,6 +25,7 @@ struct Course {
   std::vector<SolvedStep> steps;
 
   std::int64_t iterations() const;
+  std::int64_t all_iterations() const;  ///< those of the cloud against itself too
 };
 
 /// Lets the loop of each solve save and restore its state as part of the whole. Moved clouds are
@@ -35,10 +37,12 @@ class CourseCheckpoints final : public Checkpoints {
 
   /// What the run goes on from; nothing solved at a fresh start. @throws DataError.
   Course restored_course(std::int64_t n, std::int64_t m) const;
+  /// Nothing is solved yet: a run that is stopped now begins again.
+  void save_begun();
   /// The next solve starts; its loop counts from 0.
   void start_step(const Course& course) { course_ = &course; }
 
-  /// The state of this solve's loop, if the run stopped in it.
+  /// The state of this solve, if the run stopped in it.
   const checkpoint::Snapshot* restored() const override;
   bool due(std::int64_t step) override;
   void save(checkpoint::Snapshot state) override;

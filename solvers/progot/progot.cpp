@@ -15,6 +15,7 @@
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
+#include "solvers/sinkhorn/stages.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 // Shapes: K solves, N points x (N_r on this rank), M points y, D dimensions.
@@ -54,15 +55,18 @@ std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& point
 
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
-sinkhorn::Report solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
-                            const Course& course, std::vector<double>& f, Context& context) {
+sinkhorn::Ended solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
+                           const Course& course, Context& context, Checkpoints& keep) {
   const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::automatic, context);
+  sinkhorn::Ended ended;
   if (course.steps.empty()) {
-    f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
+    ended.f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
   } else {
-    f = course.steps.back().f_self;
+    ended.f = course.steps.back().f_self;
   }
-  return sinkhorn::iterate_symmetric(self, stopping, f, context, "progot, self");
+  ended.report =
+      sinkhorn::iterate_symmetric(self, stopping, ended.f, context, "progot, self", &keep);
+  return ended;
 }
 
 template <class T>
@@ -89,7 +93,9 @@ class Solves {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
       const ShardedEot<T> points(source, {}, storage_named(inner_.storage), context_);
       if (k == course.steps.size()) course.steps.push_back(solve(points));
-      if (k + 1 < alphas_.size()) source = moved(source, points, course.steps[k], context_);
+      if (k + 1 == alphas_.size()) break;
+      source = moved(source, points, course.steps[k],
+                     concat("in step ", k + 2, " of ", alphas_.size()), context_);
     }
     return std::move(solved_);
   }
@@ -99,6 +105,7 @@ class Solves {
     std::vector<double>& planned = solved_.course.planned_epsilons;
     if (!config_.epsilons.empty()) planned = config_.epsilons;
     if (planned.empty() && config_.epsilon_schedule == "tuned") {
+      checkpoints_.save_begun();
       planned = tuned_epsilons(config_, inner_, problem, context_);
     }
     if (!planned.empty()) solved_.source.epsilon_rule = {};
@@ -111,33 +118,55 @@ class Solves {
     const sinkhorn::Stopping stopping{.tolerance = tolerances_[k],
                                       .max_iterations = inner_.max_iterations,
                                       .momentum = inner_.momentum};
-    SolvedStep step{.epsilon = points.epsilon(), .alpha = alphas_[k]};
-    step.g = k == 0 ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
-                    : warm_start(solved_.source, points, course.steps.back());
-    std::vector<double> f;
     checkpoints_.start_step(course);
-    sinkhorn::Report report;
+    sinkhorn::Stages stages(checkpoints_);
+    SolvedStep step{.epsilon = points.epsilon(), .alpha = alphas_[k]};
+    sinkhorn::Ended ended;
+    bool is_self_solved = true;
     try {
-      report =
-          sinkhorn::iterate(points, stopping, f, step.g, context_, label.c_str(), &checkpoints_);
+      ended = stages.solve("progot", points.n(), points.m(), context_.world,
+                           [&](Checkpoints& keep) { return solve(points, stopping, label, keep); });
+      if (config_.debiased) {
+        sinkhorn::Ended self =
+            stages.solve("progot, self", points.n(), 0, context_.world, [&](Checkpoints& keep) {
+              return solve_self<T>(solved_.source, stopping, course, context_, keep);
+            });
+        step.f_self = std::move(self.f);
+        step.self_iterations = self.report.iterations;
+        is_self_solved = self.report.converged;
+      }
     } catch (const Stopped& stopped) {
-      throw Stopped(course.iterations() + stopped.step);
+      throw Stopped(course.all_iterations() + stopped.step);
     }
+    const sinkhorn::Report& report = ended.report;
     step.iterations = report.iterations;
-    step.converged = report.converged;
-    const double mean = points.expectation_x(f);
-    for (double& value : f) value -= mean;
-    for (double& value : step.g) value += mean;
-    if (config_.debiased) {
-      const auto self = solve_self<T>(solved_.source, stopping, course, step.f_self, context_);
-      step.converged = step.converged && self.converged;
-    }
+    step.converged = report.converged && is_self_solved;
+    step.g = std::move(ended.g);
     context_.log.info(concat("step ", k + 1, " of ", alphas_.size(), ": epsilon ",
                              format_number(step.epsilon), ", ", step.iterations,
                              " iterations, marginal error ", report.marginal_error,
                              points.is_materialised() ? ", costs materialised" : ""));
-    solved_.f = std::move(f);
+    if (config_.debiased) {
+      solved_.f.assign(ended.f.begin() + points.rows().first, ended.f.begin() + points.rows().last);
+    }
     return step;
+  }
+
+  /// In the gauge sum_i a_i f_i = 0. f is gathered only if another solve follows in this step.
+  sinkhorn::Ended solve(const ShardedEot<T>& points, const sinkhorn::Stopping& stopping,
+                        const std::string& label, Checkpoints& keep) {
+    const Course& course = solved_.course;
+    std::vector<double> f;
+    sinkhorn::Ended ended;
+    ended.g = course.steps.empty() ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
+                                   : warm_start(solved_.source, points, course.steps.back());
+    ended.report = sinkhorn::iterate(points, stopping, f, ended.g, context_, label.c_str(), &keep);
+    const double mean = points.expectation_x(f);
+    for (double& value : f) value -= mean;
+    for (double& value : ended.g) value += mean;
+    if (config_.debiased) ended.f = points.gather_x(f);
+    solved_.f = std::move(f);
+    return ended;
   }
 
   const ProgotConfig& config_;

@@ -81,6 +81,10 @@ void ProgotConfig::check() const {
     throw ConfigError(concat("solver.progot.alphas ends with ", alphas.back(),
                              "; the last step reaches the target, so expected 1"));
   }
+  if (!alphas.empty() && schedule != ProgotConfig().schedule) {
+    throw ConfigError(concat("solver.progot.alphas are given, and solver.progot.schedule = \"",
+                             schedule, "\" would choose others; keep one"));
+  }
   if (epsilon_schedule == "tuned" && !epsilons.empty()) {
     throw ConfigError(
         "solver.progot.epsilons are given, and epsilon_schedule = \"tuned\" would choose others; "

@@ -104,8 +104,12 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
     const ShardedEot<double> points(target, {split.solve, split.solve}, Storage::automatic,
                                     context);
     std::vector<double> f(split.solve.size(), 0.0);
-    sinkhorn::iterate_symmetric(points, {solves.tolerance, solves.max_iterations}, f, context,
-                                "tuning");
+    try {
+      sinkhorn::iterate_symmetric(points, {solves.tolerance, solves.max_iterations}, f, context,
+                                  "tuning");
+    } catch (const Stopped&) {
+      throw Stopped(0);  // the tuning is made again
+    }
     const double error = map_error(target, points, split, f, context);
     context.log.detail(concat("tuning: scale ", scale, ", error of the map ", error));
     if (error < best_error) {

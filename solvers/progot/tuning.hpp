@@ -13,7 +13,8 @@ namespace kantor::progot {
 /// 5 % of the target's mean cost to itself, where s is the scale at which the target, mapped to
 /// itself, comes back best on points kept out. A seeded subset of the target, in double; rows are
 /// shared by the ranks. Collective.
-/// @throws ConfigError if the target has fewer than two points of positive weight.
+/// @throws ConfigError if the target has fewer than two points of positive weight; Stopped, at step
+/// 0.
 /// Source: Kassraie et al. 2024 (ProgOT), algorithm 4.
 std::vector<double> tuned_epsilons(const ProgotConfig& config,
                                    const sinkhorn::SinkhornConfig& solves, const Problem& problem,

@@ -1,5 +1,7 @@
 #include "solvers/sinkhorn/divergence.hpp"
 
+#include <utility>
+
 #include "runtime/core/text.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
@@ -8,10 +10,13 @@ namespace kantor::sinkhorn {
 namespace {
 
 template <class T>
-Report solve_in(const Problem& self, const Stopping& stopping, Storage storage,
-                std::vector<double>& potential, Context& context, const char* label) {
+Ended solve_in(const Problem& self, const Stopping& stopping, Storage storage, Context& context,
+               const char* label, Checkpoints& keep) {
   const ShardedEot<T> points(self, {}, storage, context);
-  return iterate_symmetric(points, stopping, potential, context, label);
+  Ended ended;
+  ended.f.assign(static_cast<std::size_t>(self.n(0)), 0.0);
+  ended.report = iterate_symmetric(points, stopping, ended.f, context, label, &keep);
+  return ended;
 }
 
 }  // namespace
@@ -26,14 +31,15 @@ Problem self_problem(const Problem& problem, std::size_t marginal) {
 }
 
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
-                         Storage storage, Context& context) {
+                         Storage storage, Stages& stages, Context& context) {
   const Problem self = self_problem(problem, marginal);
   const char* label = marginal == 0 ? "sinkhorn xx" : "sinkhorn yy";
-  SelfTransport solved;
-  solved.potential.assign(static_cast<std::size_t>(self.n(0)), 0.0);
-  solved.report = context.run.precision == "float64"
-                      ? solve_in<double>(self, stopping, storage, solved.potential, context, label)
-                      : solve_in<float>(self, stopping, storage, solved.potential, context, label);
+  Ended ended = stages.solve(label, self.n(0), 0, context.world, [&](Checkpoints& keep) {
+    return context.run.precision == "float64"
+               ? solve_in<double>(self, stopping, storage, context, label, keep)
+               : solve_in<float>(self, stopping, storage, context, label, keep);
+  });
+  SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
   const ShardedEot<double> points(self, {}, Storage::automatic, context);
   const std::span<const double> own =
       std::span<const double>(solved.potential)

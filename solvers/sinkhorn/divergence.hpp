@@ -10,6 +10,7 @@
 #include "solvers/problem/problem.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/stages.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -25,8 +26,9 @@ struct SelfTransport {
 
 /// By the symmetric iteration, in run.precision; the value is evaluated in double. Collective.
 /// @param stopping tolerance and max_iterations alone.
+/// @param stages   of the run, of which it is the next.
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
-                         Storage storage, Context& context);
+                         Storage storage, Stages& stages, Context& context);
 
 /// Bounds and value from the duals: what is proven of the three terms is proven of S.
 Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const SelfTransport& yy);

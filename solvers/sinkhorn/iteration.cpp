@@ -27,6 +27,13 @@ void complete_zero_weights(const ShardedEot<T>& problem, std::span<const double>
   }
 }
 
+/// Mean of the logarithms of errors.
+struct Level {
+  double sum = 0;
+  std::int64_t count = 0;
+  double mean() const { return sum / static_cast<double>(count); }
+};
+
 /// The loop's state between iterations.
 template <class T>
 class Iteration {
@@ -75,7 +82,13 @@ class Iteration {
   }
 
   void observe(double error) {
-    if (is_at_problem_epsilon(report.iterations - 1)) momentum_.observe(error);
+    watch_fall(error);
+    if (!is_at_problem_epsilon(report.iterations - 1) || momentum_.has_given_up()) return;
+    momentum_.observe(error);
+    if (!momentum_.has_given_up()) return;
+    context_.log.warn_once(concat("solver.sinkhorn.momentum = ", stopping_.momentum.weight,
+                                  " is too much: the marginal error rose to ", error, " after ",
+                                  report.iterations, " iterations; plain updates from here on"));
   }
   /// Whether (f, g) was found at the epsilon of the problem.
   bool is_at_problem_epsilon(std::int64_t iteration) const {
@@ -130,6 +143,20 @@ class Iteration {
   Report report;
 
  private:
+  /// At the floor of rounding errors are noise: their level tells, not the lowest.
+  void watch_fall(double error) {
+    constexpr double kFall = 0.9;
+    constexpr std::int64_t kFewest = 20;
+    const std::int64_t quarter =
+        4 * report.iterations / std::max<std::int64_t>(stopping_.max_iterations, 1);
+    if (quarter < 2 || !is_at_problem_epsilon(report.iterations - 1)) return;
+    Level& level = quarter == 2 ? third_quarter_ : last_quarter_;
+    level.sum += std::log(error);
+    ++level.count;
+    report.is_stalled = std::min(third_quarter_.count, last_quarter_.count) >= kFewest &&
+                        last_quarter_.mean() > third_quarter_.mean() + std::log(kFall);
+  }
+
   /// At the potentials that it held, so that the next pass gives the same bits.
   void restore_kernel(const checkpoint::Snapshot& state) {
     is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
@@ -158,6 +185,8 @@ class Iteration {
   bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
   bool starts_at_zero_ = false;
   double column_error_ = 0;
+  Level third_quarter_;  ///< of the iterations that there may be
+  Level last_quarter_;
   kernels::AbsorbedKernel<T> kernel_;
   bool is_exact_ = true;
   bool is_finishing_ = false;
@@ -180,7 +209,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
   Iteration<T> iteration(problem, stopping, f, g, context);
   Report& report = iteration.report;
-  if (keep != nullptr && keep->restored() != nullptr) {
+  if (keep != nullptr && is_under_way(*keep)) {
     together(context.world, "restoring the potentials",
              [&] { iteration.restore(*keep->restored()); });
   } else if (keep != nullptr) {

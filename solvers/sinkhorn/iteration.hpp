@@ -35,7 +35,15 @@ struct Report {
   /// what the potentials ask of the marginals: a_i exp(-f_i / rho_x), b_j exp(-g_j / rho_y).
   double marginal_error = 0;
   double first_error = 0;  ///< of the potentials given
+  /// Near max_iterations: the level of the error has not fallen by a tenth from the third quarter
+  /// of them to the last, of 20 at least each. For advice; not kept by checkpoints of the loop.
+  bool is_stalled = false;
 };
+
+/// Whether the run goes on from within the loop: a checkpoint of step 0 may hold no state at all.
+inline bool is_under_way(const Checkpoints& keep) {
+  return keep.restored() != nullptr && keep.restored()->find("sinkhorn.g") != nullptr;
+}
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
 /// One pass over the pairs (one exp each) and one all-reduce of M + 5 numbers per iteration: the

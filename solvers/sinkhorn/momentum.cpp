@@ -25,6 +25,7 @@ double best_weight(double ratio) { return 2 / (1 + std::sqrt(1 - std::min(ratio,
 
 MomentumControl::MomentumControl(const Momentum& momentum, double tolerance)
     : is_adaptive_(momentum.is_adaptive),
+      given_weight_(momentum.weight),
       tolerance_(tolerance),
       weight_(momentum.is_adaptive ? 1 : momentum.weight),
       errors_(static_cast<std::size_t>(kWindow), 0.0) {}
@@ -34,8 +35,13 @@ double MomentumControl::error_before(std::int64_t iterations) const {
 }
 
 void MomentumControl::observe(double error) {
-  if (!is_adaptive_) return;
   ++age_;
+  if (!is_adaptive_) {
+    start_error_ = age_ == 1 ? error : std::min(start_error_, error);
+    const bool is_fine = std::isfinite(error) && error <= kTransient * std::max(start_error_, 1.0);
+    if (!is_fine) weight_ = 1;
+    return;
+  }
   if (weight_ == 1) {
     wait_for_steady_contraction(error);
   } else {

@@ -9,6 +9,7 @@
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
+#include "solvers/sinkhorn/stages.hpp"
 #include "solvers/sinkhorn/unbalanced_value.hpp"
 #include "solvers/sinkhorn/warm_start.hpp"
 
@@ -23,17 +24,33 @@ struct Solved {
 };
 
 template <class T>
-Solved solve_in(const SinkhornConfig& config, const Problem& problem, Context& context) {
+Ended solve_in(const SinkhornConfig& config, const Problem& problem, Context& context,
+               Checkpoints& keep) {
   const ShardedEot<T> points(problem, {}, storage_named(config.storage), context);
   context.log.info(
       points.is_absorbed()
           ? std::string("the kernel is stored, potentials absorbed")
           : concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
-  Solved solved;
-  solved.g = warm_start(config, problem, points, context);
-  solved.report = iterate(points, config.stopping(), solved.f, solved.g, context, "sinkhorn",
-                          &context.checkpoints);
-  return solved;
+  Ended ended;
+  std::vector<double> f;
+  ended.g = warm_start(config, problem, points, context);
+  ended.report = iterate(points, config.stopping(), f, ended.g, context, "sinkhorn", &keep);
+  ended.f = points.gather_x(f);
+  return ended;
+}
+
+/// The problem itself, the first of the stages.
+Solved solve_first(const SinkhornConfig& config, const Problem& problem, Stages& stages,
+                   Context& context) {
+  Ended ended =
+      stages.solve("sinkhorn", problem.n(0), problem.n(1), context.world, [&](Checkpoints& keep) {
+        return context.run.precision == "float64" ? solve_in<double>(config, problem, context, keep)
+                                                  : solve_in<float>(config, problem, context, keep);
+      });
+  const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
+  return {ended.report,
+          {ended.f.begin() + rows.first, ended.f.begin() + rows.last},
+          std::move(ended.g)};
 }
 
 /// What the potentials prove, evaluated in double.
@@ -63,11 +80,11 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
 
 /// Each marginal against itself. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
-                    Context& context, Result& result) {
+                    Stages& stages, Context& context, Result& result) {
   // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
   const Storage storage = config.storage == "streamed" ? Storage::streamed : Storage::automatic;
-  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, context);
-  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, context);
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, stages, context);
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, stages, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
@@ -105,21 +122,21 @@ double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  const Solved solved = context.run.precision == "float64"
-                            ? solve_in<double>(config, problem, context)
-                            : solve_in<float>(config, problem, context);
+  Stages stages(context.checkpoints);
+  const Solved solved = solve_first(config, problem, stages, context);
   const double solve_end = monotonic_seconds();
 
   Result result;
   result.iterations = solved.report.iterations;
   result.fallback_iterations = solved.report.fallbacks;
+  result.is_stalled = solved.report.is_stalled;
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged =
         is_believed(solved.report.converged, value.marginal_error, config.tolerance, context);
   }
   const double divergence_start = monotonic_seconds();
-  if (config.divergence) add_divergence(config, problem, value, context, result);
+  if (config.divergence) add_divergence(config, problem, value, stages, context, result);
   const double divergence_time = monotonic_seconds() - divergence_start;
   result.seconds.solve = solve_end - start + divergence_time;
   result.seconds.certificate = divergence_start - solve_end;

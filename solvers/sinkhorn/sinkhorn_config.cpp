@@ -91,6 +91,10 @@ void SinkhornConfig::check() const {
   }
 }
 
+bool SinkhornConfig::starts_from_run() const {
+  return !warm_start.empty() && warm_start != "gaussian" && warm_start != "subsample";
+}
+
 Stopping SinkhornConfig::stopping() const {
   Stopping stopping{.tolerance = tolerance, .max_iterations = max_iterations, .momentum = momentum};
   if (epsilon_decay) stopping.decay = {epsilon_decay->start, epsilon_decay->factor};

@@ -31,6 +31,7 @@ struct SinkhornConfig {
   void describe(config::Fields& fields);
   void check() const;
   Stopping stopping() const;
+  bool starts_from_run() const;  ///< warm_start names a run directory
 };
 
 }  // namespace kantor::sinkhorn

@@ -9,15 +9,16 @@
 namespace kantor::sinkhorn {
 
 /// The one potential of a symmetric problem, by f <- (f + softmin f) / 2: the alternating iteration
-/// may need many times as many steps. Two collectives per iteration. Not resumed: a few dozen
-/// passes.
+/// may need many times as many steps. Two collectives per iteration.
 /// @param problem  both marginals the same cloud with the same weights.
 /// @param[in,out] f [N], the same on all ranks: where to start.
+/// @param keep     where the state goes and comes from, to the bit; null: it is not saved.
 /// @return iterations, and the L1 error of the plan of (f, f).
-/// @throws NumericError (on all ranks) if the error is not finite.
+/// @throws NumericError (on all ranks) if the error is NaN; Stopped.
 /// Source: Feydy et al. 2019, section 3.
 template <class T>
 Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
-                         std::vector<double>& f, Context& context, const char* label);
+                         std::vector<double>& f, Context& context, const char* label,
+                         Checkpoints* keep = nullptr);
 
 }  // namespace kantor::sinkhorn

@@ -16,30 +16,6 @@ constexpr double kSubsampleTolerance = 1e-2;  // a sample is no nearer to the wh
 
 std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
-std::vector<double> read_run(const std::string& directory, std::int64_t m) {
-  const std::filesystem::path folder(directory);
-  std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
-    throw DataError(concat("solver.sinkhorn.warm_start: ", directory,
-                           " is no folder; name a run directory, \"gaussian\" or \"subsample\""));
-  }
-  const bool is_certified = std::filesystem::exists(folder / "certificate" / "1.npy", ignored);
-  const std::string path =
-      (folder / (is_certified ? "certificate" : "potentials") / "1.npy").string();
-  std::vector<double> g = data::read_npy_vector(path);
-  if (std::ssize(g) != m) {
-    throw DataError(concat("solver.sinkhorn.warm_start: ", path, " has ", g.size(),
-                           " values, but marginal 1 has ", m,
-                           " points; name a run on the same marginals"));
-  }
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    if (!std::isfinite(g[j])) {
-      throw DataError(concat("solver.sinkhorn.warm_start: value ", j, " of ", path, " is ", g[j]));
-    }
-  }
-  return g;
-}
-
 /// scale ( square |z|^2 - |W^T z|^2 + 2 linear.z ), z = x - mean.
 double value_at(const GaussianPotential& potential, std::span<const double> x) {
   const std::size_t rank = index(potential.rank);
@@ -72,19 +48,30 @@ std::vector<double> from_gaussians(const Problem& problem, const ShardedEot<T>& 
   return g;
 }
 
+/// A run that is stopped here begins again. @throws Stopped.
 template <class T>
 std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& problem,
                                    const ShardedEot<T>& points, Context& context) {
   const Subset subset = evaluation_subset(problem, config.warm_start_points, context.run.seed);
   std::vector<double> g(index(points.m()), 0.0);
-  if (subset.x.empty() && subset.y.empty()) return g;  // the subsample would be the problem
+  if (subset.x.empty() && subset.y.empty()) {
+    context.log.info(concat("no warm start: a subsample of ", config.warm_start_points,
+                            " points (solver.sinkhorn.warm_start_points) would be the problem"));
+    return g;
+  }
   const Storage storage = storage_named(config.storage);
   const ShardedEot<T> few(problem, subset, storage, context);
   std::vector<double> f;
   std::vector<double> few_g(index(few.m()), 0.0);
   Stopping stopping = config.stopping();
   stopping.tolerance = std::max(stopping.tolerance, kSubsampleTolerance);
-  const Report report = iterate(few, stopping, f, few_g, context, "sinkhorn, subsample");
+  context.checkpoints.save({});
+  Report report;
+  try {
+    report = iterate(few, stopping, f, few_g, context, "sinkhorn, subsample");
+  } catch (const Stopped&) {
+    throw Stopped(0);
+  }
   context.log.info(concat("subsample of ", few.n(), " x ", few.m(), ": ", report.iterations,
                           " iterations, marginal error ", report.marginal_error));
   const ShardedEot<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
@@ -94,11 +81,35 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
 
 }  // namespace
 
+std::vector<double> read_start(const std::string& directory, std::int64_t m) {
+  const std::filesystem::path folder(directory);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(folder, ignored)) {
+    throw DataError(concat("solver.sinkhorn.warm_start: ", directory,
+                           " is no folder; name a run directory, \"gaussian\" or \"subsample\""));
+  }
+  const bool is_certified = std::filesystem::exists(folder / "certificate" / "1.npy", ignored);
+  const std::string path =
+      (folder / (is_certified ? "certificate" : "potentials") / "1.npy").string();
+  std::vector<double> g = data::read_npy_vector(path);
+  if (std::ssize(g) != m) {
+    throw DataError(concat("solver.sinkhorn.warm_start: ", path, " has ", g.size(),
+                           " values, but marginal 1 has ", m,
+                           " points; name a run on the same marginals"));
+  }
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    if (!std::isfinite(g[j])) {
+      throw DataError(concat("solver.sinkhorn.warm_start: value ", j, " of ", path, " is ", g[j]));
+    }
+  }
+  return g;
+}
+
 template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedEot<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
-  if (config.warm_start.empty() || context.checkpoints.restored() != nullptr) return g;
+  if (config.warm_start.empty() || is_under_way(context.checkpoints)) return g;
   if (config.warm_start == "gaussian" || config.warm_start == "subsample") {
     g = config.warm_start == "gaussian" ? from_gaussians(problem, points, context)
                                         : from_subsample(config, problem, points, context);
@@ -106,7 +117,7 @@ std::vector<double> warm_start(const SinkhornConfig& config, const Problem& prob
     return g;
   }
   together(context.world, "reading the warm start",
-           [&] { g = read_run(config.warm_start, points.m()); });
+           [&] { g = read_start(config.warm_start, points.m()); });
   return g;
 }
 

@@ -2,6 +2,8 @@
 
 // Where the iteration starts from, if not from 0. Shapes: M points y.
 
+#include <cstdint>
+#include <string>
 #include <vector>
 
 #include "solvers/problem/sharded_eot.hpp"
@@ -9,11 +11,15 @@
 
 namespace kantor::sinkhorn {
 
+/// The second potential of a run: certificate/1.npy, or potentials/1.npy.
+/// @param m how many points it must have. @throws DataError.
+std::vector<double> read_start(const std::string& directory, std::int64_t m);
+
 /// g by config.warm_start: 0 without one; "gaussian": from the optimal potential between Gaussians
 /// of the marginals' moments; "subsample": from a solve of config.warm_start_points seeded points a
-/// marginal; else from a run directory (certificate/1.npy, or potentials/1.npy). Collective.
+/// marginal; else from a run directory. Collective.
 /// @return [M], the same on all ranks.
-/// @throws DataError: the run directory has no potential, or one of another problem.
+/// @throws DataError: the run directory has no potential, or one of another problem. Stopped.
 template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedEot<T>& points, Context& context);

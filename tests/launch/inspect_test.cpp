@@ -184,6 +184,25 @@ TEST_F(InspectRun, tells_of_one_that_is_done) {
   EXPECT_EQ(told("out/"), "run out/" + text.substr(std::string("run out").size()));
 }
 
+TEST_F(Inspect, tells_the_divergence_of_a_run) {
+  write_small_problem();
+  ASSERT_EQ(kantor({"run", "problem.toml", "--out", "out", "--quiet", "--set",
+                    "solver.name=sinkhorn", "--set", "solver.sinkhorn.divergence=true"})
+                .exit_code,
+            0);
+  EXPECT_THAT(told("out"),
+              ContainsRegex("divergence +0\\.[0-9]+  in \\[0\\.[0-9]+, 0\\.[0-9]+\\]"));
+}
+
+TEST_F(Inspect, tells_no_dimension_where_costs_came_from_a_file) {
+  write_matrix("C.npy", {0, 1, 1, 0, 2, 1}, 3);
+  write("problem.toml",
+        "[problem]\ncost = \"matrix\"\ncost_file = \"C.npy\"\nepsilon = 0.5\n"
+        "[solver]\nname = \"sinkhorn\"\n");
+  ASSERT_EQ(kantor({"run", "problem.toml", "--out", "out", "--quiet"}).exit_code, 0);
+  EXPECT_THAT(told("out"), HasSubstr("eot: 2 x 3 points, cost matrix, epsilon 0.5"));
+}
+
 TEST_F(InspectRun, tells_of_every_other_end) {
   write("out/STATUS", R"({"state": "not converged", "step": 60})");
   EXPECT_THAT(told("out"), StartsWith("run out: finished, but not converged, step 60\n"));

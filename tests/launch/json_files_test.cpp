@@ -57,6 +57,14 @@ TEST(Summary, tells_what_would_reach_the_tolerance) {
   result.marginal_error = {1e-8, 0};
   result.iterations = 50;
   EXPECT_NE(not_converged_line(result, configuration).find("max_iterations"), std::string::npos);
+  result.is_stalled = true;
+  const std::string stalled = not_converged_line(result, configuration);
+  EXPECT_NE(stalled.find("float64"), std::string::npos) << stalled;
+  EXPECT_EQ(stalled.find("max_iterations"), std::string::npos) << stalled;
+  configuration.run.precision = "float64";  // no help then
+  EXPECT_NE(not_converged_line(result, configuration).find("max_iterations"), std::string::npos);
+  configuration.run.precision = "float32";
+  result.is_stalled = false;
   result.iterations = 3;  // its own measure was below the tolerance, the one in double is not
   EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
 }

@@ -217,6 +217,20 @@ TEST_F(Resume, starts_at_step_0_where_no_checkpoint_is_and_says_so) {
   }
 }
 
+/// A STOP file stops after the next save, wherever it is from.
+TEST_F(Resume, starts_at_step_0_beside_a_stop_file_and_stops_then) {
+  std::filesystem::create_directory(folder().path() / "out");
+  write("out/STOP", "");
+  const ProcessOutcome outcome = resume("out", kAlone, kNeural.settings);
+  EXPECT_NE(outcome.err.find("no checkpoint to resume from: starting at step 0"), std::string::npos)
+      << outcome.err;
+  expect_stopped(outcome, "out", "the file STOP in the run directory");
+  EXPECT_EQ(json("out/STATUS").at("step"), 1);
+  expect_refused(resume("out", kAlone, kNeural.settings), 78, {"out/STOP", "remove it"});
+  std::filesystem::remove(folder().path() / "out/STOP");
+  EXPECT_LE(resume("out", kAlone, kNeural.settings).exit_code, 4);
+}
+
 TEST_F(Resume, touches_no_folder_that_holds_something_else) {
   std::filesystem::create_directory(folder().path() / "out");
   write("out/thesis.txt", "years of work");

@@ -270,6 +270,19 @@ TEST_F(Eval, maps_without_bias_where_the_run_has_a_divergence) {
   EXPECT_NE(read("plain/map.npy"), read("debiased/map.npy"));
 }
 
+TEST_F(Eval, says_how_a_run_of_progot_is_debiased) {
+  for (const std::string debiased : {"false", "true"}) {
+    ASSERT_EQ(
+        kantor({"run", "problem.toml", "--out", debiased, "--quiet", "--set", "solver.name=progot",
+                "--set", "solver.progot.debiased=" + debiased, "--set", "solver.progot.steps=2"})
+            .exit_code,
+        0);
+    expect_refused(kantor({"eval", debiased, "--points", "x.npy", "--debiased", "--out", "new"}), 2,
+                   {"progot", "solver.progot.debiased = " + debiased, "leave the flag out"});
+    EXPECT_FALSE(exists("new"));
+  }
+}
+
 TEST_F(Run, solves_a_matrix_of_costs_and_refuses_to_evaluate_it) {
   const std::vector<double> costs = {0, 1, 1, 0};
   data::write_npy(folder().file("C.npy"), costs, std::vector<std::int64_t>{2, 2});

@@ -88,6 +88,58 @@ TEST_F(Stop, of_sinkhorn_saves_too) {
   expect_same_results("whole", "out");
 }
 
+TEST_F(Stop, of_the_solves_after_the_first_keeps_what_was_solved) {
+  const std::int64_t num = 30000;
+  const Words plain = {"solver.sinkhorn.tolerance=0",
+                       concat("solver.sinkhorn.max_iterations=", num)};
+  for (const auto& [phase, more] : std::map<std::string, Words>{
+           {"sinkhorn yy", {"solver.name=sinkhorn", "solver.sinkhorn.divergence=true"}},
+           {"progot, self",
+            {"solver.name=progot", "solver.progot.steps=2", "solver.progot.first_tolerance=0",
+             "solver.progot.debiased=true"}}}) {
+    Words settings = plain;
+    settings.insert(settings.end(), more.begin(), more.end());
+    const std::string out = phase.substr(0, 6);
+    const ProcessOutcome whole = run(out + "-whole", kAlone, settings);
+    const auto process = start_run(out, kAlone, settings);
+    ASSERT_TRUE(becomes_true([&] { return reached(out, phase) > 0; }, kPatience_s));
+    process->send(SIGUSR1);
+    expect_stopped(process->wait(kPatience_s), out, "SIGUSR1");
+    EXPECT_GT(json(out + "/STATUS").at("step"), num);
+    std::filesystem::remove(folder().path() / out / "metrics.jsonl");
+    EXPECT_EQ(resume(out, kAlone, settings).exit_code, whole.exit_code);
+    expect_same_results(out + "-whole", out);
+    // The solve before is not made again.
+    EXPECT_EQ(reached(out, "sinkhorn"), -1);
+    EXPECT_EQ(reached(out, "progot 1/2"), -1);
+    if (!exists(out + "/divergence")) continue;
+    EXPECT_TRUE(read(out + "/divergence/1.npy") == read(out + "-whole/divergence/1.npy"));
+    EXPECT_EQ(json(out + "/result.json").at("divergence"),
+              json(out + "-whole/result.json").at("divergence"));
+  }
+}
+
+TEST_F(Stop, of_the_subsample_begins_again) {
+  const Words settings = {"solver.name=sinkhorn", "solver.sinkhorn.warm_start=subsample",
+                          "solver.sinkhorn.warm_start_points=30", "solver.sinkhorn.tolerance=0",
+                          "solver.sinkhorn.max_iterations=3"};
+  // A small epsilon, at which the tolerance of the subsample is out of reach.
+  const Words endless = {"solver.name=sinkhorn", "solver.sinkhorn.warm_start=subsample",
+                         "solver.sinkhorn.warm_start_points=30", "problem.epsilon=1e-6",
+                         "solver.sinkhorn.max_iterations=100000000"};
+  const auto process = start_run("out", kTwoProcesses, endless);
+  ASSERT_TRUE(becomes_true([&] { return reached("out", "sinkhorn, subsample") > 0; }, kPatience_s));
+  process->send(SIGUSR1);
+  expect_stopped(process->wait(kPatience_s), "out", "SIGUSR1");
+  EXPECT_EQ(saved_steps("out"), std::vector<std::int64_t>{0});
+  // Refused by name: the checkpoint says whose it is.
+  expect_refused(resume("out", kTwoProcesses, settings), 78, {"cannot go on", "epsilon"});
+  const auto again = start_run("out", kTwoProcesses, endless, {"--resume"});
+  ASSERT_TRUE(again->says("resumed from step 0", kPatience_s));
+  again->send(SIGUSR1);
+  expect_stopped(again->wait(kPatience_s), "out", "SIGUSR1");
+}
+
 TEST_F(Stop, during_the_certificate_keeps_the_trained_network) {
   const Words settings = {"solver.neural.steps=20", "solver.neural.certificate_tolerance=0",
                           "solver.neural.certificate_iterations=30000"};

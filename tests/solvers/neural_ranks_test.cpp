@@ -56,6 +56,41 @@ TEST(NeuralRanks, end_where_one_rank_ends) {
               solve_neural(longer(), problem, *alone, "float32"), 1e-5);
 }
 
+/// Heard between two passes over the data; the trained state is there, and only what follows is
+/// made again.
+TEST(NeuralRanks, are_stopped_within_a_pass_after_the_training) {
+  neural::NeuralConfig config = small_network();
+  config.training.steps = 20;
+  config.certificate_tolerance = 0;
+  config.certificate_iterations = 10;
+  const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
+  TestRun whole(world());
+  const Result expected = neural::solve(config, problem, whole.context);
+  const std::int64_t num_answers = whole.stop.num_answers();
+  ASSERT_GT(num_answers, 20 + 10 + 1);  // two passes at least find the scale
+  for (std::int64_t answer = 21; answer < num_answers; ++answer) {
+    SCOPED_TRACE(concat("answer ", answer, " of ", num_answers));
+    TestRun stopped(world());
+    if (world().rank() == world().size() - 1) stopped.stop.ask_at(answer);
+    std::int64_t step = -1;
+    try {
+      neural::solve(config, problem, stopped.context);
+      ADD_FAILURE() << "did not stop";
+    } catch (const Stopped& stop) {
+      step = stop.step;
+    }
+    EXPECT_EQ(step, 20);
+    EXPECT_EQ(stopped.stop.num_answers(), answer);
+    EXPECT_EQ(stopped.checkpoints.saved().back().metadata.step, 20);
+    TestRun resumed(world());
+    resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
+    const Result result = neural::solve(config, problem, resumed.context);
+    EXPECT_EQ(resumed.stop.num_answers(), num_answers - 20);
+    EXPECT_EQ(result.potentials, expected.potentials);
+    EXPECT_EQ(*result.objective, *expected.objective);
+  }
+}
+
 TEST(NeuralRanks, evaluate_the_same_subset) {
   const auto alone = make_self_communicator();
   const Problem problem = random_problem({CostKind::euclidean}, .3, {.n = 60, .m = 50, .d = 2});

@@ -123,5 +123,11 @@ TEST(ProgotConfig, refuses_values_that_are_no_epsilons_or_tolerances) {
   expect_refused("debiassed = true", {"debiased"});
 }
 
+TEST(ProgotConfig, refuses_a_schedule_beside_alphas) {
+  expect_refused("alphas = [0.5, 1]\nschedule = \"accelerating\"\n",
+                 {"solver.progot.alphas", "solver.progot.schedule", "accelerating", "keep one"});
+  EXPECT_EQ(read("alphas = [0.5, 1]\nschedule = \"constant_speed\"\n").steps, 2);  // the default
+}
+
 }  // namespace
 }  // namespace kantor::test

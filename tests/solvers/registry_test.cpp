@@ -140,6 +140,22 @@ TEST(Registry, refuses_an_absorbed_kernel_on_a_gpu) {
   EXPECT_EQ(read(text + "\"neural\"\nsinkhorn = { storage = \"absorbed\" }\n").solver, "neural");
 }
 
+TEST(Registry, refuses_what_progot_would_not_do) {
+  const std::string progot = "[solver]\nname = \"progot\"\n[solver.sinkhorn]\n";
+  for (const auto& [key, setting] : std::vector<std::pair<std::string, std::string>>{
+           {"solver.sinkhorn.divergence", "divergence = true"},
+           {"solver.sinkhorn.epsilon_decay", "epsilon_decay = { start = 5 }"},
+           {"solver.sinkhorn.warm_start", "warm_start = \"gaussian\""}}) {
+    const std::string message = refusal(progot + setting + "\n");
+    EXPECT_NE(message.find(key + " is given"), std::string::npos) << message;
+    EXPECT_EQ(read(kProblem + "[solver]\nname = \"sinkhorn\"\n[solver.sinkhorn]\n" + setting + "\n")
+                  .solver,
+              "sinkhorn");
+  }
+  // As they stand in a resolved.toml.
+  EXPECT_EQ(read(kProblem + progot + "divergence = false\nwarm_start = \"\"\n").solver, "progot");
+}
+
 TEST(Registry, refuses_progot_for_a_cost_without_a_map) {
   const std::string problem = "[problem]\nepsilon = 0.5\ncost = \"euclidean\"\n" +
                               kProblem.substr(kProblem.find("[[problem"));

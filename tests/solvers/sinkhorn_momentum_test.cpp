@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <string>
 #include <vector>
 
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/solvers/sinkhorn_settings.hpp"
+#include "tests/support/captured_stderr.hpp"
 #include "tests/support/thrown.hpp"
 #include "tests/support/world.hpp"
 
@@ -90,6 +92,40 @@ TEST(Momentum, that_goes_too_far_is_not_called_converged) {
       solve(random_problem({}, .003, {.n = 40, .m = 30, .d = 1}), with_weight(1.99, 1e-6, 200));
   EXPECT_FALSE(result.converged.value());
   EXPECT_GT(result.marginal_error.at(0) + result.marginal_error.at(1), 1e-6);
+}
+
+TEST(Momentum, that_explodes_is_left_for_good) {
+  sinkhorn::MomentumControl control({.weight = 1.9}, 1e-9);
+  for (const double error : {1.5, 1e-3, 2e-2, 99.0, 1e-5}) control.observe(error);
+  EXPECT_EQ(control.weight(), 1.9);  // it may swing
+  EXPECT_FALSE(control.has_given_up());
+  for (const double error : {101.0, HUGE_VAL}) {
+    sinkhorn::MomentumControl other = control;
+    other.observe(error);
+    EXPECT_EQ(other.weight(), 1);
+    EXPECT_TRUE(other.has_given_up());
+    sinkhorn::MomentumControl restored({.weight = 1.9}, 1e-9);
+    restored.restore(other.state());
+    restored.observe(.5);
+    EXPECT_EQ(restored.weight(), 1);
+  }
+  // What is large at first may fall.
+  sinkhorn::MomentumControl warm({.weight = 1.9}, 1e-9);
+  for (const double error : {1e9, 1e8, 1e3}) warm.observe(error);
+  EXPECT_EQ(warm.weight(), 1.9);
+}
+
+TEST(Momentum, that_explodes_ends_where_plain_updates_end) {
+  const Problem problem = random_problem({}, .01, {.n = 40, .m = 30, .d = 1});
+  for (const std::string precision : {"float64", "float32"}) {
+    const double tolerance = precision == "float64" ? 1e-6 : 1e-3;
+    const CapturedStderr said;
+    const Result result = solve(problem, with_weight(1.99, tolerance, 20000), precision);
+    EXPECT_NE(said.text().find("momentum = 1.99 is too much"), std::string::npos) << said.text();
+    EXPECT_TRUE(result.converged.value());
+    const Result plain = solve(problem, with_weight(1, tolerance, 20000), precision);
+    EXPECT_NEAR(result.dual_value, plain.dual_value, tolerance * 10);
+  }
 }
 
 TEST(AdaptiveMomentum, saves_most_iterations_and_never_costs_many) {

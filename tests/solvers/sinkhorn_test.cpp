@@ -131,6 +131,23 @@ TEST(Sinkhorn, does_not_reach_a_tolerance_below_its_rounding) {
 
 /// Clouds 300 apart: the products of a float tile are off by 4e-3, alike in every iteration, so the
 /// loop agrees with itself on a plan that is not one.
+/// At the floor of float32 nothing falls; above it, and in double, it does, however slowly.
+TEST(Sinkhorn, knows_that_its_error_has_stopped_to_fall) {
+  for (const double epsilon : {.1, .02}) {
+    const Problem problem = random_problem({}, epsilon, {.n = 60, .m = 50, .d = 2});
+    const Result coarse = solve(problem, 1e-12, 4000, "float32");
+    EXPECT_FALSE(coarse.converged.value());
+    EXPECT_EQ(coarse.iterations, 4000);
+    EXPECT_TRUE(coarse.is_stalled);
+    for (const std::string precision : {"float32", "float64"}) {
+      for (const std::int64_t few : {5, 60, 100}) {
+        EXPECT_FALSE(solve(problem, 1e-12, few, precision).is_stalled) << precision << " " << few;
+      }
+    }
+  }
+  EXPECT_FALSE(solve(golden_problem(), 1e-30, 100).is_stalled);
+}
+
 TEST(Sinkhorn, does_not_believe_a_loop_that_agrees_with_itself_alone) {
   const std::vector<double> y = kernels::test::uniform(20, 299, 301, 2);
   const Problem problem = make_problem(

@@ -4,6 +4,8 @@
 
 #include <cmath>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <vector>
@@ -102,6 +104,19 @@ TEST(SubsampleStart, saves_iterations_on_the_whole) {
   // One side is small enough to take part as a whole; then both are.
   EXPECT_TRUE(solve(problem, "subsample", 1e-2, 375).converged.value());
   EXPECT_EQ(solve(problem, "subsample", 1e-2, 400).iterations, cold.iterations);
+}
+
+TEST(SubsampleStart, says_that_it_would_be_the_problem) {
+  TestRun run(world());
+  const TemporaryDirectory folder;
+  run.log.open_file(folder.file("log.txt"));
+  sinkhorn::SinkhornConfig config;
+  config.warm_start = "subsample";
+  config.warm_start_points = 8;  // of 8 and 6
+  sinkhorn::solve(config, golden_problem(), run.context);
+  std::ifstream stream(folder.file("log.txt"));
+  const std::string text{std::istreambuf_iterator<char>(stream), {}};
+  EXPECT_NE(text.find("a subsample of 8 points"), std::string::npos) << text;
 }
 
 TEST(SinkhornSettings, read_the_start) {

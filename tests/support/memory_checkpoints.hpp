@@ -32,6 +32,7 @@ class ToldToStop final : public StopSource {
  public:
   void ask() { asked_ = true; }
   void ask_at(std::int64_t answer) { answer_ = answer; }
+  std::int64_t num_answers() const { return num_answers_; }
   bool requested() override {
     ++num_answers_;
     return asked_ || (answer_ > 0 && num_answers_ >= answer_);

@@ -1,0 +1,66 @@
+#include "launch/warm_start.hpp"
+
+#include <cmath>
+#include <filesystem>
+
+#include "launch/configuration.hpp"
+#include "launch/json_files.hpp"
+#include "launch/output_directory.hpp"
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+#include "solvers/sinkhorn/warm_start.hpp"
+
+namespace kantor::launch {
+namespace {
+
+void check_marginals(const std::string& start, const std::vector<std::string>& stored,
+                     const Problem& problem) {
+  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
+    const std::string mine = fingerprint_text(problem.marginals[i]);
+    if (i < stored.size() && stored[i] == mine) continue;
+    throw ConfigError(concat(
+        "solver.sinkhorn.warm_start: the run ", start, " had other data or weights in marginal ", i,
+        " (fingerprint ", i < stored.size() ? stored[i] : "none", ", that of ",
+        problem.marginals[i].name(), " is ", mine, "); name a run on the same marginals"));
+  }
+}
+
+/// What differs between the problem that was solved and this one.
+std::string difference(const std::string& start, const Result& solved, const Problem& problem) {
+  constexpr double kRounding = 1e-9;  // of a relative epsilon, on another number of ranks
+  const bool is_same_epsilon =
+      std::abs(solved.epsilon - problem.epsilon) <= kRounding * problem.epsilon;
+  const std::string cost = cost_name(problem);
+  if (is_same_epsilon && solved.cost == cost) return "";
+  return concat(
+      "solver.sinkhorn.warm_start: the run ", start, " was at ",
+      is_same_epsilon ? "cost " + solved.cost : "epsilon " + format_number(solved.epsilon),
+      ", this one is at ", is_same_epsilon ? cost : format_number(problem.epsilon),
+      "; it is a start all the same");
+}
+
+}  // namespace
+
+std::string check_warm_start(const Configuration& configuration, const Problem& problem) {
+  const sinkhorn::SinkhornConfig& config = configuration.sinkhorn;
+  if (configuration.solver != "sinkhorn" || !config.starts_from_run()) return "";
+  const std::string& start = config.warm_start;
+  sinkhorn::read_start(start, problem.n(1));
+  std::error_code ignored;
+  const std::string resolved = start + "/resolved.toml";
+  if (!std::filesystem::exists(resolved, ignored)) {
+    return concat("solver.sinkhorn.warm_start: there is no ", resolved,
+                  " to compare the marginals of that run with");
+  }
+  check_marginals(start, read_fingerprints(resolved), problem);
+  const auto stored = parse_result(read_text_file(start + "/result.json"));
+  if (!stored) return "";
+  if (stored->result.solver == "progot") {
+    throw ConfigError(concat("solver.sinkhorn.warm_start: the run ", start,
+                             " is of progot, whose potentials belong to its moved cloud; name one "
+                             "of sinkhorn or neural"));
+  }
+  return difference(start, stored->result, problem);
+}
+
+}  // namespace kantor::launch
