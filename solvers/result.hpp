@@ -67,6 +67,17 @@ struct Divergence {
   std::vector<std::int64_t> iterations;  ///< of xx and yy
 };
 
+/// How costs were stored: what was predicted, and what came.
+struct StorageReport {
+  std::string form;  ///< "streamed", "materialised", "absorbed"
+  std::int64_t bytes_per_rank = 0;
+  double predicted_seconds_per_iteration = 0;
+  std::optional<double> seconds_per_iteration = {};  ///< the mean; absent if there was none
+  double predicted_seconds_to_store = 0;             ///< once; absorbed: at each refresh
+  double seconds_to_store = 0;                       ///< in all
+  std::int64_t refreshes = 0;
+};
+
 struct Result {
   std::string kind;    ///< "eot"
   std::string solver;  ///< "neural", "sinkhorn", "progot"
@@ -87,6 +98,7 @@ struct Result {
   std::int64_t iterations = 0;
   /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
   std::optional<std::int64_t> fallback_iterations;
+  std::optional<StorageReport> storage;  ///< sinkhorn, progot
   Seconds seconds;
   std::optional<Reference> reference;
   std::optional<PlanShape> shape;

@@ -183,7 +183,7 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
 
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
   if (config.rescale) rescale<T>(potential, problem, subset, context);
-  const ShardedEot<double> points(problem, subset, Storage::automatic, context);
+  const ShardedEot<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));

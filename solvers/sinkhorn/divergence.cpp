@@ -34,7 +34,7 @@ SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Sto
   solved.report = context.run.precision == "float64"
                       ? solve_in<double>(self, stopping, storage, solved.potential, context, label)
                       : solve_in<float>(self, stopping, storage, solved.potential, context, label);
-  const ShardedEot<double> points(self, {}, Storage::automatic, context);
+  const ShardedEot<double> points(self, {}, Storage::streamed, context);
   const std::span<const double> own =
       std::span<const double>(solved.potential)
           .subspan(static_cast<std::size_t>(points.rows().first), points.a().size());

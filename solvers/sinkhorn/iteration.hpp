@@ -35,6 +35,10 @@ struct Report {
   /// what the potentials ask of the marginals: a_i exp(-f_i / rho_x), b_j exp(-g_j / rho_y).
   double marginal_error = 0;
   double first_error = 0;  ///< of the potentials given
+  /// Of this rank, in the problem's storage: the mean without the first; 0 if there were none.
+  double seconds_per_iteration = 0;
+  std::int64_t refreshes = 0;  ///< of the absorbed kernel
+  double refresh_s = 0;        ///< in all
 };
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.

@@ -34,14 +34,20 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
   const double epsilon = problem.epsilon();
   PlanValue value;
 
-  // The plan as it is, and that with exact rows: one pass gives the columns of both.
+  // The plan as it is, and that with exact rows: one pass gives the columns of both, unless there
+  // are too many.
   std::vector<double> exact_f(a.size());
   std::vector<double> sums_of_both(2 * g.size(), 0.0);
   const std::span<double> columns = std::span(sums_of_both).first(g.size());  // of exact rows
   const std::span<double> given_columns = std::span(sums_of_both).last(g.size());
   if (!a.empty()) {
     const kernels::UpdatedColumns wanted[] = {{{}, columns}, {{f, 0}, given_columns}};
-    kernels::soft_min_weights<double>(problem.over_y(g), a, wanted, context.pool, exact_f);
+    const bool is_one_pass = problem.m() <= kMostColumnsAtOnce;
+    kernels::soft_min_weights<double>(
+        problem.over_y(g), a, std::span(wanted).first(is_one_pass ? 2 : 1), context.pool, exact_f);
+    if (!is_one_pass) {
+      kernels::plan_column_weights<double>(problem.over_y(g), f, a, context.pool, given_columns);
+    }
   }
   context.world.all_reduce<double>(sums_of_both, ReduceOp::sum, "column sums");
   const auto is_finite = [](double sum) { return std::isfinite(sum); };
