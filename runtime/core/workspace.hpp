@@ -63,7 +63,7 @@ class Workspace {
   std::size_t used_ = 0;       ///< bytes of it
   std::size_t taken_ = 0;      ///< by the open frames
   std::size_t most_taken_ = 0;
-  int depth_ = 0;              ///< open frames
+  int depth_ = 0;  ///< open frames
   std::int64_t num_allocations_ = 0;
 };
 

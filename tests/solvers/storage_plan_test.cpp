@@ -123,7 +123,7 @@ TEST(StorageRefusal, names_bytes_budget_and_remedy) {
     const double needed =
         1.1 * estimate_storage(shape, kernels::best_instruction_set()).of(asked).bytes;
     for (const std::string& word : {concat("\"", name_of(asked), "\" needs ", format_bytes(needed)),
-                                   std::string("200.0 MB"), std::string("\"streamed\"")}) {
+                                    std::string("200.0 MB"), std::string("\"streamed\"")}) {
       EXPECT_NE(message.find(word), std::string::npos) << message;
     }
   }
