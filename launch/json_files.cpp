@@ -52,6 +52,17 @@ void put_shape(Json& json, const PlanShape& shape) {
   put(json, "identity_kl", shape.identity_kl);
 }
 
+Json storage_of(const StorageReport& storage) {
+  Json json = {{"form", storage.form}, {"bytes_per_rank", storage.bytes_per_rank}};
+  put(json, "predicted_seconds_per_iteration", storage.predicted_seconds_per_iteration);
+  put(json, "seconds_per_iteration", storage.seconds_per_iteration);
+  if (storage.form == "streamed") return json;
+  put(json, "predicted_seconds_to_store", storage.predicted_seconds_to_store);
+  json["seconds_to_store"] = storage.seconds_to_store;
+  if (storage.form == "absorbed") json["refreshes"] = storage.refreshes;
+  return json;
+}
+
 /// Of ProgOT, one entry per solve.
 void put_steps(Json& json, const Result& result) {
   if (result.epsilons.empty()) return;
@@ -101,6 +112,7 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   json["iterations"] = result.iterations;
   put(json, "fallback_iterations", result.fallback_iterations);
   put_steps(json, result);
+  if (result.storage) json["storage"] = storage_of(*result.storage);
   put(json, "steps", result.steps);
   put(json, "skipped_steps", result.skipped_steps);
   put(json, "samples_per_second", result.samples_per_second);

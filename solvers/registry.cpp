@@ -20,31 +20,36 @@ struct Entry {
   const char* kind;
   const char* solver;
   Result (*solve)(const Configuration&, const Problem&, Context&);
-  /// Bytes per rank of points, costs and networks.
-  double (*bytes_per_rank)(const Configuration&, const Problem&, const Context&);
+  /// What it holds on each rank. Collective.
+  std::string (*memory)(const Configuration&, const Problem&, Context&);
 };
+
+std::string storage_text(const StoragePlan& plan) {
+  return "\nstorage " + plan.text("by a table of rates");
+}
 
 constexpr std::array kSolvers = {
     Entry{"eot", "neural",
           [](const Configuration& c, const Problem& p, Context& context) {
             return neural::solve(c.neural, p, context);
           },
-          [](const Configuration& c, const Problem& p, const Context& context) {
-            return neural::bytes_per_rank(c.neural, p, context);
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return concat(", about ", format_bytes(neural::bytes_per_rank(c.neural, p, context)),
+                          " per rank");
           }},
     Entry{"eot", "sinkhorn",
           [](const Configuration& c, const Problem& p, Context& context) {
             return sinkhorn::solve(c.sinkhorn, p, context);
           },
-          [](const Configuration& c, const Problem& p, const Context& context) {
-            return sinkhorn::bytes_per_rank(c.sinkhorn, p, context);
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return storage_text(sinkhorn::storage_plan(c.sinkhorn, p, context));
           }},
     Entry{"eot", "progot",
           [](const Configuration& c, const Problem& p, Context& context) {
             return progot::solve(c.progot, c.sinkhorn, p, context);
           },
-          [](const Configuration& c, const Problem& p, const Context& context) {
-            return progot::bytes_per_rank(c.progot, c.sinkhorn, p, context);
+          [](const Configuration& c, const Problem& p, Context& context) {
+            return storage_text(progot::storage_plan(c.progot, c.sinkhorn, p, context));
           }},
 };
 
@@ -187,15 +192,13 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
 
 std::string describe_plan(const Configuration& configuration, const Problem& problem,
                           Context& context) {
-  return concat(
-      problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-      " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
-      cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
-      format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
-      context.world.size(), " ranks (", context.world.backend_name(), "), ",
-      context.pool.num_threads(), " threads each, ", context.run.precision, ", about ",
-      format_bytes(entry_of(configuration).bytes_per_rank(configuration, problem, context)),
-      " per rank");
+  return concat(problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
+                " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
+                cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
+                format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
+                context.world.size(), " ranks (", context.world.backend_name(), "), ",
+                context.pool.num_threads(), " threads each, ", context.run.precision,
+                entry_of(configuration).memory(configuration, problem, context));
 }
 
 }  // namespace kantor

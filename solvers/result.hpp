@@ -67,6 +67,18 @@ struct Divergence {
   std::vector<std::int64_t> iterations;  ///< of xx and yy
 };
 
+/// How costs were stored: what was predicted, and what came.
+struct StorageReport {
+  std::string form;  ///< "streamed", "materialised", "absorbed"
+  std::int64_t bytes_per_rank = 0;
+  std::optional<double> predicted_seconds_per_iteration = {};  ///< absent on a GPU
+  std::optional<double> seconds_per_iteration = {};  ///< the mean; absent if there was none
+  /// Once; absorbed: at each refresh.
+  std::optional<double> predicted_seconds_to_store = {};
+  double seconds_to_store = 0;  ///< in all
+  std::int64_t refreshes = 0;
+};
+
 struct Result {
   std::string kind;    ///< "eot"
   std::string solver;  ///< "neural", "sinkhorn", "progot"
@@ -88,6 +100,7 @@ struct Result {
   /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
   std::optional<std::int64_t> fallback_iterations;
   bool is_stalled = false;  ///< Sinkhorn: more iterations would not have helped; for advice only
+  std::optional<StorageReport> storage;  ///< sinkhorn, progot
   Seconds seconds;
   std::optional<Reference> reference;
   std::optional<PlanShape> shape;

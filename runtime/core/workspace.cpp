@@ -1,18 +1,28 @@
 #include "runtime/core/workspace.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
 #include <utility>
 
 namespace kantor {
 
+namespace {
+constexpr std::size_t kWorthTrimming = 1 << 20;
+}
+
 Workspace::Frame::Frame(Workspace& workspace)
-    : workspace_(workspace), block_(workspace.block_), used_(workspace.used_) {
+    : workspace_(workspace),
+      block_(workspace.block_),
+      used_(workspace.used_),
+      taken_(workspace.taken_) {
   ++workspace_.depth_;
 }
 
 Workspace::Frame::~Frame() {
   workspace_.block_ = block_;
   workspace_.used_ = used_;
+  workspace_.taken_ = taken_;
   if (--workspace_.depth_ == 0 && workspace_.blocks_.size() > 1) workspace_.merge();
 }
 
@@ -33,6 +43,8 @@ void* Workspace::take(std::size_t bytes) {
   if (block_ == blocks_.size()) blocks_.push_back(allocate(std::max(bytes, smallest_block)));
   void* result = blocks_[block_].data.get() + used_;
   used_ += bytes;
+  taken_ += bytes;
+  most_taken_ = std::max(most_taken_, taken_);
   return result;
 }
 
@@ -43,12 +55,13 @@ Workspace::Block Workspace::allocate(std::size_t bytes) {
   return block;
 }
 
-/// One block in place of several: the next call then finds all it needs side by side.
+/// One block in place of several, as large as the largest use: the next call then finds all it
+/// needs side by side.
 void Workspace::merge() {
-  const std::size_t total = capacity_bytes();
   blocks_.clear();
+  if (most_taken_ > kWorthTrimming) malloc_trim(0);  // else the heap keeps them beside the new one
   try {
-    blocks_.push_back(allocate(total));
+    blocks_.push_back(allocate(most_taken_));
   } catch (const std::bad_alloc&) {  // asked again, and reported, by the next take()
   }
 }

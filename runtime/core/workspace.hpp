@@ -38,6 +38,7 @@ class Workspace {
     Workspace& workspace_;
     std::size_t block_;
     std::size_t used_;
+    std::size_t taken_;
   };
 
   std::size_t capacity_bytes() const;
@@ -60,7 +61,9 @@ class Workspace {
   std::vector<Block> blocks_;  ///< one, but for the frames in which it proved too small
   std::size_t block_ = 0;      ///< the one in use
   std::size_t used_ = 0;       ///< bytes of it
-  int depth_ = 0;              ///< open frames
+  std::size_t taken_ = 0;      ///< by the open frames
+  std::size_t most_taken_ = 0;
+  int depth_ = 0;  ///< open frames
   std::int64_t num_allocations_ = 0;
 };
 

@@ -20,10 +20,9 @@ void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, ThreadPool& pool) 
   const Pass<T> pass(reduction, pool);
   const std::int64_t stride =
       round_up(pass.num_columns(), kLine / static_cast<std::int64_t>(sizeof(T)));
-  if (plan_ == nullptr || pass.num_rows() * stride != num_rows_ * stride_) {
-    plan_.reset();
-    plan_.reset(static_cast<T*>(
-        ::operator new (at(pass.num_rows() * stride) * sizeof(T), std::align_val_t{kLine})));
+  if (plan_.is_empty() || pass.num_rows() * stride != num_rows_ * stride_) {
+    plan_ = {};  // never two of them
+    plan_ = LargeArray<T>(pass.num_rows() * stride);
   }
   num_rows_ = pass.num_rows();
   num_columns_ = pass.num_columns();
@@ -40,7 +39,7 @@ void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, ThreadPool& pool) 
       for (std::int64_t r = 0; r < count; ++r) {
         const T factor = static_cast<T>(block.sum(r) == 0 ? 0.0 : 1 / block.sum(r));
         const T* from = block.row(r);
-        T* to = plan_.get() + (first_row + r) * stride_;
+        T* to = plan_.data() + (first_row + r) * stride_;
         for (std::int64_t j = 0; j < num_columns_; ++j) to[j] = factor * from[j];
         std::fill(to + num_columns_, to + stride_, T{0});
       }
@@ -50,7 +49,7 @@ void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, ThreadPool& pool) 
 
 template <class T>
 bool AbsorbedKernel<T>::holds(std::span<const double> g) const {
-  if (plan_ == nullptr || g.size() != g_.size()) return false;
+  if (plan_.is_empty() || g.size() != g_.size()) return false;
   for (std::size_t j = 0; j < g.size(); ++j) {
     if (!is_absent_[j] && !(std::abs(g[j] - g_[j]) <= kMaxDrift * epsilon_)) return false;
   }
@@ -83,7 +82,7 @@ void AbsorbedKernel<T>::weights(std::span<const double> g, std::span<const doubl
     std::fill_n(lane_sums, stride_, 0.0);
     T scales[kMaxBlockRows];
     cut.for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      const T* rows = plan_.get() + first_row * stride_;
+      const T* rows = plan_.data() + first_row * stride_;
       for (std::int64_t r = 0; r < count; ++r) {  // brings the rows into the cache
         const double sum = kernels.dot(rows + r * stride_, scale, stride_);
         const std::size_t i = at(first_row + r);

@@ -4,10 +4,10 @@
 // Shapes: N rows, M columns.
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <vector>
 
+#include "runtime/core/large_array.hpp"
 #include "runtime/kernels/soft_min.hpp"
 
 namespace kantor::kernels {
@@ -46,18 +46,14 @@ class AbsorbedKernel {
                std::span<double> f, std::span<double> column_weights) const;
 
  private:
-  struct Free {
-    void operator()(T* data) const { ::operator delete (data, std::align_val_t{64}); }
-  };
-
   std::int64_t num_rows_ = 0;
   std::int64_t num_columns_ = 0;
   std::int64_t stride_ = 0;
   double epsilon_ = 0;
-  std::unique_ptr<T, Free> plan_;  ///< [N, stride], zeros behind the last column
-  std::vector<double> f_;          ///< [N] f0
-  std::vector<double> g_;          ///< [M] g0
-  std::vector<bool> is_absent_;    ///< [M] b_j = 0: its potential does not matter
+  LargeArray<T> plan_;           ///< [N, stride], zeros behind the last column
+  std::vector<double> f_;        ///< [N] f0
+  std::vector<double> g_;        ///< [M] g0
+  std::vector<bool> is_absent_;  ///< [M] b_j = 0: its potential does not matter
 };
 
 }  // namespace kantor::kernels

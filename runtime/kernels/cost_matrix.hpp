@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/core/large_array.hpp"
 #include "runtime/core/thread_pool.hpp"
 #include "runtime/core/workspace.hpp"
 #include "runtime/kernels/row_block.hpp"
@@ -101,7 +102,9 @@ class StoredCost final : public CostMatrix<T> {
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:
-  std::vector<T> values_;
+  LargeArray<T> made_;
+  std::vector<T> given_;
+  const T* values_;  ///< in one of the two
 };
 
 }  // namespace kantor::kernels

@@ -10,6 +10,7 @@
 namespace kantor::kernels {
 
 constexpr std::int64_t kRowGroup = 16;  // a multiple of every register tile's rows and vectors
+constexpr std::int64_t kTileRows = 8;   // a multiple of every register tile's rows
 constexpr std::int64_t kMaxBlockRows = 128;
 
 constexpr std::int64_t round_up(std::int64_t n, std::int64_t multiple) {

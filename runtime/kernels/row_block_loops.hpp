@@ -27,7 +27,7 @@ struct RowBlockLoops {
   static constexpr int kPanelsInT = 8;    // so many are summed in T before the sum goes to double
   static constexpr int kPanelsAhead = 2;  // of stored costs that are fetched early
   static constexpr T kInfinity = std::numeric_limits<T>::infinity();
-  static_assert(kRowGroup % kRows == 0 && kRowGroup % kWidth == 0);
+  static_assert(kTileRows % kRows == 0 && kRowGroup % kRows == 0 && kRowGroup % kWidth == 0);
 
   using Tile = Batch[kRows][kVectors];
 

@@ -109,7 +109,8 @@ SoftmaxBlock<T>::SoftmaxBlock(const Pass<T>& pass, TileLayout layout, Workspace&
   block_.sums = frame_.take<double>(rows);
   block_.references = frame_.take<double>(rows);
   if (layout == TileLayout::none) return;
-  block_.tile = frame_.template take<T>(rows * columns.padded());
+  block_.tile =
+      frame_.template take<T>(round_up(pass.cut().rows_per_block, kTileRows) * columns.padded());
   block_.panel_references = frame_.template take<T>(rows * columns.num_panels);
 }
 
@@ -119,7 +120,7 @@ void SoftmaxBlock<T>::make(std::int64_t first_row, std::int64_t count, double* f
   block_.count = count;
   block_.row_stride = layout_ == TileLayout::rows ? columns.padded() : columns.width;
   block_.panel_stride =
-      layout_ == TileLayout::rows ? columns.width : block_.padded() * columns.width;
+      layout_ == TileLayout::rows ? columns.width : round_up(count, kTileRows) * columns.width;
   Workspace::Frame frame(workspace_);
   const RowOperand<T> operand = pass_.rows(first_row, count, frame, row_parts_);
   pass_.kernels().exponentials(operand, columns, block_);

@@ -178,7 +178,7 @@ Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& 
                  const TrainingReport& training, Context& context) {
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
   if (config.rescale) rescale<T>(potential, problem, subset, context);
-  const ShardedEot<double> points(problem, subset, Storage::automatic, context);
+  const ShardedEot<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));

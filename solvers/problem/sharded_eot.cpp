@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "runtime/core/error.hpp"
-#include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/random/permutation.hpp"
 #include "solvers/problem/cost_file.hpp"
@@ -60,6 +59,7 @@ std::vector<double> subset_weights(const data::Marginal& marginal,
 
 std::vector<double> logarithms(std::span<const double> weights) {
   std::vector<double> result;
+  result.reserve(weights.size());
   for (const double weight : weights) result.push_back(std::log(weight));  // log 0 = -inf
   return result;
 }
@@ -87,70 +87,61 @@ bool has_mass(const Problem& problem, const Subset& subset) {
   return has_weight(problem.marginals[0], subset.x) && has_weight(problem.marginals[1], subset.y);
 }
 
-Storage storage_named(const std::string& name) {
-  if (name == "auto") return Storage::automatic;
-  if (name == "materialised") return Storage::materialised;
-  if (name == "absorbed") return Storage::absorbed;
-  KANTOR_CHECK(name == "streamed", "unknown storage ", name);
-  return Storage::streamed;
+SolveShape solve_shape(const Problem& problem, const Subset& subset, bool is_double,
+                       const Context& context) {
+  SolveShape shape;
+  shape.n = subset.x.empty() ? problem.n(0) : std::ssize(subset.x);
+  shape.m = subset.y.empty() ? problem.n(1) : std::ssize(subset.y);
+  shape.rows = shard_of(shape.n, 0, context.world.size()).slots;
+  shape.d = problem.d();
+  shape.cost = problem.cost.kind;
+  shape.has_matrix = problem.cost_matrix != nullptr;
+  shape.is_double = is_double;
+  shape.threads = context.pool.num_threads();
+  return shape;
 }
 
 template <class T>
 ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, Storage storage,
+                          Context& context)
+    : ShardedEot(
+          problem, subset,
+          plan_storage(solve_shape(problem, subset, sizeof(T) == 8, context), storage, {}, context),
+          context) {
+  store_costs();
+}
+
+template <class T>
+ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, const StoragePlan& plan,
                           Context& context)
     : context_(context),
       epsilon_(problem.epsilon),
       rho_(problem.rho),
       d_(problem.d()),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
-      rows_(shard_of(n_, context.world.rank(), context.world.size())) {
+      rows_(shard_of(n_, context.world.rank(), context.world.size())),
+      form_(plan.form) {
   b_ = subset_weights(problem.marginals[1], subset.y);
-  const std::vector<double> all_a = subset_weights(problem.marginals[0], subset.x);
-  a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
+  {
+    const std::vector<double> all_a = subset_weights(problem.marginals[0], subset.x);
+    a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
+  }
   log_a_ = logarithms(a_);
   log_b_ = logarithms(b_);
-  if (!problem.cost_matrix) make_streamed(problem, subset);
-  if (context.device_soft_min != nullptr && !problem.cost_matrix) {
-    use_device(problem, storage);
-    return;
-  }
-
-  is_absorbed_ = storage == Storage::absorbed;
-
-  // All ranks choose alike, by the largest shard and the least free memory.
-  // A matrix is held each way, and in double for the evaluation that follows: better refused now.
-  const int num_matrices = problem.cost_matrix ? (is_absorbed_ ? 3 : 2) : 1;
-  const std::size_t element = problem.cost_matrix ? sizeof(double) : sizeof(T);
-  const double bytes = static_cast<double>(rows_.slots) * static_cast<double>(m()) *
-                       static_cast<double>(element) * num_matrices;
-  constexpr double kStrictBudget = 256e6;  // stored or not must not depend on the machine there
-  const double budget = context.run.deterministic == "strict"
-                            ? kStrictBudget
-                            : static_cast<double>(available_memory_bytes()) / 4 /
-                                  static_cast<double>(context.world.local_size());
-  const bool is_short = context.world.agree(bytes > budget ? 1 : 0, "memory for the costs") != 0;
   if (problem.cost_matrix) {
-    if (is_short) {
-      fail_alike(context.world,
-                 ConfigError(concat("the costs of problem.cost_file need ", format_bytes(bytes),
-                                    " per rank, more than a quarter of the free memory (",
-                                    format_bytes(budget), " per rank); use more ranks")));
-    }
     read_cost_file(problem, subset);
-    return;
+  } else {
+    make_streamed(problem, subset);
   }
-  if ((storage == Storage::materialised || is_absorbed_) && is_short) {
-    fail_alike(
-        context.world,
-        ConfigError(concat(
-            "solver.sinkhorn.storage = \"", is_absorbed_ ? "absorbed" : "materialised", "\" needs ",
-            format_bytes(bytes), " per rank, more than a quarter of the free memory (",
-            format_bytes(budget), " per rank); use \"streamed\" or more ranks")));
-  }
-  is_materialised_ =
-      storage == Storage::materialised || (storage == Storage::automatic && !is_short);
-  if (is_materialised_ && rows_.count() > 0) {
-    cost_ = std::make_unique<kernels::StoredCost<T>>(*cost_, context.pool);
+}
+
+template <class T>
+void ShardedEot<T>::store_costs() {
+  if (device_) {
+    keep_costs_on_device();
+  } else if (form_ == Storage::materialised && !is_stored_ && rows_.count() > 0) {
+    cost_ = std::make_unique<kernels::StoredCost<T>>(*cost_, context_.pool);
+    is_stored_ = true;
   }
 }
 
@@ -160,24 +151,27 @@ void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) 
   y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
   cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
   transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
-}
-
-template <class T>
-void ShardedEot<T>::use_device(const Problem& problem, Storage storage) {
-  KANTOR_CHECK(storage != Storage::absorbed, "a kernel is not absorbed on a GPU");
-  bool is_short = false;
+  if (context_.device_soft_min == nullptr) return;
   together(context_.world, "bringing the points to the GPU", [&] {
     device_ = std::make_unique<DevicePairs<T>>(
         RankPairs<T>{problem.cost, problem.centre, x(), y(), {}, a_, log_a_, log_b_}, context_);
-    const bool is_asked = storage == Storage::materialised;
-    if (is_asked || (storage == Storage::automatic && device_->is_worth_keeping())) {
+  });
+}
+
+template <class T>
+void ShardedEot<T>::keep_costs_on_device() {
+  KANTOR_CHECK(form_ != Storage::absorbed, "a kernel is not absorbed on a GPU");
+  const bool is_asked = form_ == Storage::materialised;
+  bool is_short = false;
+  together(context_.world, "keeping the costs on the GPU", [&] {
+    if (is_asked || (form_ == Storage::automatic && device_->is_worth_keeping())) {
       is_short = !device_->keep_costs() && is_asked;
     }
-    is_materialised_ = device_->keeps_costs();
+    form_ = device_->keeps_costs() ? Storage::materialised : Storage::streamed;
   });
   if (context_.world.agree(is_short ? 1 : 0, "memory for the costs") == 0) {
     context_.log.detail(
-        concat("the GPU makes costs from ", is_materialised_ ? "memory" : "points"));
+        concat("the GPU makes costs from ", device_->keeps_costs() ? "memory" : "points"));
     return;
   }
   fail_alike(context_.world,
@@ -210,7 +204,7 @@ void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset)
   }
   cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs), rows_.count(), m());
   transposed_ = std::make_unique<kernels::StoredCost<T>>(std::move(transposed), m(), rows_.count());
-  is_materialised_ = true;
+  is_stored_ = true;
 }
 
 template <class T>

@@ -15,6 +15,7 @@
 #include "runtime/kernels/soft_min.hpp"
 #include "solvers/device/device_pairs.hpp"
 #include "solvers/problem/problem.hpp"
+#include "solvers/problem/storage_plan.hpp"
 
 namespace kantor {
 
@@ -34,18 +35,16 @@ std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64
 /// Whether both marginals have a row of positive weight in it, without which it is no problem.
 bool has_mass(const Problem& problem, const Subset& subset);
 
-/// Where the costs of this rank's rows live: auto stores them if they fit a quarter of the free
-/// memory. Absorbed: Sinkhorn keeps the kernel with its potentials absorbed, and makes it from
-/// streamed costs.
-enum class Storage { automatic, materialised, streamed, absorbed };
-Storage storage_named(const std::string& name);
-
 template <class T>
 class ShardedEot {
  public:
-  /// Reads this rank's rows of X and all of Y.
-  /// @param subset has mass. @throws ConfigError if materialised costs cannot fit.
+  /// Reads this rank's rows of X and all of Y, and stores the costs if the plan says so.
+  /// @param subset has mass. @throws ConfigError if the storage does not fit.
   ShardedEot(const Problem& problem, const Subset& subset, Storage storage, Context& context);
+  /// The same of a plan that is made, but costs are streamed until store_costs().
+  ShardedEot(const Problem& problem, const Subset& subset, const StoragePlan& plan,
+             Context& context);
+  void store_costs();
   ShardedEot(const ShardedEot&) = delete;
   ShardedEot& operator=(const ShardedEot&) = delete;
 
@@ -54,8 +53,9 @@ class ShardedEot {
   const Shard& rows() const { return rows_; }
   double epsilon() const { return epsilon_; }
   const Penalty& penalty() const { return rho_; }
-  bool is_materialised() const { return is_materialised_; }
-  bool is_absorbed() const { return is_absorbed_; }
+  /// Of a GPU's pairs with automatic storage, known once costs are stored.
+  Storage storage() const { return form_; }
+  bool is_absorbed() const { return form_ == Storage::absorbed; }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 
@@ -115,7 +115,7 @@ class ShardedEot {
                       std::span<double> g, std::span<double> averages, double epsilon) const;
   void make_streamed(const Problem& problem, const Subset& subset);
   void read_cost_file(const Problem& problem, const Subset& subset);
-  void use_device(const Problem& problem, Storage storage);
+  void keep_costs_on_device();
 
   Context& context_;
   double epsilon_;
@@ -129,11 +129,15 @@ class ShardedEot {
   std::vector<double> b_;
   std::vector<double> log_a_;
   std::vector<double> log_b_;
-  bool is_materialised_ = false;
-  bool is_absorbed_ = false;
+  Storage form_;
+  bool is_stored_ = false;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
   std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
   std::unique_ptr<DevicePairs<T>> device_;              ///< null: on the host
 };
+
+/// What a solve of it holds.
+SolveShape solve_shape(const Problem& problem, const Subset& subset, bool is_double,
+                       const Context& context);
 
 }  // namespace kantor

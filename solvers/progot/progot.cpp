@@ -7,6 +7,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/problem/entropic_map.hpp"
+#include "solvers/problem/storage_record.hpp"
 #include "solvers/progot/cloud.hpp"
 #include "solvers/progot/course.hpp"
 #include "solvers/progot/progot_model.hpp"
@@ -24,8 +25,41 @@ namespace kantor::progot {
 
 namespace {
 
+/// Of each solve, beside what it is for Sinkhorn: the moved rows, the moves and what becomes of the
+/// rows, the K potentials. Of the evaluation: the moved rows, points as given, on rank 0 the whole
+/// cloud.
+SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Context& context) {
+  SolveShape shape = solve_shape(problem, {}, context.run.precision == "float64", context);
+  const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
+  const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
+  const std::int64_t solve = 3 * shape.rows * shape.d + self;
+  const std::int64_t evaluation = (3 * shape.rows + 2 * shape.m + shape.n) * shape.d;
+  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + potentials);
+  shape.more_evaluation_bytes = sizeof(double) * static_cast<double>(evaluation + potentials);
+  return shape;
+}
+
+/// How long the solves took, this rank's.
+struct Timing {
+  double iterations_s = 0;
+  double num_iterations = 0;
+  double store_s = 0;
+  std::int64_t refreshes = 0;
+
+  void add(const sinkhorn::Report& report) {
+    const auto count =
+        static_cast<double>(report.seconds_per_iteration > 0 ? report.iterations : 0);
+    iterations_s += count * report.seconds_per_iteration;
+    num_iterations += count;
+    store_s += report.refresh_s;
+    refreshes += report.refreshes;
+  }
+};
+
 struct Solved {
   Course course;
+  StoragePlan plan;
+  Timing timing;
   Problem source;         ///< of the last solve, with its epsilon
   std::vector<double> f;  ///< [N_r] of the last solve
 };
@@ -56,8 +90,9 @@ std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& point
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
 sinkhorn::Ended solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
-                           const Course& course, Context& context, Checkpoints& keep) {
-  const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::automatic, context);
+                           const Course& course, Storage storage, Context& context,
+                           Checkpoints& keep) {
+  const ShardedEot<T> self(self_problem(source, context.world), {}, storage, context);
   sinkhorn::Ended ended;
   if (course.steps.empty()) {
     ended.f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
@@ -79,11 +114,16 @@ class Solves {
         context_(context),
         alphas_(step_lengths(config)),
         tolerances_(step_tolerances(config, inner.tolerance)),
-        checkpoints_(context.checkpoints) {
+        storage_(context.checkpoints),
+        checkpoints_(storage_) {
     together(context.world, "restoring the solves",
              [&] { solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1)); });
     solved_.source = problem;
     plan_epsilons(problem);
+    solved_.plan =
+        storage_.plan("progot.storage", shape_of(config, problem, context),
+                      storage_named(inner.storage), sinkhorn::workload_of(inner, problem), context);
+    if (config.debiased) plan_self(problem);
   }
 
   Solved run() {
@@ -91,9 +131,16 @@ class Solves {
     Problem& source = solved_.source;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
-      const ShardedEot<T> points(source, {}, storage_named(inner_.storage), context_);
+      ShardedEot<T> points(source, {}, solved_.plan, context_);
+      if (k == 0) sinkhorn::announce(solved_.plan, points, context_);
+      const double start = monotonic_seconds();
+      points.store_costs();
+      solved_.timing.store_s += monotonic_seconds() - start;
       if (k == course.steps.size()) course.steps.push_back(solve(points));
-      if (k + 1 == alphas_.size()) break;
+      if (k + 1 == alphas_.size()) {
+        solved_.plan.form = points.storage();
+        break;
+      }
       source = moved(source, points, course.steps[k],
                      concat("in step ", k + 2, " of ", alphas_.size()), context_);
     }
@@ -101,6 +148,14 @@ class Solves {
   }
 
  private:
+  /// All solves of the moved cloud against itself have one shape.
+  void plan_self(const Problem& problem) {
+    SolveShape shape = solve_shape(problem, {}, sizeof(T) == 8, context_);
+    shape.m = shape.n;
+    self_storage_ = inner_.storage == "streamed" ? Storage::streamed : Storage::automatic;
+    self_storage_ = storage_.plan("progot.storage_self", shape, self_storage_, {}, context_).form;
+  }
+
   void plan_epsilons(const Problem& problem) {
     std::vector<double>& planned = solved_.course.planned_epsilons;
     if (!config_.epsilons.empty()) planned = config_.epsilons;
@@ -129,7 +184,7 @@ class Solves {
       if (config_.debiased) {
         sinkhorn::Ended self =
             stages.solve("progot, self", points.n(), 0, context_.world, [&](Checkpoints& keep) {
-              return solve_self<T>(solved_.source, stopping, course, context_, keep);
+              return solve_self<T>(solved_.source, stopping, course, self_storage_, context_, keep);
             });
         step.f_self = std::move(self.f);
         step.self_iterations = self.report.iterations;
@@ -139,13 +194,13 @@ class Solves {
       throw Stopped(course.all_iterations() + stopped.step);
     }
     const sinkhorn::Report& report = ended.report;
+    solved_.timing.add(report);
     step.iterations = report.iterations;
     step.converged = report.converged && is_self_solved;
     step.g = std::move(ended.g);
     context_.log.info(concat("step ", k + 1, " of ", alphas_.size(), ": epsilon ",
                              format_number(step.epsilon), ", ", step.iterations,
-                             " iterations, marginal error ", report.marginal_error,
-                             points.is_materialised() ? ", costs materialised" : ""));
+                             " iterations, marginal error ", report.marginal_error));
     if (config_.debiased) {
       solved_.f.assign(ended.f.begin() + points.rows().first, ended.f.begin() + points.rows().last);
     }
@@ -174,7 +229,9 @@ class Solves {
   Context& context_;
   std::vector<double> alphas_;
   std::vector<double> tolerances_;
+  StorageRecord storage_;
   CourseCheckpoints checkpoints_;
+  Storage self_storage_ = Storage::streamed;
   Solved solved_;
 };
 
@@ -182,7 +239,7 @@ class Solves {
 void evaluate(const Problem& problem, const Solved& solved, Result& result, Context& context) {
   const SolvedStep& first = solved.course.steps.front();
   const SolvedStep& last = solved.course.steps.back();
-  const ShardedEot<double> points(solved.source, {}, Storage::automatic, context);
+  const ShardedEot<double> points(solved.source, {}, Storage::streamed, context);
   const ShardedEot<double> given(problem, {}, Storage::streamed, context);
   const sinkhorn::PlanValue value = sinkhorn::plan_value(points, solved.f, last.g, context, &given);
   result.transport_cost = value.priced_cost;
@@ -243,6 +300,10 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
   Result result;
   evaluate(problem, solved, result, context);
   describe_steps(solved.course, solves.tolerance, result, context);
+  const Timing& timing = solved.timing;
+  result.storage = sinkhorn::storage_report(
+      solved.plan, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
+      timing.store_s, timing.refreshes, context);
   const Model model = model_of(problem, solved.course);
   result.model = model.tensors();
   result.model_json = model.description();
@@ -251,18 +312,10 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
   return result;
 }
 
-double bytes_per_rank(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
-                      const Problem& problem, const Context& context) {
-  const auto ranks = static_cast<double>(context.world.size());
-  const double rows = std::ceil(static_cast<double>(problem.n(0)) / ranks);
-  const auto d = static_cast<double>(problem.d());
-  const auto m = static_cast<double>(problem.n(1));
-  const double moved_rows = rows * d * 8;
-  const double self = config.debiased ? static_cast<double>(problem.n(0)) *
-                                            (d + static_cast<double>(config.steps)) * 8
-                                      : 0;
-  return sinkhorn::bytes_per_rank(solves, problem, context) + moved_rows +
-         static_cast<double>(config.steps) * m * 8 + self;
+StoragePlan storage_plan(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
+                         const Problem& problem, Context& context) {
+  return plan_storage(shape_of(config, problem, context), storage_named(solves.storage),
+                      sinkhorn::workload_of(solves, problem), context);
 }
 
 }  // namespace kantor::progot

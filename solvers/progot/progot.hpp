@@ -1,6 +1,7 @@
 #pragma once
 
 #include "solvers/problem/problem.hpp"
+#include "solvers/problem/storage_plan.hpp"
 #include "solvers/progot/progot_config.hpp"
 #include "solvers/result.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
@@ -18,9 +19,10 @@ namespace kantor::progot {
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context);
 
-/// Bytes this rank would hold for points, stored costs and potentials.
-double bytes_per_rank(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
-                      const Problem& problem, const Context& context);
+/// How the costs of each solve would be stored, by the table of rates (--dry-run). Collective.
+/// @throws ConfigError.
+StoragePlan storage_plan(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
+                         const Problem& problem, Context& context);
 
 /// @throws ConfigError if the cost has no entropic map to move along.
 void check_cost(kernels::CostKind cost);

@@ -40,7 +40,7 @@ SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Sto
                : solve_in<float>(self, stopping, storage, context, label, keep);
   });
   SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
-  const ShardedEot<double> points(self, {}, Storage::automatic, context);
+  const ShardedEot<double> points(self, {}, Storage::streamed, context);
   const std::span<const double> own =
       std::span<const double>(solved.potential)
           .subspan(static_cast<std::size_t>(points.rows().first), points.a().size());

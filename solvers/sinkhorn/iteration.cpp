@@ -60,8 +60,17 @@ class Iteration {
   Pass pass(bool save) {
     step_ = next_step();
     is_exact_ = is_finishing_ || !problem_.is_absorbed() || !takes_kernel(problem_, step_);
-    return sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(),
-                 g_, save, is_exact_ ? nullptr : &kernel_, context_);
+    start_s_ = monotonic_seconds();
+    Pass pass =
+        sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(), g_,
+              save, is_exact_ ? nullptr : &kernel_, context_);
+    if (pass.refresh_s > 0) {
+      ++report.refreshes;
+      report.refresh_s += pass.refresh_s;
+      start_s_ += pass.refresh_s;
+    }
+    pass_s_ = monotonic_seconds() - start_s_;
+    return pass;
   }
   /// Whether the pass before read the costs themselves.
   bool is_exact() const { return is_exact_; }
@@ -72,6 +81,7 @@ class Iteration {
   bool is_measured() const { return is_measured_; }
 
   void update(Pass& pass) {
+    start_s_ = monotonic_seconds();
     const ColumnUpdate update = update_g(problem_, step_, pass, g_);
     f_ = std::move(pass.f);
     column_error_ = update.error;
@@ -79,6 +89,7 @@ class Iteration {
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
     is_measured_ = true;
+    if (is_exact_ != problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
   }
 
   void observe(double error) {
@@ -157,6 +168,14 @@ class Iteration {
                         last_quarter_.mean() > third_quarter_.mean() + std::log(kFall);
   }
 
+  void time(double seconds) {
+    report.seconds_per_iteration =
+        num_timed_ < 2 ? seconds
+                       : report.seconds_per_iteration + (seconds - report.seconds_per_iteration) /
+                                                            static_cast<double>(num_timed_);
+    ++num_timed_;
+  }
+
   /// At the potentials that it held, so that the next pass gives the same bits.
   void restore_kernel(const checkpoint::Snapshot& state) {
     is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
@@ -190,6 +209,9 @@ class Iteration {
   kernels::AbsorbedKernel<T> kernel_;
   bool is_exact_ = true;
   bool is_finishing_ = false;
+  double start_s_ = 0;
+  double pass_s_ = 0;
+  std::int64_t num_timed_ = 0;
   Step step_;  ///< of the pass that is under way
   std::optional<double> restored_weight_;
 };

@@ -38,6 +38,10 @@ struct Report {
   /// Near max_iterations: the level of the error has not fallen by a tenth from the third quarter
   /// of them to the last, of 20 at least each. For advice; not kept by checkpoints of the loop.
   bool is_stalled = false;
+  /// Of this rank, in the problem's storage: the mean without the first; 0 if there were none.
+  double seconds_per_iteration = 0;
+  std::int64_t refreshes = 0;  ///< of the absorbed kernel
+  double refresh_s = 0;        ///< in all
 };
 
 /// Whether the run goes on from within the loop: a checkpoint of step 0 may hold no state at all.

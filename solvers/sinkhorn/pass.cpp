@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "runtime/core/process.hpp"
+
 namespace kantor::sinkhorn {
 
 namespace {
@@ -88,7 +90,11 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   pass.columns.assign(g.size() + Tail::kSize, 0.0);
   const std::span<double> columns = std::span(pass.columns).first(g.size());
   if (kernel != nullptr) {
-    if (!kernel->holds(g)) kernel->absorb(problem.over_y(g), context.pool);
+    if (!kernel->holds(g)) {
+      const double start = monotonic_seconds();
+      kernel->absorb(problem.over_y(g), context.pool);
+      pass.refresh_s = monotonic_seconds() - start;
+    }
     kernel->weights(g, a, context.pool, pass.f, columns);
   } else {
     const kernels::UpdatedColumns wanted[] = {{update, columns}};

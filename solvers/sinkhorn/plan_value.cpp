@@ -32,13 +32,16 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
   const double epsilon = problem.epsilon();
   PlanValue value;
 
-  // The plan as it is, and that with exact rows: one pass gives the columns of both.
+  // The plan as it is, and that with exact rows: one pass gives the columns of both, unless there
+  // are too many.
   std::vector<double> exact_f(a.size());
   std::vector<double> sums_of_both(2 * g.size());
   const std::span<double> columns = std::span(sums_of_both).first(g.size());  // of exact rows
   const std::span<double> given_columns = std::span(sums_of_both).last(g.size());
   const kernels::UpdatedColumns wanted[] = {{{}, columns}, {{f, 0}, given_columns}};
-  problem.transform_to_x(g, epsilon, wanted, exact_f);
+  const bool is_one_pass = problem.m() <= kMostColumnsAtOnce;
+  problem.transform_to_x(g, epsilon, std::span(wanted).first(is_one_pass ? 2 : 1), exact_f);
+  if (!is_one_pass) problem.plan_columns(f, g, given_columns);
   context.world.all_reduce<double>(sums_of_both, ReduceOp::sum, "column sums");
   const auto is_finite = [](double sum) { return std::isfinite(sum); };
   if (!std::all_of(given_columns.begin(), given_columns.end(), is_finite)) {

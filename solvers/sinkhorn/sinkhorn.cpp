@@ -1,10 +1,16 @@
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
+#include <malloc.h>
+
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "runtime/kernels/absorbed_kernel.hpp"
+#include "solvers/problem/storage_probe.hpp"
+#include "solvers/problem/storage_record.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_shape.hpp"
@@ -17,20 +23,32 @@ namespace kantor::sinkhorn {
 
 namespace {
 
+SolveShape shape_of(const Problem& problem, const Context& context) {
+  return solve_shape(problem, {}, context.run.precision == "float64", context);
+}
+
+/// What is stored, and how long that took.
+struct Costs {
+  StoragePlan plan;
+  double store_s = 0;
+};
+
 struct Solved {
   Report report;
+  Costs costs;
   std::vector<double> f;  ///< [N_r]
   std::vector<double> g;  ///< [M]
 };
 
 template <class T>
-Ended solve_in(const SinkhornConfig& config, const Problem& problem, Context& context,
+Ended solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs, Context& context,
                Checkpoints& keep) {
-  const ShardedEot<T> points(problem, {}, storage_named(config.storage), context);
-  context.log.info(
-      points.is_absorbed()
-          ? std::string("the kernel is stored, potentials absorbed")
-          : concat("costs are ", points.is_materialised() ? "materialised" : "streamed"));
+  ShardedEot<T> points(problem, {}, costs.plan, context);
+  announce(costs.plan, points, context);
+  const double start = monotonic_seconds();
+  points.store_costs();
+  costs.store_s = monotonic_seconds() - start;
+  costs.plan.form = points.storage();
   Ended ended;
   std::vector<double> f;
   ended.g = warm_start(config, problem, points, context);
@@ -40,22 +58,42 @@ Ended solve_in(const SinkhornConfig& config, const Problem& problem, Context& co
 }
 
 /// The problem itself, the first of the stages.
-Solved solve_first(const SinkhornConfig& config, const Problem& problem, Stages& stages,
-                   Context& context) {
+Solved solve_first(const SinkhornConfig& config, const Problem& problem, StorageRecord& storage,
+                   Stages& stages, Context& context) {
+  Costs costs;
+  costs.plan = storage.plan("sinkhorn.storage", shape_of(problem, context),
+                            storage_named(config.storage), workload_of(config, problem), context);
   Ended ended =
       stages.solve("sinkhorn", problem.n(0), problem.n(1), context.world, [&](Checkpoints& keep) {
-        return context.run.precision == "float64" ? solve_in<double>(config, problem, context, keep)
-                                                  : solve_in<float>(config, problem, context, keep);
+        return context.run.precision == "float64"
+                   ? solve_in<double>(config, problem, costs, context, keep)
+                   : solve_in<float>(config, problem, costs, context, keep);
       });
   const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
   return {ended.report,
+          costs,
           {ended.f.begin() + rows.first, ended.f.begin() + rows.last},
           std::move(ended.g)};
 }
 
+/// Of each marginal against itself, chosen before anything is solved: a run that goes on takes the
+/// same.
+std::array<Storage, 2> self_storage(const SinkhornConfig& config, const Problem& problem,
+                                    StorageRecord& storage, Context& context) {
+  std::array<Storage, 2> forms = {Storage::streamed, Storage::streamed};
+  // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
+  if (!config.divergence || config.storage == "streamed") return forms;
+  const char* const names[] = {"sinkhorn.storage_xx", "sinkhorn.storage_yy"};
+  for (std::size_t k = 0; k < 2; ++k) {
+    const SolveShape shape = shape_of(self_problem(problem, k), context);
+    forms[k] = storage.plan(names[k], shape, Storage::automatic, {}, context).form;
+  }
+  return forms;
+}
+
 /// What the potentials prove, evaluated in double.
 PlanValue evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
-  const ShardedEot<double> points(problem, {}, Storage::automatic, context);
+  const ShardedEot<double> points(problem, {}, Storage::streamed, context);
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
@@ -80,11 +118,10 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
 
 /// Each marginal against itself. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
-                    Stages& stages, Context& context, Result& result) {
-  // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
-  const Storage storage = config.storage == "streamed" ? Storage::streamed : Storage::automatic;
-  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage, stages, context);
-  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage, stages, context);
+                    const std::array<Storage, 2>& storage, Stages& stages, Context& context,
+                    Result& result) {
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage[0], stages, context);
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage[1], stages, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
@@ -122,37 +159,76 @@ double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  Stages stages(context.checkpoints);
-  const Solved solved = solve_first(config, problem, stages, context);
+  StorageRecord storage(context.checkpoints);
+  Stages stages(storage);
+  const std::array<Storage, 2> self = self_storage(config, problem, storage, context);
+  const Solved solved = solve_first(config, problem, storage, stages, context);
+  malloc_trim(0);  // points in double take the place of those that were solved with
   const double solve_end = monotonic_seconds();
 
   Result result;
   result.iterations = solved.report.iterations;
   result.fallback_iterations = solved.report.fallbacks;
   result.is_stalled = solved.report.is_stalled;
+  result.storage = storage_report(solved.costs.plan, solved.report.seconds_per_iteration,
+                                  solved.costs.store_s + solved.report.refresh_s,
+                                  solved.report.refreshes, context);
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged =
         is_believed(solved.report.converged, value.marginal_error, config.tolerance, context);
   }
   const double divergence_start = monotonic_seconds();
-  if (config.divergence) add_divergence(config, problem, value, stages, context, result);
+  if (config.divergence) add_divergence(config, problem, value, self, stages, context, result);
   const double divergence_time = monotonic_seconds() - divergence_start;
   result.seconds.solve = solve_end - start + divergence_time;
   result.seconds.certificate = divergence_start - solve_end;
   return result;
 }
 
-double bytes_per_rank(const SinkhornConfig& config, const Problem& problem,
-                      const Context& context) {
-  const double element = context.run.precision == "float64" ? 8 : 4;
-  const auto ranks = static_cast<double>(context.world.size());
-  const auto n = std::ceil(static_cast<double>(problem.n(0)) / ranks);
-  const auto m = static_cast<double>(problem.n(1));
-  if (problem.cost_matrix) return 2 * n * m * 8;  // once each way, in double for the evaluation
-  const double points = (n + m) * static_cast<double>(problem.d()) * element;
-  const double costs = config.storage == "streamed" ? 0 : n * m * element;
-  return points + costs;
+Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
+  constexpr double kUsual = 100;  // iterations to a tolerance
+  constexpr double kFew = 4;      // refreshes of any solve
+  Workload workload;
+  const auto most = static_cast<double>(config.max_iterations);
+  workload.iterations = config.tolerance > 0 ? std::min(most, kUsual) : most;
+  if (config.momentum.is_plain() && problem.rho.is_balanced() && !config.epsilon_decay) {
+    // Potentials travel about a mean cost.
+    const double drifts =
+        problem.mean_cost / problem.epsilon / kernels::AbsorbedKernel<float>::kMaxDrift;
+    workload.refreshes = std::max(kFew, drifts);
+  }
+  return workload;
+}
+
+StoragePlan storage_plan(const SinkhornConfig& config, const Problem& problem, Context& context) {
+  return plan_storage(shape_of(problem, context), storage_named(config.storage),
+                      workload_of(config, problem), context);
+}
+
+template <class T>
+void announce(StoragePlan& plan, const ShardedEot<T>& points, Context& context) {
+  if (!plan.is_on_device) plan.scale_to(measured_seconds(points, plan, context));
+  context.log.info("storage        " + plan.text());
+}
+template void announce(StoragePlan&, const ShardedEot<float>&, Context&);
+template void announce(StoragePlan&, const ShardedEot<double>&, Context&);
+
+StorageReport storage_report(const StoragePlan& plan, double seconds_per_iteration, double store_s,
+                             std::int64_t refreshes, Context& context) {
+  std::vector<double> slowest = {seconds_per_iteration, store_s};
+  context.world.all_reduce<double>(slowest, ReduceOp::max, "seconds of the storage");
+  StorageReport report;
+  report.form = name_of(plan.form);
+  report.bytes_per_rank = static_cast<std::int64_t>(plan.chosen().bytes);
+  if (!plan.is_on_device) {
+    report.predicted_seconds_per_iteration = plan.chosen().seconds_per_iteration;
+    report.predicted_seconds_to_store = plan.chosen().seconds_to_store;
+  }
+  if (slowest[0] > 0) report.seconds_per_iteration = slowest[0];
+  if (plan.form != Storage::streamed) report.seconds_to_store = slowest[1];
+  report.refreshes = refreshes;
+  return report;
 }
 
 }  // namespace kantor::sinkhorn

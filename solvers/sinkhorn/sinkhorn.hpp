@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "solvers/problem/problem.hpp"
+#include "solvers/problem/sharded_eot.hpp"
 #include "solvers/result.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 
@@ -23,7 +23,21 @@ bool is_believed(bool converged, std::span<const double> marginal_error, double 
 /// summing to 1. @return what was added to f.
 double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g);
 
-/// Bytes this rank would hold for points and stored costs.
-double bytes_per_rank(const SinkhornConfig& config, const Problem& problem, const Context& context);
+/// What a solve with this configuration asks of its costs.
+Workload workload_of(const SinkhornConfig& config, const Problem& problem);
+
+/// How the costs would be stored, by the table of rates (--dry-run). Collective. @throws
+/// ConfigError.
+StoragePlan storage_plan(const SinkhornConfig& config, const Problem& problem, Context& context);
+
+/// Measures, and says on rank 0's log what was chosen. Collective.
+/// @param points as yet without stored costs.
+template <class T>
+void announce(StoragePlan& plan, const ShardedEot<T>& points, Context& context);
+
+/// The plan beside what was measured, the slowest rank's. Collective.
+/// @param store_s seconds that making what is stored took in all.
+StorageReport storage_report(const StoragePlan& plan, double seconds_per_iteration, double store_s,
+                             std::int64_t refreshes, Context& context);
 
 }  // namespace kantor::sinkhorn

@@ -142,6 +142,29 @@ TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
   EXPECT_EQ(Json::parse(result_json(result, {})).at("fallback_iterations"), 2);
 }
 
+TEST(ResultJson, tells_how_costs_were_stored) {
+  Result result = small_result();
+  EXPECT_FALSE(Json::parse(result_json(result, {})).contains("storage"));
+  result.storage = StorageReport{.form = "streamed",
+                                 .bytes_per_rank = 1000,
+                                 .predicted_seconds_per_iteration = .5,
+                                 .seconds_per_iteration = .25};
+  const auto stored = [&] { return Json::parse(result_json(result, {})).at("storage"); };
+  EXPECT_EQ(stored(), Json::parse(R"({"form": "streamed", "bytes_per_rank": 1000,
+      "predicted_seconds_per_iteration": 0.5, "seconds_per_iteration": 0.25})"));
+  result.storage->form = "absorbed";
+  result.storage->seconds_per_iteration.reset();
+  result.storage->predicted_seconds_to_store = 2;
+  result.storage->seconds_to_store = 3;
+  result.storage->refreshes = 4;
+  EXPECT_EQ(stored(), Json::parse(R"({"form": "absorbed", "bytes_per_rank": 1000,
+      "predicted_seconds_per_iteration": 0.5, "predicted_seconds_to_store": 2.0,
+      "seconds_to_store": 3.0, "refreshes": 4})"));
+  result.storage = StorageReport{.form = "materialised", .bytes_per_rank = 1000};  // on a GPU
+  EXPECT_EQ(stored(), Json::parse(R"({"form": "materialised", "bytes_per_rank": 1000,
+      "seconds_to_store": 0.0})"));
+}
+
 TEST(Summary, gives_the_divergence_with_its_bounds) {
   Result result = small_result();
   result.divergence = Divergence{

@@ -111,13 +111,32 @@ TEST(DeviceSinkhorn, keeps_costs_of_many_dimensions_and_of_powers) {
     TestRun run(world());
     run.context.device_soft_min = &device;
     const Problem problem = random_problem(cost, .3, {.n = 9, .m = 8, .d = d});
-    return ShardedEot<float>(problem, {}, storage, run.context).is_materialised();
+    return ShardedEot<float>(problem, {}, storage, run.context).storage() == Storage::materialised;
   };
   EXPECT_FALSE(is_kept(kAllCosts[0], 3, Storage::automatic));
   EXPECT_TRUE(is_kept(kAllCosts[0], 3, Storage::materialised));
   EXPECT_TRUE(is_kept(kAllCosts[0], 64, Storage::automatic));
   EXPECT_FALSE(is_kept(kAllCosts[0], 64, Storage::streamed));
   EXPECT_TRUE(is_kept(kAllCosts[4], 3, Storage::automatic));
+}
+
+TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
+  DeviceSoftMin device = emulated_device();
+  for (const auto& [d, form] : {std::pair{3, "streamed"}, std::pair{64, "materialised"}}) {
+    const Problem problem = random_problem({}, .3, {.n = 9, .m = 8, .d = d});
+    for (const Result& result : {solve(config_of(), problem, "float32", &device),
+                                 solve(progot::ProgotConfig{}, problem, "float32", &device)}) {
+      ASSERT_TRUE(result.storage);
+      EXPECT_EQ(result.storage->form, form);
+      EXPECT_GT(result.storage->bytes_per_rank, 0);
+      EXPECT_FALSE(result.storage->predicted_seconds_per_iteration);
+      EXPECT_FALSE(result.storage->predicted_seconds_to_store);
+    }
+    TestRun run(world());
+    run.context.device_soft_min = &device;
+    const StoragePlan plan = sinkhorn::storage_plan(config_of(), problem, run.context);
+    EXPECT_THAT(plan.text(), AllOf(HasSubstr("auto on the GPU: "), HasSubstr("with costs kept")));
+  }
 }
 
 TEST(DeviceSinkhorn, moves_and_penalises_as_the_host_does) {

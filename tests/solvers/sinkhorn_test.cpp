@@ -263,16 +263,5 @@ TEST(Gauge, is_fixed_without_a_change_of_the_dual_value) {
   EXPECT_NEAR(dense.dual_value(f, g), before, 1e-13);
 }
 
-TEST(SinkhornMemory, counts_stored_costs_only_where_they_are_stored) {
-  TestRun run(world());
-  const Problem problem = golden_problem();
-  sinkhorn::SinkhornConfig config;
-  config.storage = "streamed";
-  const double points = (8 + 6) * 2 * 8;
-  EXPECT_EQ(sinkhorn::bytes_per_rank(config, problem, run.context), points);
-  config.storage = "materialised";
-  EXPECT_EQ(sinkhorn::bytes_per_rank(config, problem, run.context), points + 8 * 6 * 8);
-}
-
 }  // namespace
 }  // namespace kantor::test

@@ -1,0 +1,94 @@
+#pragma once
+
+// Where the costs of a solve live: what each form holds, how fast it is, and which one is taken.
+// Shapes: N points x in all and N_r of them on this rank, M points y, D dimensions.
+
+#include <cstdint>
+#include <string>
+
+#include "distributed/context.hpp"
+#include "runtime/kernels/cost_matrix.hpp"
+#include "runtime/kernels/vector_kernels.hpp"
+
+namespace kantor {
+
+/// Streamed: costs are made from points in every pass. Materialised: they are stored. Absorbed:
+/// Sinkhorn keeps the kernel with its potentials absorbed, and makes it from streamed costs.
+/// Automatic: what plan_storage() finds fastest.
+enum class Storage { automatic, materialised, streamed, absorbed };
+Storage storage_named(const std::string& name);
+const char* name_of(Storage storage);
+
+/// What a solve asks of its costs.
+struct Workload {
+  double iterations = 100;  ///< about
+  double refreshes = 0;     ///< of an absorbed kernel, about; 0: its iterations cannot read one
+  bool is_resumed = false;  ///< what is asked for is what the run began with
+};
+
+/// An evaluation sums the columns of two plans in one pass up to so many columns; beyond, lanes of
+/// sums would take more than 2 x 16 MB.
+inline constexpr std::int64_t kMostColumnsAtOnce = 1 << 17;
+
+/// The size of a solve on one rank, the largest shard.
+struct SolveShape {
+  std::int64_t rows = 0;  ///< N_r
+  std::int64_t n = 0;
+  std::int64_t m = 0;
+  std::int64_t d = 0;
+  kernels::CostKind cost = kernels::CostKind::sqeuclidean;
+  bool has_matrix = false;  ///< costs come from a file: held each way, and always stored
+  bool is_double = false;
+  int threads = 1;
+  double more_solve_bytes = 0;  ///< that the caller holds beside, while it iterates
+  double more_evaluation_bytes = 0;
+};
+
+/// What an iteration does once for every row and column, on one thread.
+inline constexpr double kSecondsPerPoint = 10e-9;
+
+struct StorageForm {
+  double bytes = 0;                  ///< per rank: points, vectors, scratch memory, what is stored
+  double stored_bytes = 0;           ///< of them
+  double seconds_per_iteration = 0;  ///< a pass over the pairs
+  double seconds_to_store = 0;       ///< once; absorbed: at each refresh
+};
+
+struct StoragePlan {
+  Storage form = Storage::streamed;
+  double budget = 0;       ///< bytes per rank
+  bool is_strict = false;  ///< the budget is for what is stored alone
+  /// A GPU reduces the pairs: the host holds points, or the matrix of a file; `automatic` is left
+  /// to what the GPU has room for, which changes no bits; nothing is known of its seconds.
+  bool is_on_device = false;
+  StorageForm streamed, materialised, absorbed;
+
+  const StorageForm& of(Storage which) const;
+  const StorageForm& chosen() const { return of(form); }
+  bool fits(Storage which) const;
+  /// The others' seconds in the proportion of what one measured.
+  void scale_to(double seconds_per_iteration);
+  /// "streamed: 12 MB per rank, 9.4 ms an iteration predicted (materialised 280 MB, ..)".
+  std::string text(const std::string& word = "predicted") const;
+};
+
+/// Bytes and seconds of the three forms; seconds by a table of rates, not by this machine's clock,
+/// so that the choice is the same in every run.
+StoragePlan estimate_storage(const SolveShape& shape, kernels::InstructionSet set);
+
+/// The fastest of the forms that fit; streamed if none of the others is worth its memory.
+Storage choose_storage(const StoragePlan& plan, const Workload& workload);
+
+/// What this rank may hold: 85 % of the memory that is free, shared by the ranks of this host;
+/// strict: a fixed figure for what is stored, so that the choice does not depend on the machine.
+double memory_budget(const Context& context);
+
+/// The fastest form that fits with a tenth to spare, or the one that is asked for. By the largest
+/// estimates and the least budget of all ranks, which choose alike. Collective, before anything is
+/// allocated. @throws ConfigError (on all ranks) if what is asked for, or any form, does not fit.
+StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
+                         Context& context);
+StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
+                         double budget, Context& context);
+
+}  // namespace kantor

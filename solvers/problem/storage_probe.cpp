@@ -1,0 +1,131 @@
+#include "solvers/problem/storage_probe.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <vector>
+
+#include "runtime/core/process.hpp"
+#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/pass_time.hpp"
+
+// Shapes: N_r rows of this rank, R of a buffer, M columns.
+
+namespace kantor {
+
+namespace {
+
+constexpr double kEach = .02;          // seconds of a thread
+constexpr double kBufferBytes = 72e6;  // beyond what processors cache
+
+std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
+
+/// As many rows of what will be stored as fill so many bytes, all costs 0: any value takes as long.
+template <class T>
+class Buffer {
+ public:
+  Buffer(const ShardedEot<T>& points, double bytes)
+      : rows_(std::clamp<std::int64_t>(
+            static_cast<std::int64_t>(bytes / static_cast<double>(sizeof(T)) /
+                                      static_cast<double>(points.m())),
+            std::min<std::int64_t>(16, points.rows().count()), points.rows().count())),
+        zeros_(index(std::max(rows_, points.m()))),
+        potentials_(index(points.m()), 0.0),
+        log_b_(index(points.m()), -std::log(static_cast<double>(points.m()))),
+        costs_(kernels::streamed_cost<T>({}, {zeros_.data(), rows_, 1},
+                                         {zeros_.data(), points.m(), 1})) {}
+
+  std::int64_t rows() const { return rows_; }
+  const std::vector<double>& potentials() const { return potentials_; }
+  const kernels::CostMatrix<T>& costs() const { return *costs_; }
+  kernels::Reduction<T> reduction(const kernels::CostMatrix<T>& costs) const {
+    return {costs, log_b_, potentials_, 1};
+  }
+
+ private:
+  std::int64_t rows_;
+  std::vector<T> zeros_;  ///< points of D = 1
+  std::vector<double> potentials_, log_b_;
+  std::unique_ptr<kernels::CostMatrix<T>> costs_;
+};
+
+/// The least of some calls.
+double least(const std::function<void()>& pass) {
+  double seconds = std::numeric_limits<double>::infinity();
+  for (int call = 0; call < 6; ++call) {
+    const double start = monotonic_seconds();
+    pass();
+    seconds = std::min(seconds, monotonic_seconds() - start);
+  }
+  return seconds;
+}
+
+/// A pass over the buffer's rows.
+template <class T>
+double of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool) {
+  const std::vector<double> weights(index(buffer.rows()), 1.0);
+  std::vector<double> f(weights.size());
+  std::vector<double> columns(buffer.potentials().size());
+  if (form == Storage::absorbed) {
+    kernels::AbsorbedKernel<T> kernel;
+    kernel.absorb(buffer.reduction(buffer.costs()), pool);
+    return least([&] { kernel.weights(buffer.potentials(), weights, pool, f, columns); });
+  }
+  const kernels::StoredCost<T> stored(buffer.costs(), pool);
+  return least(
+      [&] { kernels::soft_min_weights<T>(buffer.reduction(stored), weights, pool, f, columns); });
+}
+
+/// A row more costs the same at any number of rows; what is left is for the columns.
+template <class T>
+double of_stored(const ShardedEot<T>& points, Storage form, ThreadPool& pool) {
+  const std::int64_t count = points.rows().count();
+  const Buffer<T> whole(points, kBufferBytes);
+  const double seconds = of_buffer(whole, form, pool);
+  if (whole.rows() == count) return seconds;
+  const Buffer<T> part(points, kBufferBytes / 16);
+  if (part.rows() == whole.rows()) {  // 16 rows are more than the buffer
+    return seconds * static_cast<double>(count) / static_cast<double>(whole.rows());
+  }
+  const double row_s = (seconds - std::min(seconds, of_buffer(part, form, pool))) /
+                       static_cast<double>(whole.rows() - part.rows());
+  return seconds + row_s * static_cast<double>(count - whole.rows());
+}
+
+/// On blocks of the problem itself.
+template <class T>
+double of_streamed(const ShardedEot<T>& points, ThreadPool& pool) {
+  const std::vector<double> g(index(points.m()), 0.0);
+  return kernels::time_weights<T>(points.over_y(g), pool, kEach)
+      .seconds(points.rows().count(), pool.num_threads());
+}
+
+}  // namespace
+
+template <class T>
+double measured_seconds(const ShardedEot<T>& points, const StoragePlan& plan, Context& context) {
+  const std::int64_t count = points.rows().count();
+  double seconds = 0;
+  if (count > 0) {
+    seconds = plan.form == Storage::streamed ? of_streamed(points, context.pool)
+                                             : of_stored(points, plan.form, context.pool);
+  }
+  // The all-reduce of the column sums, once all ranks are here.
+  std::vector<double> columns(index(points.m()));
+  double start = 0;
+  for (int round = 0; round < 2; ++round) {
+    start = monotonic_seconds();
+    context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
+  }
+  seconds +=
+      monotonic_seconds() - start + kSecondsPerPoint * static_cast<double>(count + points.m());
+  context.world.all_reduce<double>(std::span<double>(&seconds, 1), ReduceOp::max,
+                                   "measured seconds");
+  return seconds;
+}
+
+template double measured_seconds(const ShardedEot<float>&, const StoragePlan&, Context&);
+template double measured_seconds(const ShardedEot<double>&, const StoragePlan&, Context&);
+
+}  // namespace kantor
