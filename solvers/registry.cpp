@@ -196,8 +196,9 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
                 " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
                 cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
                 format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
-                context.world.size(), " ranks (", context.world.backend_name(), "), ",
-                context.pool.num_threads(), " threads each, ", context.run.precision,
+                context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
+                context.world.backend_name(), "), ", context.pool.num_threads(), " threads each, ",
+                context.run.precision,
                 entry_of(configuration).memory(configuration, problem, context));
 }
 

@@ -54,6 +54,8 @@ def potential(run_directory, points):
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        sys.exit(print(__doc__))
     if len(sys.argv) not in (3, 4):
         sys.exit(__doc__)
     values = potential(sys.argv[1], np.load(sys.argv[2]))

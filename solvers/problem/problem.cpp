@@ -46,13 +46,13 @@ double number_of(const config::Value& value, const std::string& where) {
                            "; expected a number, or { relative = \"mean\", scale = 0.05 }"));
 }
 
-/// The two forms of epsilon.
+constexpr const char* kEpsilon = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
+
+/// The two forms of epsilon. That it is missing is said after a misspelt key has been.
 void describe_epsilon(config::Fields& fields, EpsilonConfig& epsilon) {
-  constexpr const char* kMeaning = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
-  const config::Value* given = fields.raw("epsilon", kMeaning);
-  if (given == nullptr) {
-    throw ConfigError(concat("problem.epsilon is missing; expected ", kMeaning));
-  }
+  const config::Value* given = fields.raw("epsilon", kEpsilon);
+  epsilon.is_given = given != nullptr;
+  if (!epsilon.is_given) return;
   if (!given->is_table()) {
     epsilon.value = number_of(*given, fields.where("epsilon"));
     fields.resolve_raw("epsilon", {epsilon.value, given->origin, ""});
@@ -197,6 +197,9 @@ void ProblemConfig::describe(config::Fields& fields) {
 }
 
 void ProblemConfig::check() const {
+  if (!epsilon.is_given) {
+    throw ConfigError(concat("problem.epsilon is missing; expected ", kEpsilon));
+  }
   if (epsilon.relative.empty() && !(epsilon.value > 0 && std::isfinite(epsilon.value))) {
     throw ConfigError(concat("problem.epsilon is ", epsilon.value, "; expected a positive number"));
   }

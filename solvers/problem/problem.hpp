@@ -24,6 +24,7 @@ struct EpsilonConfig {
   double value = 0;      ///< absolute, if relative is empty
   std::string relative;  ///< "", "mean", "std"
   double scale = 0.05;
+  bool is_given = true;
 };
 
 /// What a marginal that is not the given one costs: rho KL(P1 | a) for x, alike for y, with

@@ -99,6 +99,7 @@ struct Refusal {
 TEST(ProblemConfig, refuses_bad_values_and_says_which) {
   const std::vector<Refusal> refusals = {
       {"", "problem.epsilon is missing"},
+      {"epsilom = 0.5", "did you mean \"epsilon\"?"},
       {"epsilon = 0", "problem.epsilon is 0"},
       {"epsilon = -0.5", "problem.epsilon is -0.5"},
       {"epsilon = inf", "problem.epsilon is inf"},
