@@ -21,15 +21,16 @@ namespace kantor::launch {
 namespace {
 
 /// What `--resume` finds.
-enum class Found { nothing, unfinished, finished, not_converged };
+enum class Found { nothing, untouched, unfinished, finished, not_converged };
 
-/// Collective. @return what rank 0 is to warn of; a run that goes on starts from its own state.
-std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem, Found found,
+bool has_finished(Found found) { return found == Found::finished || found == Found::not_converged; }
+
+/// Collective. @return what rank 0 is to warn of.
+std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem,
                           Session& session) {
   std::string note;
   together(session.world, "checking the warm start", [&] {
-    if (!session.is_first() || found != Found::nothing) return;
-    note = check_warm_start(loaded.typed, problem);
+    if (session.is_first()) note = check_warm_start(loaded.typed, problem);
   });
   return note;
 }
@@ -63,7 +64,7 @@ Found look_at(const std::string& out) {
   if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
   if (!std::filesystem::exists(out + "/STATUS", ignored)) {
-    if (is_untouched(out)) return Found::unfinished;
+    if (is_untouched(out)) return Found::untouched;
     throw ConfigError(concat("cannot resume in ", out, ": it holds no run (no STATUS in it); name ",
                              "the run directory with --out"));
   }
@@ -101,7 +102,7 @@ void claim_directory(std::optional<RunDirectory>& opened, const RunArguments& ar
   } else {
     // The other ranks wait meanwhile, until their deadline.
     opened.emplace(arguments.out, std::min(10.0, session.run.timeout_s / 2));
-    if (look_at(arguments.out) != found) {
+    if (has_finished(look_at(arguments.out))) {
       throw ConfigError(concat(arguments.out, " was finished by another run just now"));
     }
   }
@@ -216,7 +217,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   });
   found =
       static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
-  if (found == Found::finished || found == Found::not_converged) {
+  if (has_finished(found)) {
     together(session.world, "comparing the settings", [&] {
       if (session.is_first()) check_same_settings(arguments.out, loaded);
     });
@@ -233,7 +234,8 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
                              session.log);
   Context context = session.context(checkpoints, &stop);
   const Problem problem = load_problem(loaded.typed.problem, context);
-  const std::string start_note = look_at_start(loaded, problem, found, session);
+  std::string start_note;  // a run that goes on starts from its own state
+  if (found != Found::unfinished) start_note = look_at_start(loaded, problem, session);
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
 
   RunFacts facts = gather_facts(session);
@@ -245,6 +247,9 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
       if (session.is_first()) claim_directory(opened, arguments, found, session);
     });
     if (arguments.resume) checkpoints.load(identity);
+    if (found == Found::unfinished && checkpoints.restored() == nullptr) {
+      start_note = look_at_start(loaded, problem, session);
+    }
     together(session.world, "writing the run directory", [&] {
       if (!opened) return;
       directory = &*opened;

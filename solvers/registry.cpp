@@ -24,8 +24,18 @@ struct Entry {
   std::string (*memory)(const Configuration&, const Problem&, Context&);
 };
 
-std::string storage_text(const StoragePlan& plan) {
-  return "\nstorage " + plan.text("by a table of rates");
+std::string storage_text(const std::vector<StoragePlan>& plans) {
+  std::string text;
+  for (const StoragePlan& plan : plans) {
+    text += concat(text.empty() ? "\nstorage " : "\nof a cloud against itself ",
+                   plan.text("by a table of rates"));
+  }
+  return text;
+}
+
+/// The kernels that a run on a GPU takes.
+void use_device(Context& context) {
+  if (context.run.device == "cuda") context.device_soft_min = &device_soft_min();
 }
 
 constexpr std::array kSolvers = {
@@ -42,14 +52,14 @@ constexpr std::array kSolvers = {
             return sinkhorn::solve(c.sinkhorn, p, context);
           },
           [](const Configuration& c, const Problem& p, Context& context) {
-            return storage_text(sinkhorn::storage_plan(c.sinkhorn, p, context));
+            return storage_text(sinkhorn::storage_plans(c.sinkhorn, p, context));
           }},
     Entry{"eot", "progot",
           [](const Configuration& c, const Problem& p, Context& context) {
             return progot::solve(c.progot, c.sinkhorn, p, context);
           },
           [](const Configuration& c, const Problem& p, Context& context) {
-            return storage_text(progot::storage_plan(c.progot, c.sinkhorn, p, context));
+            return storage_text(progot::storage_plans(c.progot, c.sinkhorn, p, context));
           }},
 };
 
@@ -173,7 +183,7 @@ Configuration read_configuration(const config::Value& given, config::Value& reso
 }
 
 Result solve(const Configuration& configuration, const Problem& problem, Context& context) {
-  if (context.run.device == "cuda") context.device_soft_min = &device_soft_min();
+  use_device(context);
   const double start = monotonic_seconds();
   Result result = entry_of(configuration).solve(configuration, problem, context);
   result.kind = problem.kind;
@@ -192,6 +202,7 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
 
 std::string describe_plan(const Configuration& configuration, const Problem& problem,
                           Context& context) {
+  use_device(context);
   return concat(problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
                 " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
                 cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",

@@ -6,10 +6,10 @@ here="$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd)"
 root="$(cd -- "$here/../.." && pwd)"
 "$root/launch/bootstrap.sh" --numpy </dev/null >/dev/null
 torch="$("$root/launch/bootstrap.sh" --print)"
-pythons=("${torch%/torch-*}"/numpy-*/bin/python)
+numpys=("${torch%/torch-*}"/numpy-*/.complete)
 mkdir -p "$root/runs/blurred"
 for sigma in 2 4; do
-  "${pythons[-1]}" "$here/blur_images.py" /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz \
+  "$(dirname -- "${numpys[-1]}")/bin/python" "$here/blur_images.py" /usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz \
     "$root/runs/blurred/sigma$sigma.npy" "$sigma"
 done
 cd "$root"  # the recipe's paths

@@ -3,16 +3,20 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
 #include <fstream>
+#include <iterator>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/memory_limits.hpp"
 
 namespace kantor {
 namespace {
@@ -35,7 +39,12 @@ std::int64_t resident_bytes() { return proc_bytes("/proc/self/status", "VmRSS");
 // getrusage would do for the peak, but it starts from the peak of the program that exec replaced.
 std::int64_t peak_resident_bytes() { return proc_bytes("/proc/self/status", "VmHWM"); }
 
-std::int64_t available_memory_bytes() { return proc_bytes("/proc/meminfo", "MemAvailable"); }
+std::int64_t available_memory_bytes() {
+  std::ifstream file("/proc/self/cgroup");  // not there on every host
+  const std::string memberships{std::istreambuf_iterator<char>(file), {}};
+  return std::min({proc_bytes("/proc/meminfo", "MemAvailable"),
+                   memory_left_by_cgroups("/sys/fs/cgroup", memberships), memory_left_by_ulimit()});
+}
 
 int num_available_cores() {
   // The kernel refuses a mask shorter than its own: grow until it fits.

@@ -19,7 +19,7 @@ double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Preparing the columns, and adding what 16 lanes have summed.
+/// Preparing the columns, and adding what the lanes have summed.
 template <class T>
 double seconds_of_columns(const Reduction<T>& reduction, ThreadPool& pool) {
   double seconds = 0;
@@ -41,9 +41,8 @@ double seconds_of_columns(const Reduction<T>& reduction, ThreadPool& pool) {
 }  // namespace
 
 double PassTime::seconds(std::int64_t num_rows, int threads) const {
-  constexpr std::int64_t max_lanes = 16;  // of row_cut.hpp
   const std::int64_t blocks = (num_rows + rows_per_block - 1) / rows_per_block;
-  const std::int64_t lanes = std::min(max_lanes, blocks);
+  const std::int64_t lanes = std::min(kMaxLanes, blocks);
   if (lanes == 0) return 0;
   const std::int64_t rounds = (lanes + threads - 1) / threads;
   return columns_s + block_s * static_cast<double>(rounds) * static_cast<double>(blocks) /
@@ -68,7 +67,7 @@ PassTime time_weights(const Reduction<T>& reduction, ThreadPool& pool, double ea
     std::vector<double> seconds;
     const double start = monotonic_seconds();
     double now = start;
-    for (std::int64_t k = thread; now - start < each_s || seconds.empty(); k += threads) {
+    for (std::int64_t k = thread; now - start < each_s || seconds.size() < 2; k += threads) {
       const std::int64_t first_row = k % cut.num_blocks * cut.rows_per_block;
       const std::int64_t count = std::min(cut.rows_per_block, cut.num_rows - first_row);
       block.make(first_row, count, f);
@@ -79,7 +78,7 @@ PassTime time_weights(const Reduction<T>& reduction, ThreadPool& pool, double ea
       const double then = std::exchange(now, monotonic_seconds());
       seconds.push_back(now - then);
     }
-    if (seconds.size() > 1) seconds.erase(seconds.begin());
+    seconds.erase(seconds.begin());
     medians[at(thread)] = median(seconds);
   });
   time.block_s = std::accumulate(medians.begin(), medians.end(), 0.0) /

@@ -17,8 +17,8 @@ struct PassTime {
   double seconds(std::int64_t num_rows, int threads) const;
 };
 
-/// Every thread works on blocks of its own for about `each_s`, one at least, after the first of
-/// which it starts anew: the first one brings memory and caches in.
+/// Every thread works on blocks of its own for about `each_s`, two at least, of which the first
+/// does not count: it brings memory and caches in.
 /// @throws as soft_min_weights. Results go nowhere.
 template <class T>
 PassTime time_weights(const Reduction<T>& reduction, ThreadPool& pool, double each_s);

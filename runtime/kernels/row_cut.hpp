@@ -11,6 +11,8 @@
 
 namespace kantor::kernels {
 
+inline constexpr std::int64_t kMaxLanes = 16;  // each holds M doubles
+
 /// A block is some rows times all columns; a lane is a contiguous run of blocks with accumulators
 /// of its own.
 struct RowCut {
@@ -37,7 +39,6 @@ inline RowCut cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::int
                        std::size_t element_bytes) {
   constexpr std::int64_t tile_bytes = 1 << 19;        // half of a core's own cache
   constexpr std::int64_t wide_tile_bytes = 16 << 20;  // of long rows of high dimension
-  constexpr std::int64_t max_lanes = 16;              // each holds M doubles
   const std::int64_t row_bytes =
       std::max<std::int64_t>(1, num_columns * static_cast<std::int64_t>(element_bytes));
   // All column points are read once per row block: with so many rows that costs little beside the
@@ -52,7 +53,7 @@ inline RowCut cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::int
   cut.num_rows = num_rows;
   cut.rows_per_block = std::min(fitting, even);
   cut.num_blocks = (num_rows + cut.rows_per_block - 1) / cut.rows_per_block;
-  cut.num_lanes = std::min(max_lanes, cut.num_blocks);
+  cut.num_lanes = std::min(kMaxLanes, cut.num_blocks);
   return cut;
 }
 

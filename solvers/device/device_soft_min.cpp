@@ -14,9 +14,10 @@ namespace kantor {
 namespace {
 
 std::string description(const TensorReduction& reduction) {
-  return concat(reduction.has_given_costs() ? std::string("given costs")
-                                            : concat("cost ", static_cast<int>(reduction.cost.kind),
-                                                     ", p ", reduction.cost.p),
+  return concat(reduction.has_given_costs()
+                    ? std::string("given costs")
+                    : concat("cost ", static_cast<int>(reduction.cost.kind), ", p ",
+                             reduction.cost.p, ", d ", dimensions_to_check(reduction)),
                 ", ", c10::toString(reduction.type()), ", ", reduction.g.device().str());
 }
 
@@ -32,7 +33,7 @@ const cuda::SoftMinKernels* DeviceSoftMin::trusted_kernels(const TensorReduction
   try {
     kernels = &load_();
     reason = kernel_fault(*kernels, reduction);
-  } catch (const Error& error) {
+  } catch (const std::exception& error) {  // LibTorch's too
     reason = error.what();
   }
   if (!reason.empty()) {

@@ -16,6 +16,8 @@ namespace kantor {
 
 namespace {
 
+constexpr std::int64_t kMostDimensions = 70;  // more than a tile keeps of its points
+
 /// A problem beyond one tile each way, with an absent point; costs of order 1.
 struct SmallProblem {
   static constexpr std::int64_t kRows = 70, kColumns = 130;
@@ -30,7 +32,7 @@ struct SmallProblem {
     };
     const at::TensorOptions options = like.g.options().dtype(like.type());
     const at::Device device = options.device();
-    const std::int64_t d = like.has_given_costs() ? 3 : std::min<std::int64_t>(like.x.size(1), 70);
+    const std::int64_t d = dimensions_to_check(like);
     const double side = 1 / std::sqrt(static_cast<double>(d));
     centre.assign(static_cast<std::size_t>(d), side / 2);
     at::Tensor b = 2 + numbers({kColumns}, 1.1);
@@ -71,6 +73,10 @@ std::string difference(const TensorSoftMin& mine, const TensorSoftMin& theirs,
 
 }  // namespace
 
+std::int64_t dimensions_to_check(const TensorReduction& like) {
+  return like.has_given_costs() ? 3 : std::min(like.x.size(1), kMostDimensions);
+}
+
 std::string kernel_fault(const cuda::SoftMinKernels& kernels, const TensorReduction& like) {
   const SmallProblem small(like);
   const TensorReduction& reduction = small.reduction;
@@ -99,21 +105,23 @@ std::vector<std::string> kernel_faults(const cuda::SoftMinKernels& kernels,
   using kernels::CostKind;
   std::vector<std::string> faults;
   for (const at::ScalarType type : {at::kFloat, at::kDouble}) {
-    const at::Tensor numbers = torch::zeros({1, 70}, at::TensorOptions(device).dtype(type));
     TensorReduction like{.cost = {},
                          .centre = {},
-                         .x = numbers,
-                         .y = numbers,
+                         .x = {},
+                         .y = {},
                          .log_b = {},
                          .g = torch::zeros({1}, at::TensorOptions(device).dtype(at::kDouble))};
     const auto judge = [&](const std::string& name) {
       const std::string fault = kernel_fault(kernels, like);
       if (!fault.empty()) faults.push_back(concat(name, ", ", c10::toString(type), ": ", fault));
     };
-    for (const CostKind kind : {CostKind::sqeuclidean, CostKind::half_sqeuclidean, CostKind::dot,
-                                CostKind::euclidean, CostKind::pnorm}) {
-      like.cost = {kind, kind == CostKind::pnorm ? 1.5 : 2};
-      judge(concat("cost ", static_cast<int>(kind)));
+    for (const std::int64_t d : {std::int64_t{3}, kMostDimensions}) {
+      like.x = like.y = torch::zeros({1, d}, at::TensorOptions(device).dtype(type));
+      for (const CostKind kind : {CostKind::sqeuclidean, CostKind::half_sqeuclidean, CostKind::dot,
+                                  CostKind::euclidean, CostKind::pnorm}) {
+        like.cost = {kind, kind == CostKind::pnorm ? 1.5 : 2};
+        judge(concat("cost ", static_cast<int>(kind), ", d ", d));
+      }
     }
     like.sums = std::exchange(like.x, {});
     judge("given costs");

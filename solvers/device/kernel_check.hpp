@@ -9,11 +9,15 @@
 namespace kantor {
 
 /// Compares everything that the kernels do with ATen's operations, on a small problem with the
-/// cost, type and device of `like`. @return why they must not be used, or "".
+/// cost, type and device of `like`, of dimensions_to_check(). @return why they must not be used, or
+/// "".
 /// @throws NumericError: a kernel cannot be launched.
 std::string kernel_fault(const cuda::SoftMinKernels& kernels, const TensorReduction& like);
 
-/// The same for every cost and both types.
+/// Those of `like`; many are all alike to the kernels.
+std::int64_t dimensions_to_check(const TensorReduction& like);
+
+/// The same for every cost, few dimensions and many, and both types.
 std::vector<std::string> kernel_faults(const cuda::SoftMinKernels& kernels,
                                        const at::Device& device);
 

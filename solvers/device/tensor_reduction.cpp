@@ -45,11 +45,13 @@ at::Tensor costs(const TensorReduction& reduction, std::int64_t first, std::int6
 }  // namespace
 
 TensorSoftMin reduce_by_aten(const TensorReduction& reduction, const Wanted& wanted) {
-  constexpr std::int64_t kRows = 1024;
+  constexpr std::int64_t kPairs = 1 << 22;  // of a block, several times in double
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const torch::NoGradGuard no_grad;
   const double epsilon = reduction.epsilon;
   const std::int64_t n = reduction.n();
+  const std::int64_t rows =
+      std::clamp<std::int64_t>(kPairs / std::max<std::int64_t>(reduction.m(), 1), 1, 1024);
   const at::TensorOptions doubles = reduction.g.options();
   const at::Tensor bias =  // [M]; an absent point is absent whatever its potential is
       torch::where(reduction.log_b == -kInfinity, reduction.log_b,
@@ -59,8 +61,8 @@ TensorSoftMin reduce_by_aten(const TensorReduction& reduction, const Wanted& wan
   result.f = is_given ? wanted.given_f : torch::empty({n}, doubles);
   if (wanted.row_weights.defined()) result.columns = torch::zeros({reduction.m()}, doubles);
   if (wanted.values.defined()) result.averages = torch::empty({n, wanted.values.size(1)}, doubles);
-  for (std::int64_t first = 0; first < n; first += kRows) {
-    const std::int64_t count = std::min(kRows, n - first);
+  for (std::int64_t first = 0; first < n; first += rows) {
+    const std::int64_t count = std::min(rows, n - first);
     const at::Tensor c = costs(reduction, first, count);
     const at::Tensor logits = bias - c.to(torch::kFloat64) / epsilon;  // [R, M]
     at::Tensor f = result.f.narrow(0, first, count);

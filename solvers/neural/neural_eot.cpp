@@ -148,7 +148,13 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
              Result& result, Context& context) {
   sinkhorn::Report report;
   {
-    const ShardedEot<T> fast(problem, subset, Storage::automatic, context);
+    // By the shape alone, as long as there is memory: a run that goes on has the same bits.
+    constexpr double kMostBytes = 4e9;
+    const StoragePlan plan =
+        plan_storage(solve_shape(problem, subset, sizeof(T) == 8, context), Storage::automatic, {},
+                     std::min(kMostBytes, memory_budget(context)), context);
+    ShardedEot<T> fast(problem, subset, plan, context);
+    fast.store_costs();
     report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
                                f, g, context, "certificate");
   }

@@ -9,6 +9,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
+#include "runtime/kernels/row_cut.hpp"
 #include "runtime/kernels/scratch.hpp"
 
 namespace kantor {
@@ -114,11 +115,10 @@ double evaluation_bytes(const SolveShape& shape) {
          stored_bytes(shape, Storage::streamed, sizeof(double)) + number(scratch.bytes());
 }
 
-/// Threads that work side by side on a pass, which is cut into 16 lanes at most.
+/// Threads that work side by side on a pass.
 double side_by_side(int threads) {
-  constexpr int lanes = 16;
-  const int rounds = (lanes + threads - 1) / threads;
-  return static_cast<double>(lanes) / rounds;
+  const std::int64_t rounds = (kernels::kMaxLanes + threads - 1) / threads;
+  return number(kernels::kMaxLanes) / number(rounds);
 }
 
 std::string milliseconds(double seconds) {
@@ -149,8 +149,7 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
   return workload.iterations * costs.seconds_per_iteration + stores * costs.seconds_to_store;
 }
 
-[[noreturn]] void refuse(const StoragePlan& plan, Storage asked, const SolveShape& shape,
-                         bool is_resumed, const Communicator& world) {
+[[noreturn]] void refuse(const StoragePlan& plan, Storage asked, const Communicator& world) {
   const StorageForm& wanted = plan.of(asked);
   const double needed = plan.is_strict ? wanted.stored_bytes : 1.1 * wanted.bytes;
   const std::string figures = concat(
@@ -158,20 +157,21 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
       " per rank, more than the ", format_bytes(plan.budget),
       plan.is_strict ? " that run.deterministic = \"strict\" allows"
                      : " that may be used of its share of the free memory");
-  if (shape.has_matrix) {
+  if (plan.has_matrix) {
     fail_alike(world, ConfigError(concat("the costs of problem.cost_file need ", figures,
                                          "; use more ranks or hosts")));
-  }
-  if (is_resumed) {
-    fail_alike(world, ConfigError(concat("the run goes on with the storage that it began with, \"",
-                                         name_of(asked), "\", which needs ", figures,
-                                         "; free memory, or use more hosts")));
   }
   const char* remedy = asked == Storage::streamed ? "use more hosts, fewer threads or ranks on each"
                        : plan.fits(Storage::streamed) ? "use \"auto\", \"streamed\" or more ranks"
                                                       : "use more hosts";
   fail_alike(world, ConfigError(concat("solver.sinkhorn.storage = \"", name_of(asked), "\" needs ",
                                        figures, "; ", remedy)));
+}
+
+/// An absorbed kernel is the host's.
+bool can_go_on(const StoragePlan& plan, Storage begun_with) {
+  if (!plan.is_on_device) return begun_with == Storage::automatic || plan.fits(begun_with);
+  return begun_with != Storage::absorbed;
 }
 
 }  // namespace
@@ -202,11 +202,15 @@ bool StoragePlan::fits(Storage which) const {
   return 1.1 * of(which).bytes <= budget;
 }
 
-void StoragePlan::scale_to(double seconds_per_iteration) {
-  const double factor = seconds_per_iteration / chosen().seconds_per_iteration;
-  for (StorageForm* costs : {&streamed, &materialised, &absorbed}) {
-    costs->seconds_per_iteration *= factor;
-    costs->seconds_to_store *= factor;
+void StoragePlan::take(const MeasuredStorage& measured) {
+  const double making = measured.streamed_s / streamed.seconds_per_iteration;
+  const double reading = measured.iteration_s / chosen().seconds_per_iteration;
+  const double storing =
+      measured.store_s > 0 ? measured.store_s / chosen().seconds_to_store : making;
+  streamed.seconds_per_iteration *= making;
+  for (StorageForm* costs : {&materialised, &absorbed}) {
+    costs->seconds_per_iteration *= reading;
+    costs->seconds_to_store *= storing;
   }
 }
 
@@ -219,10 +223,11 @@ std::string StoragePlan::text(const std::string& word) const {
   }
   const auto described = [&](Storage which) {
     const StorageForm& costs = of(which);
-    const std::string store = which == Storage::streamed
-                                  ? ""
-                                  : concat(" + ", milliseconds(costs.seconds_to_store),
-                                           which == Storage::absorbed ? " a refresh" : " once");
+    const std::string store =
+        which == Storage::streamed || (has_matrix && which == Storage::materialised)
+            ? ""
+            : concat(" + ", milliseconds(costs.seconds_to_store),
+                     which == Storage::absorbed ? " a refresh" : " once");
     return concat(format_bytes(costs.bytes), which == form ? " per rank" : "", ", ",
                   milliseconds(costs.seconds_per_iteration),
                   which == form ? concat(" an iteration ", word) : "", store,
@@ -230,7 +235,7 @@ std::string StoragePlan::text(const std::string& word) const {
   };
   std::string others;
   for (const Storage which : {Storage::streamed, Storage::materialised, Storage::absorbed}) {
-    if (which == form) continue;
+    if (which == form || (has_matrix && which == Storage::streamed)) continue;
     others += concat(others.empty() ? "" : "; ", name_of(which), " ", described(which));
   }
   return concat(name_of(form), ": ", described(form), " (", others, ")");
@@ -239,7 +244,9 @@ std::string StoragePlan::text(const std::string& word) const {
 StoragePlan estimate_storage(const SolveShape& shape, InstructionSet set) {
   const Rates& rates = rates_of(set, shape.is_double);
   const double pairs = 1e-9 * number(shape.rows) * number(shape.m) / side_by_side(shape.threads);
-  const double points = kSecondsPerPoint * number(shape.rows + shape.m);
+  // By the same number of threads as the rest, so that the order of the forms has none in it.
+  const double points =
+      kSecondsPerPoint * number(shape.rows + shape.m) / side_by_side(shape.threads);
   const double element = shape.is_double ? 8 : 4;
   const double streamed =
       shape.has_matrix ? rates.materialised : streaming(rates, shape.cost).at(shape.d);
@@ -254,6 +261,7 @@ StoragePlan estimate_storage(const SolveShape& shape, InstructionSet set) {
     return StorageForm{std::max(solved, evaluated), stored, pairs * pass + points, pairs * store};
   };
   StoragePlan plan;
+  plan.has_matrix = shape.has_matrix;
   plan.streamed = form(Storage::streamed, streamed, 0);
   plan.materialised = form(Storage::materialised, rates.materialised, streamed + touch);
   plan.absorbed = form(Storage::absorbed, rates.absorbed, streamed + touch / 2);
@@ -284,18 +292,30 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
   return plan_storage(shape, asked, workload, memory_budget(context), context);
 }
 
-StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
+StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& given,
                          double budget, Context& context) {
+  Workload workload = given;
   StoragePlan plan = estimate_storage(shape, kernels::best_instruction_set());
   plan.budget = budget;
   plan.is_strict = context.run.deterministic == "strict";
-  keep_largest(plan, context.world);
-  if (shape.has_matrix && asked != Storage::absorbed) asked = Storage::materialised;
   plan.is_on_device = context.device_soft_min != nullptr;
+  keep_largest(plan, context.world);
+  if (asked == Storage::automatic && workload.begun_with) {
+    if (can_go_on(plan, *workload.begun_with)) {
+      asked = *workload.begun_with;
+    } else {
+      context.log.warn_once(
+          concat("the run began with its costs ", name_of(*workload.begun_with),
+                 ", for which there is no room here; what follows may differ from "
+                 "an undisturbed run by rounding"));
+      workload.refreshes = 0;  // its checkpoint has no absorbed kernel
+    }
+  }
+  if (plan.has_matrix && asked != Storage::absorbed) asked = Storage::materialised;
   plan.form =
       asked == Storage::automatic && !plan.is_on_device ? choose_storage(plan, workload) : asked;
-  const Storage held = plan.is_on_device && !shape.has_matrix ? Storage::streamed : plan.form;
-  if (!plan.fits(held)) refuse(plan, held, shape, workload.is_resumed, context.world);
+  const Storage held = plan.is_on_device && !plan.has_matrix ? Storage::streamed : plan.form;
+  if (!plan.fits(held)) refuse(plan, held, context.world);
   return plan;
 }
 

@@ -4,6 +4,7 @@
 // Shapes: N points x in all and N_r of them on this rank, M points y, D dimensions.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "distributed/context.hpp"
@@ -14,8 +15,8 @@ namespace kantor {
 
 /// Streamed: costs are made from points in every pass. Materialised: they are stored. Absorbed:
 /// Sinkhorn keeps the kernel with its potentials absorbed, and makes it from streamed costs.
-/// Automatic: what plan_storage() finds fastest.
-enum class Storage { automatic, materialised, streamed, absorbed };
+/// Automatic: what plan_storage() finds fastest. Checkpoints hold the numbers.
+enum class Storage { automatic = 0, materialised = 1, streamed = 2, absorbed = 3 };
 Storage storage_named(const std::string& name);
 const char* name_of(Storage storage);
 
@@ -23,7 +24,7 @@ const char* name_of(Storage storage);
 struct Workload {
   double iterations = 100;  ///< about
   double refreshes = 0;     ///< of an absorbed kernel, about; 0: its iterations cannot read one
-  bool is_resumed = false;  ///< what is asked for is what the run began with
+  std::optional<Storage> begun_with = {};  ///< by a run that goes on: the same again, if it fits
 };
 
 /// An evaluation sums the columns of two plans in one pass up to so many columns; beyond, lanes of
@@ -54,6 +55,13 @@ struct StorageForm {
   double seconds_to_store = 0;       ///< once; absorbed: at each refresh
 };
 
+/// What the chosen form takes here.
+struct MeasuredStorage {
+  double streamed_s = 0;  ///< a pass that makes the costs; of a matrix from a file, that reads them
+  double iteration_s = 0;  ///< a pass of the chosen form
+  double store_s = 0;      ///< 0 if it stores nothing
+};
+
 struct StoragePlan {
   Storage form = Storage::streamed;
   double budget = 0;       ///< bytes per rank
@@ -61,13 +69,14 @@ struct StoragePlan {
   /// A GPU reduces the pairs: the host holds points, or the matrix of a file; `automatic` is left
   /// to what the GPU has room for, which changes no bits; nothing is known of its seconds.
   bool is_on_device = false;
+  bool has_matrix = false;  ///< nothing is streamed
   StorageForm streamed, materialised, absorbed;
 
   const StorageForm& of(Storage which) const;
   const StorageForm& chosen() const { return of(form); }
   bool fits(Storage which) const;
-  /// The others' seconds in the proportion of what one measured.
-  void scale_to(double seconds_per_iteration);
+  /// What was not measured, in the proportion of what was.
+  void take(const MeasuredStorage& measured);
   /// "streamed: 12 MB per rank, 9.4 ms an iteration predicted (materialised 280 MB, ..)".
   std::string text(const std::string& word = "predicted") const;
 };
@@ -76,16 +85,19 @@ struct StoragePlan {
 /// so that the choice is the same in every run.
 StoragePlan estimate_storage(const SolveShape& shape, kernels::InstructionSet set);
 
-/// The fastest of the forms that fit; streamed if none of the others is worth its memory.
+/// The fastest of the forms that fit; streamed if none of the others is worth its memory. The
+/// number of threads does not change it.
 Storage choose_storage(const StoragePlan& plan, const Workload& workload);
 
 /// What this rank may hold: 85 % of the memory that is free, shared by the ranks of this host;
 /// strict: a fixed figure for what is stored, so that the choice does not depend on the machine.
 double memory_budget(const Context& context);
 
-/// The fastest form that fits with a tenth to spare, or the one that is asked for. By the largest
-/// estimates and the least budget of all ranks, which choose alike. Collective, before anything is
-/// allocated. @throws ConfigError (on all ranks) if what is asked for, or any form, does not fit.
+/// The fastest form that fits with a tenth to spare, or the one that is asked for; of a run that
+/// goes on, the one it began with, unless the choice was free and it fits no more, which is warned
+/// of. By the largest estimates and the least budget of all ranks, which choose alike. Collective,
+/// before anything is allocated. @throws ConfigError (on all ranks) if what is asked for, or any
+/// form, does not fit.
 StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
                          Context& context);
 StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,

@@ -61,36 +61,43 @@ double least(const std::function<void()>& pass) {
   return seconds;
 }
 
-/// A pass over the buffer's rows.
+struct BufferSeconds {
+  double make = 0;  ///< and touch its memory first
+  double pass = 0;
+};
+
 template <class T>
-double of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool) {
+BufferSeconds of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool) {
+  const double start = monotonic_seconds();
   const std::vector<double> weights(index(buffer.rows()), 1.0);
   std::vector<double> f(weights.size());
   std::vector<double> columns(buffer.potentials().size());
   if (form == Storage::absorbed) {
     kernels::AbsorbedKernel<T> kernel;
     kernel.absorb(buffer.reduction(buffer.costs()), pool);
-    return least([&] { kernel.weights(buffer.potentials(), weights, pool, f, columns); });
+    const double made = monotonic_seconds() - start;
+    return {made, least([&] { kernel.weights(buffer.potentials(), weights, pool, f, columns); })};
   }
   const kernels::StoredCost<T> stored(buffer.costs(), pool);
-  return least(
-      [&] { kernels::soft_min_weights<T>(buffer.reduction(stored), weights, pool, f, columns); });
+  const double made = monotonic_seconds() - start;
+  return {made, least([&] {
+            kernels::soft_min_weights<T>(buffer.reduction(stored), weights, pool, f, columns);
+          })};
 }
 
 /// A row more costs the same at any number of rows; what is left is for the columns.
 template <class T>
-double of_stored(const ShardedEot<T>& points, Storage form, ThreadPool& pool) {
+BufferSeconds of_stored(const ShardedEot<T>& points, Storage form, ThreadPool& pool) {
   const std::int64_t count = points.rows().count();
   const Buffer<T> whole(points, kBufferBytes);
-  const double seconds = of_buffer(whole, form, pool);
+  BufferSeconds seconds = of_buffer(whole, form, pool);
   if (whole.rows() == count) return seconds;
+  const double times = static_cast<double>(count) / static_cast<double>(whole.rows());
   const Buffer<T> part(points, kBufferBytes / 16);
-  if (part.rows() == whole.rows()) {  // 16 rows are more than the buffer
-    return seconds * static_cast<double>(count) / static_cast<double>(whole.rows());
-  }
-  const double row_s = (seconds - std::min(seconds, of_buffer(part, form, pool))) /
+  if (part.rows() == whole.rows()) return {times * seconds.make, times * seconds.pass};
+  const double row_s = (seconds.pass - std::min(seconds.pass, of_buffer(part, form, pool).pass)) /
                        static_cast<double>(whole.rows() - part.rows());
-  return seconds + row_s * static_cast<double>(count - whole.rows());
+  return {times * seconds.make, seconds.pass + row_s * static_cast<double>(count - whole.rows())};
 }
 
 /// On blocks of the problem itself.
@@ -104,12 +111,17 @@ double of_streamed(const ShardedEot<T>& points, ThreadPool& pool) {
 }  // namespace
 
 template <class T>
-double measured_seconds(const ShardedEot<T>& points, const StoragePlan& plan, Context& context) {
+MeasuredStorage measured_storage(const ShardedEot<T>& points, const StoragePlan& plan,
+                                 Context& context) {
   const std::int64_t count = points.rows().count();
-  double seconds = 0;
+  MeasuredStorage measured;
   if (count > 0) {
-    seconds = plan.form == Storage::streamed ? of_streamed(points, context.pool)
-                                             : of_stored(points, plan.form, context.pool);
+    measured.streamed_s = measured.iteration_s = of_streamed(points, context.pool);
+    if (plan.form != Storage::streamed) {
+      const BufferSeconds buffer = of_stored(points, plan.form, context.pool);
+      measured.iteration_s = buffer.pass;
+      measured.store_s = measured.streamed_s + buffer.make;
+    }
   }
   // The all-reduce of the column sums, once all ranks are here.
   std::vector<double> columns(index(points.m()));
@@ -118,14 +130,14 @@ double measured_seconds(const ShardedEot<T>& points, const StoragePlan& plan, Co
     start = monotonic_seconds();
     context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
   }
-  seconds +=
+  const double rest =
       monotonic_seconds() - start + kSecondsPerPoint * static_cast<double>(count + points.m());
-  context.world.all_reduce<double>(std::span<double>(&seconds, 1), ReduceOp::max,
-                                   "measured seconds");
-  return seconds;
+  double slowest[] = {measured.streamed_s + rest, measured.iteration_s + rest, measured.store_s};
+  context.world.all_reduce<double>(slowest, ReduceOp::max, "measured seconds");
+  return {slowest[0], slowest[1], slowest[2]};
 }
 
-template double measured_seconds(const ShardedEot<float>&, const StoragePlan&, Context&);
-template double measured_seconds(const ShardedEot<double>&, const StoragePlan&, Context&);
+template MeasuredStorage measured_storage(const ShardedEot<float>&, const StoragePlan&, Context&);
+template MeasuredStorage measured_storage(const ShardedEot<double>&, const StoragePlan&, Context&);
 
 }  // namespace kantor

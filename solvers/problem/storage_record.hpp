@@ -17,7 +17,8 @@ class StorageRecord final : public Checkpoints {
  public:
   explicit StorageRecord(Checkpoints& keep) : keep_(keep) {}
 
-  /// plan_storage(), but with the form of this name that the run began with, if it goes on.
+  /// plan_storage() with the form of this name that the run began with, if it goes on. @throws also
+  /// DataError.
   StoragePlan plan(const std::string& name, const SolveShape& shape, Storage asked,
                    Workload workload, Context& context);
 

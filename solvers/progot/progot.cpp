@@ -26,17 +26,38 @@ namespace kantor::progot {
 namespace {
 
 /// Of each solve, beside what it is for Sinkhorn: the moved rows, the moves and what becomes of the
-/// rows, the K potentials. Of the evaluation: the moved rows, points as given, on rank 0 the whole
-/// cloud.
+/// rows, the K potentials, two copies of them while they are saved. Of the evaluation: the moved
+/// rows, points as given, on rank 0 the whole cloud.
 SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Context& context) {
   SolveShape shape = solve_shape(problem, {}, context.run.precision == "float64", context);
   const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
   const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
   const std::int64_t solve = 3 * shape.rows * shape.d + self;
   const std::int64_t evaluation = (3 * shape.rows + 2 * shape.m + shape.n) * shape.d;
-  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + potentials);
+  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + 3 * potentials);
   shape.more_evaluation_bytes = sizeof(double) * static_cast<double>(evaluation + potentials);
   return shape;
+}
+
+/// Of the solves; debiased, also of those of the moved cloud against itself, beside which the costs
+/// of the solve stay: where there is room for the solve, there is for streaming the other.
+std::vector<StoragePlan> plans_of(const ProgotConfig& config,
+                                  const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                  StorageRecord& record, Context& context) {
+  const Storage asked = storage_named(solves.storage);
+  SolveShape shape = shape_of(config, problem, context);
+  SolveShape self = solve_shape(problem, {}, shape.is_double, context);
+  self.m = self.n;
+  const double streamed =
+      config.debiased ? estimate_storage(self, kernels::best_instruction_set()).streamed.bytes : 0;
+  shape.more_solve_bytes += streamed;
+  std::vector<StoragePlan> plans = {
+      record.plan("progot.storage", shape, asked, sinkhorn::workload_of(solves, problem), context)};
+  if (!config.debiased) return plans;
+  self.more_solve_bytes = plans[0].chosen().bytes - streamed;
+  const Storage other = asked == Storage::streamed ? asked : Storage::automatic;
+  plans.push_back(record.plan("progot.storage_self", self, other, {}, context));
+  return plans;
 }
 
 /// How long the solves took, this rank's.
@@ -58,7 +79,7 @@ struct Timing {
 
 struct Solved {
   Course course;
-  StoragePlan plan;
+  std::vector<StoragePlan> plans;
   Timing timing;
   Problem source;         ///< of the last solve, with its epsilon
   std::vector<double> f;  ///< [N_r] of the last solve
@@ -90,9 +111,10 @@ std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& point
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
 sinkhorn::Ended solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
-                           const Course& course, Storage storage, Context& context,
+                           const Course& course, const StoragePlan& plan, Context& context,
                            Checkpoints& keep) {
-  const ShardedEot<T> self(self_problem(source, context.world), {}, storage, context);
+  ShardedEot<T> self(self_problem(source, context.world), {}, plan, context);
+  self.store_costs();
   sinkhorn::Ended ended;
   if (course.steps.empty()) {
     ended.f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
@@ -120,10 +142,7 @@ class Solves {
              [&] { solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1)); });
     solved_.source = problem;
     plan_epsilons(problem);
-    solved_.plan =
-        storage_.plan("progot.storage", shape_of(config, problem, context),
-                      storage_named(inner.storage), sinkhorn::workload_of(inner, problem), context);
-    if (config.debiased) plan_self(problem);
+    solved_.plans = plans_of(config, inner, problem, storage_, context);
   }
 
   Solved run() {
@@ -131,14 +150,14 @@ class Solves {
     Problem& source = solved_.source;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
-      ShardedEot<T> points(source, {}, solved_.plan, context_);
-      if (k == 0) sinkhorn::announce(solved_.plan, points, context_);
+      ShardedEot<T> points(source, {}, solved_.plans[0], context_);
+      if (k == 0) sinkhorn::announce(solved_.plans[0], points, context_);
       const double start = monotonic_seconds();
       points.store_costs();
       solved_.timing.store_s += monotonic_seconds() - start;
       if (k == course.steps.size()) course.steps.push_back(solve(points));
       if (k + 1 == alphas_.size()) {
-        solved_.plan.form = points.storage();
+        solved_.plans[0].form = points.storage();
         break;
       }
       source = moved(source, points, course.steps[k],
@@ -148,14 +167,6 @@ class Solves {
   }
 
  private:
-  /// All solves of the moved cloud against itself have one shape.
-  void plan_self(const Problem& problem) {
-    SolveShape shape = solve_shape(problem, {}, sizeof(T) == 8, context_);
-    shape.m = shape.n;
-    self_storage_ = inner_.storage == "streamed" ? Storage::streamed : Storage::automatic;
-    self_storage_ = storage_.plan("progot.storage_self", shape, self_storage_, {}, context_).form;
-  }
-
   void plan_epsilons(const Problem& problem) {
     std::vector<double>& planned = solved_.course.planned_epsilons;
     if (!config_.epsilons.empty()) planned = config_.epsilons;
@@ -184,7 +195,8 @@ class Solves {
       if (config_.debiased) {
         sinkhorn::Ended self =
             stages.solve("progot, self", points.n(), 0, context_.world, [&](Checkpoints& keep) {
-              return solve_self<T>(solved_.source, stopping, course, self_storage_, context_, keep);
+              return solve_self<T>(solved_.source, stopping, course, solved_.plans[1], context_,
+                                   keep);
             });
         step.f_self = std::move(self.f);
         step.self_iterations = self.report.iterations;
@@ -231,7 +243,6 @@ class Solves {
   std::vector<double> tolerances_;
   StorageRecord storage_;
   CourseCheckpoints checkpoints_;
-  Storage self_storage_ = Storage::streamed;
   Solved solved_;
 };
 
@@ -302,7 +313,7 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
   describe_steps(solved.course, solves.tolerance, result, context);
   const Timing& timing = solved.timing;
   result.storage = sinkhorn::storage_report(
-      solved.plan, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
+      solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
       timing.store_s, timing.refreshes, context);
   const Model model = model_of(problem, solved.course);
   result.model = model.tensors();
@@ -312,10 +323,11 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
   return result;
 }
 
-StoragePlan storage_plan(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
-                         const Problem& problem, Context& context) {
-  return plan_storage(shape_of(config, problem, context), storage_named(solves.storage),
-                      sinkhorn::workload_of(solves, problem), context);
+std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
+                                       const sinkhorn::SinkhornConfig& solves,
+                                       const Problem& problem, Context& context) {
+  StorageRecord record(context.checkpoints);
+  return plans_of(config, solves, problem, record, context);
 }
 
 }  // namespace kantor::progot

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "solvers/problem/problem.hpp"
 #include "solvers/problem/storage_plan.hpp"
 #include "solvers/progot/progot_config.hpp"
@@ -19,10 +21,11 @@ namespace kantor::progot {
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context);
 
-/// How the costs of each solve would be stored, by the table of rates (--dry-run). Collective.
-/// @throws ConfigError.
-StoragePlan storage_plan(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
-                         const Problem& problem, Context& context);
+/// How the costs of each solve would be stored, by the table of rates (--dry-run); debiased, then
+/// of the moved cloud against itself, beside them. Collective. @throws ConfigError.
+std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
+                                       const sinkhorn::SinkhornConfig& solves,
+                                       const Problem& problem, Context& context);
 
 /// @throws ConfigError if the cost has no entropic map to move along.
 void check_cost(kernels::CostKind cost);

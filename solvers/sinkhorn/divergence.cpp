@@ -10,9 +10,10 @@ namespace kantor::sinkhorn {
 namespace {
 
 template <class T>
-Ended solve_in(const Problem& self, const Stopping& stopping, Storage storage, Context& context,
-               const char* label, Checkpoints& keep) {
-  const ShardedEot<T> points(self, {}, storage, context);
+Ended solve_in(const Problem& self, const Stopping& stopping, const StoragePlan& plan,
+               Context& context, const char* label, Checkpoints& keep) {
+  ShardedEot<T> points(self, {}, plan, context);
+  points.store_costs();
   Ended ended;
   ended.f.assign(static_cast<std::size_t>(self.n(0)), 0.0);
   ended.report = iterate_symmetric(points, stopping, ended.f, context, label, &keep);
@@ -31,13 +32,13 @@ Problem self_problem(const Problem& problem, std::size_t marginal) {
 }
 
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
-                         Storage storage, Stages& stages, Context& context) {
+                         const StoragePlan& plan, Stages& stages, Context& context) {
   const Problem self = self_problem(problem, marginal);
   const char* label = marginal == 0 ? "sinkhorn xx" : "sinkhorn yy";
   Ended ended = stages.solve(label, self.n(0), 0, context.world, [&](Checkpoints& keep) {
     return context.run.precision == "float64"
-               ? solve_in<double>(self, stopping, storage, context, label, keep)
-               : solve_in<float>(self, stopping, storage, context, label, keep);
+               ? solve_in<double>(self, stopping, plan, context, label, keep)
+               : solve_in<float>(self, stopping, plan, context, label, keep);
   });
   SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
   const ShardedEot<double> points(self, {}, Storage::streamed, context);

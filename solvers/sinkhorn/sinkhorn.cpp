@@ -3,7 +3,6 @@
 #include <malloc.h>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 
 #include "runtime/core/error.hpp"
@@ -33,6 +32,24 @@ struct Costs {
   double store_s = 0;
 };
 
+/// Of the problem, then for the divergence of each marginal against itself. All before anything is
+/// solved.
+std::vector<StoragePlan> plans_of(const SinkhornConfig& config, const Problem& problem,
+                                  StorageRecord& record, Context& context) {
+  const Storage asked = storage_named(config.storage);
+  std::vector<StoragePlan> plans = {record.plan("sinkhorn.storage", shape_of(problem, context),
+                                                asked, workload_of(config, problem), context)};
+  if (!config.divergence) return plans;
+  // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
+  const Storage others = asked == Storage::streamed ? asked : Storage::automatic;
+  const char* const names[] = {"sinkhorn.storage_xx", "sinkhorn.storage_yy"};
+  for (std::size_t k = 0; k < 2; ++k) {
+    plans.push_back(
+        record.plan(names[k], shape_of(self_problem(problem, k), context), others, {}, context));
+  }
+  return plans;
+}
+
 struct Solved {
   Report report;
   Costs costs;
@@ -58,11 +75,9 @@ Ended solve_in(const SinkhornConfig& config, const Problem& problem, Costs& cost
 }
 
 /// The problem itself, the first of the stages.
-Solved solve_first(const SinkhornConfig& config, const Problem& problem, StorageRecord& storage,
+Solved solve_first(const SinkhornConfig& config, const Problem& problem, const StoragePlan& plan,
                    Stages& stages, Context& context) {
-  Costs costs;
-  costs.plan = storage.plan("sinkhorn.storage", shape_of(problem, context),
-                            storage_named(config.storage), workload_of(config, problem), context);
+  Costs costs{.plan = plan};
   Ended ended =
       stages.solve("sinkhorn", problem.n(0), problem.n(1), context.world, [&](Checkpoints& keep) {
         return context.run.precision == "float64"
@@ -74,21 +89,6 @@ Solved solve_first(const SinkhornConfig& config, const Problem& problem, Storage
           costs,
           {ended.f.begin() + rows.first, ended.f.begin() + rows.last},
           std::move(ended.g)};
-}
-
-/// Of each marginal against itself, chosen before anything is solved: a run that goes on takes the
-/// same.
-std::array<Storage, 2> self_storage(const SinkhornConfig& config, const Problem& problem,
-                                    StorageRecord& storage, Context& context) {
-  std::array<Storage, 2> forms = {Storage::streamed, Storage::streamed};
-  // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
-  if (!config.divergence || config.storage == "streamed") return forms;
-  const char* const names[] = {"sinkhorn.storage_xx", "sinkhorn.storage_yy"};
-  for (std::size_t k = 0; k < 2; ++k) {
-    const SolveShape shape = shape_of(self_problem(problem, k), context);
-    forms[k] = storage.plan(names[k], shape, Storage::automatic, {}, context).form;
-  }
-  return forms;
 }
 
 /// What the potentials prove, evaluated in double.
@@ -118,10 +118,10 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
 
 /// Each marginal against itself. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
-                    const std::array<Storage, 2>& storage, Stages& stages, Context& context,
+                    std::span<const StoragePlan> plans, Stages& stages, Context& context,
                     Result& result) {
-  SelfTransport xx = solve_self(problem, 0, config.stopping(), storage[0], stages, context);
-  SelfTransport yy = solve_self(problem, 1, config.stopping(), storage[1], stages, context);
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), plans[0], stages, context);
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], stages, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
@@ -161,8 +161,9 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   const double start = monotonic_seconds();
   StorageRecord storage(context.checkpoints);
   Stages stages(storage);
-  const std::array<Storage, 2> self = self_storage(config, problem, storage, context);
-  const Solved solved = solve_first(config, problem, storage, stages, context);
+  std::vector<StoragePlan> plans = plans_of(config, problem, storage, context);
+  const Solved solved = solve_first(config, problem, plans[0], stages, context);
+  plans[0] = solved.costs.plan;
   malloc_trim(0);  // points in double take the place of those that were solved with
   const double solve_end = monotonic_seconds();
 
@@ -170,16 +171,20 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   result.iterations = solved.report.iterations;
   result.fallback_iterations = solved.report.fallbacks;
   result.is_stalled = solved.report.is_stalled;
-  result.storage = storage_report(solved.costs.plan, solved.report.seconds_per_iteration,
-                                  solved.costs.store_s + solved.report.refresh_s,
-                                  solved.report.refreshes, context);
+  if (plans[0].form != Storage::automatic) {  // a GPU's choice, if the solve was over before
+    result.storage = storage_report(plans, solved.report.seconds_per_iteration,
+                                    solved.costs.store_s + solved.report.refresh_s,
+                                    solved.report.refreshes, context);
+  }
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged =
         is_believed(solved.report.converged, value.marginal_error, config.tolerance, context);
   }
   const double divergence_start = monotonic_seconds();
-  if (config.divergence) add_divergence(config, problem, value, self, stages, context, result);
+  if (config.divergence) {
+    add_divergence(config, problem, value, std::span(plans).subspan(1), stages, context, result);
+  }
   const double divergence_time = monotonic_seconds() - divergence_start;
   result.seconds.solve = solve_end - start + divergence_time;
   result.seconds.certificate = divergence_start - solve_end;
@@ -201,26 +206,31 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
   return workload;
 }
 
-StoragePlan storage_plan(const SinkhornConfig& config, const Problem& problem, Context& context) {
-  return plan_storage(shape_of(problem, context), storage_named(config.storage),
-                      workload_of(config, problem), context);
+std::vector<StoragePlan> storage_plans(const SinkhornConfig& config, const Problem& problem,
+                                       Context& context) {
+  StorageRecord record(context.checkpoints);
+  return plans_of(config, problem, record, context);
 }
 
 template <class T>
 void announce(StoragePlan& plan, const ShardedEot<T>& points, Context& context) {
-  if (!plan.is_on_device) plan.scale_to(measured_seconds(points, plan, context));
+  if (!plan.is_on_device) plan.take(measured_storage(points, plan, context));
   context.log.info("storage        " + plan.text());
 }
 template void announce(StoragePlan&, const ShardedEot<float>&, Context&);
 template void announce(StoragePlan&, const ShardedEot<double>&, Context&);
 
-StorageReport storage_report(const StoragePlan& plan, double seconds_per_iteration, double store_s,
-                             std::int64_t refreshes, Context& context) {
+StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
+                             double store_s, std::int64_t refreshes, Context& context) {
+  const StoragePlan& plan = plans.front();
   std::vector<double> slowest = {seconds_per_iteration, store_s};
   context.world.all_reduce<double>(slowest, ReduceOp::max, "seconds of the storage");
   StorageReport report;
   report.form = name_of(plan.form);
-  report.bytes_per_rank = static_cast<std::int64_t>(plan.chosen().bytes);
+  for (const StoragePlan& each : plans) {
+    report.bytes_per_rank =
+        std::max(report.bytes_per_rank, static_cast<std::int64_t>(each.chosen().bytes));
+  }
   if (!plan.is_on_device) {
     report.predicted_seconds_per_iteration = plan.chosen().seconds_per_iteration;
     report.predicted_seconds_to_store = plan.chosen().seconds_to_store;

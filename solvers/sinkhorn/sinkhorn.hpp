@@ -1,5 +1,6 @@
 #pragma once
 
+#include <span>
 #include <string>
 #include <vector>
 
@@ -26,9 +27,10 @@ double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<
 /// What a solve with this configuration asks of its costs.
 Workload workload_of(const SinkhornConfig& config, const Problem& problem);
 
-/// How the costs would be stored, by the table of rates (--dry-run). Collective. @throws
-/// ConfigError.
-StoragePlan storage_plan(const SinkhornConfig& config, const Problem& problem, Context& context);
+/// How the costs would be stored, by the table of rates (--dry-run); for the divergence then of
+/// each marginal against itself, one after the other. Collective. @throws ConfigError.
+std::vector<StoragePlan> storage_plans(const SinkhornConfig& config, const Problem& problem,
+                                       Context& context);
 
 /// Measures, and says on rank 0's log what was chosen. Collective.
 /// @param points as yet without stored costs.
@@ -36,8 +38,9 @@ template <class T>
 void announce(StoragePlan& plan, const ShardedEot<T>& points, Context& context);
 
 /// The plan beside what was measured, the slowest rank's. Collective.
+/// @param plans   of the solve itself, then others: bytes are the most of them.
 /// @param store_s seconds that making what is stored took in all.
-StorageReport storage_report(const StoragePlan& plan, double seconds_per_iteration, double store_s,
-                             std::int64_t refreshes, Context& context);
+StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
+                             double store_s, std::int64_t refreshes, Context& context);
 
 }  // namespace kantor::sinkhorn

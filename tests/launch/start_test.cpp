@@ -63,6 +63,19 @@ TEST_F(Start, on_other_marginals_is_refused_before_anything_is_written) {
   expect_run_refused(78, {"marginal 1", "y.npy"}, {"--set", warm_[0], "--set", warm_[1]});
 }
 
+TEST_F(Start, on_other_marginals_is_refused_where_a_folder_holds_no_state_to_go_on_from) {
+  write_points("x.npy", 40, 2, 0.1);
+  std::filesystem::create_directory(folder().path() / "out");
+  write("out/LOCK", "");
+  Words words = {"run", "problem.toml", "--out", "out", "--resume"};
+  for (const std::string& setting : warm_) words.insert(words.end(), {"--set", setting});
+  for (const int num_ranks : {1, 2}) {
+    expect_refused(num_ranks > 1 ? kantor_on_ranks(num_ranks, words) : kantor(words), 78,
+                   {"solver.sinkhorn.warm_start", "first", "marginal 0", "same marginals"});
+    EXPECT_FALSE(exists("out/log.txt"));
+  }
+}
+
 TEST_F(Start, without_a_potential_is_refused_before_anything_is_written) {
   const Words more = {"--set", warm_[0], "--set", warm_[1]};
   write_points("y.npy", 51, 2, 0.5);

@@ -134,7 +134,7 @@ TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
     }
     TestRun run(world());
     run.context.device_soft_min = &device;
-    const StoragePlan plan = sinkhorn::storage_plan(config_of(), problem, run.context);
+    const StoragePlan plan = sinkhorn::storage_plans(config_of(), problem, run.context).front();
     EXPECT_THAT(plan.text(), AllOf(HasSubstr("auto on the GPU: "), HasSubstr("with costs kept")));
   }
 }

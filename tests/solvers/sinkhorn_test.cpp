@@ -129,8 +129,6 @@ TEST(Sinkhorn, does_not_reach_a_tolerance_below_its_rounding) {
   EXPECT_LT(result.marginal_error.at(0), 1e-3);
 }
 
-/// Clouds 300 apart: the products of a float tile are off by 4e-3, alike in every iteration, so the
-/// loop agrees with itself on a plan that is not one.
 /// At the floor of float32 nothing falls; above it, and in double, it does, however slowly.
 TEST(Sinkhorn, knows_that_its_error_has_stopped_to_fall) {
   for (const double epsilon : {.1, .02}) {
@@ -148,6 +146,8 @@ TEST(Sinkhorn, knows_that_its_error_has_stopped_to_fall) {
   EXPECT_FALSE(solve(golden_problem(), 1e-30, 100).is_stalled);
 }
 
+/// Clouds 300 apart: the products of a float tile are off by 4e-3, alike in every iteration, so the
+/// loop agrees with itself on a plan that is not one.
 TEST(Sinkhorn, does_not_believe_a_loop_that_agrees_with_itself_alone) {
   const std::vector<double> y = kernels::test::uniform(20, 299, 301, 2);
   const Problem problem = make_problem(

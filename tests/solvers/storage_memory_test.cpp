@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/support/large_allocations.hpp"
@@ -27,8 +30,9 @@ struct Counted {
   double planned, held;
 };
 
-Counted solve_counted(const Problem& problem, const std::string& storage,
-                      const std::string& precision, int threads) {
+/// The same for any solve and its plans. @param threads of the pool.
+template <class Plans, class Solve>
+Counted count(const std::string& precision, int threads, const Plans& plans, const Solve& solve) {
   TestRun run(world(), precision);
   ThreadPool pool(threads);
   Context context{.run = run.run,
@@ -37,17 +41,33 @@ Counted solve_counted(const Problem& problem, const std::string& storage,
                   .log = run.log,
                   .metrics = run.metrics,
                   .checkpoints = run.checkpoints};
+  double planned = 0;
+  for (const StoragePlan& plan : plans(context)) planned = std::max(planned, plan.chosen().bytes);
+  const std::int64_t before = live_bytes();
+  forget_most_live_bytes();
+  const Result result = solve(context);
+  EXPECT_EQ(result.storage->bytes_per_rank, static_cast<std::int64_t>(planned));
+  return {planned, static_cast<double>(most_live_bytes() - before)};
+}
+
+sinkhorn::SinkhornConfig few_iterations(const std::string& storage) {
   sinkhorn::SinkhornConfig config;
   config.tolerance = 0;
   config.max_iterations = 3;
   config.storage = storage;
-  const double planned = sinkhorn::storage_plan(config, problem, context).chosen().bytes;
-  const std::int64_t before = live_bytes();
-  forget_most_live_bytes();
-  const Result result = sinkhorn::solve(config, problem, context);
-  EXPECT_EQ(result.storage->form, storage);
-  EXPECT_EQ(result.storage->bytes_per_rank, static_cast<std::int64_t>(planned));
-  return {planned, static_cast<double>(most_live_bytes() - before)};
+  return config;
+}
+
+Counted solve_counted(const Problem& problem, const sinkhorn::SinkhornConfig& config,
+                      const std::string& precision, int threads) {
+  return count(
+      precision, threads,
+      [&](Context& context) { return sinkhorn::storage_plans(config, problem, context); },
+      [&](Context& context) {
+        Result result = sinkhorn::solve(config, problem, context);
+        EXPECT_EQ(result.storage->form, config.storage);
+        return result;
+      });
 }
 
 // Beyond the plan: buffers of 64 kB, and what is small. Short of it: vectors that do not live at
@@ -63,7 +83,7 @@ TEST(StorageMemory, of_a_solve_is_what_the_plan_says) {
     for (const std::string precision : {"float32", "float64"}) {
       for (const int threads : {1, 3}) {
         SCOPED_TRACE(concat(storage, ", ", precision, ", ", threads, " threads"));
-        expect_as_planned(solve_counted(problem, storage, precision, threads));
+        expect_as_planned(solve_counted(problem, few_iterations(storage), precision, threads));
       }
     }
   }
@@ -73,8 +93,33 @@ TEST(StorageMemory, knows_what_costs_keep_of_the_points) {
   for (const Cost& cost : {Cost{CostKind::euclidean}, Cost{CostKind::pnorm, 2}}) {
     SCOPED_TRACE(cost_name(cost.kind));
     const Problem problem = large_problem(cost, {.n = 3000, .m = 2500, .d = 40});
-    expect_as_planned(solve_counted(problem, "streamed", "float32", 1));
+    expect_as_planned(solve_counted(problem, few_iterations("streamed"), "float32", 1));
   }
+}
+
+// A cloud against itself may need far more than the problem: 6,000 x 6,000 costs here, not 6,000 x
+// 100.
+TEST(StorageMemory, of_a_divergence_is_that_of_its_largest_solve) {
+  const Problem problem = large_problem({}, {.n = 6000, .m = 100, .d = 64});
+  sinkhorn::SinkhornConfig config = few_iterations("materialised");
+  config.divergence = true;
+  const Counted counted = solve_counted(problem, config, "float32", 1);
+  EXPECT_GT(counted.planned, 4 * 6000. * 6000.);
+  expect_as_planned(counted);
+}
+
+TEST(StorageMemory, of_debiased_progot_is_that_of_both_solves_at_once) {
+  const Problem problem = large_problem({}, {.n = 3000, .m = 3000, .d = 64});
+  progot::ProgotConfig config;
+  config.steps = 2;
+  config.debiased = true;
+  const sinkhorn::SinkhornConfig solves = few_iterations("materialised");
+  const Counted counted = count(
+      "float32", 1,
+      [&](Context& context) { return progot::storage_plans(config, solves, problem, context); },
+      [&](Context& context) { return progot::solve(config, solves, problem, context); });
+  EXPECT_GT(counted.planned, 2 * 4 * 3000. * 3000.);
+  expect_as_planned(counted);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include "runtime/core/text.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/small_problem.hpp"
+#include "tests/support/captured_stderr.hpp"
 #include "tests/support/thrown.hpp"
 #include "tests/support/world.hpp"
 
@@ -71,11 +72,13 @@ TEST(StorageChoice, absorbs_only_what_iterations_can_read_and_does_not_drift) {
 
 TEST(StorageChoice, does_not_depend_on_threads) {
   for (const InstructionSet set : kSets) {
-    for (const std::int64_t d : {2, 8, 16, 24, 32, 48, 64, 128}) {
-      for (const bool is_double : {false, true}) {
-        SolveShape one = square(8192, d, 1), many = square(8192, d, 7);
-        one.is_double = many.is_double = is_double;
-        EXPECT_EQ(choice(one, kPlenty, set), choice(many, kPlenty, set)) << d;
+    for (const std::int64_t n : {10, 56, 80, 150, 800, 1500, 8192}) {
+      for (std::int64_t d = 2; d < 130; d += 1 + d / 32) {
+        for (const bool is_double : {false, true}) {
+          SolveShape one = square(n, d, 1), many = square(n, d, 7);
+          one.is_double = many.is_double = is_double;
+          EXPECT_EQ(choice(one, kPlenty, set), choice(many, kPlenty, set)) << n << ", " << d;
+        }
       }
     }
   }
@@ -131,11 +134,30 @@ TEST(StorageRefusal, names_bytes_budget_and_remedy) {
   EXPECT_NE(nothing.find("more hosts"), std::string::npos) << nothing;
 }
 
-TEST(StorageRefusal, of_a_run_that_goes_on_says_so) {
-  const std::string message =
-      refusal(square(8192, 16), Storage::materialised, 200e6, {.is_resumed = true});
-  for (const char* word : {"began with", "materialised", "200.0 MB", "free memory"}) {
-    EXPECT_NE(message.find(word), std::string::npos) << message;
+TEST(StorageChoice, goes_on_with_what_was_begun_while_it_fits) {
+  const SolveShape shape = square(8192, 16);
+  for (const Storage begun : {Storage::streamed, Storage::materialised, Storage::absorbed}) {
+    TestRun run(world());
+    const auto plan = [&](Storage asked, double budget) {
+      const Workload workload{.refreshes = 4, .begun_with = begun};
+      return plan_storage(shape, asked, workload, budget, run.context).form;
+    };
+    EXPECT_EQ(plan(Storage::automatic, kPlenty), begun);
+    EXPECT_EQ(plan(Storage::automatic, 200e6), Storage::streamed);
+    EXPECT_EQ(plan(Storage::absorbed, kPlenty), Storage::absorbed);
+    EXPECT_THROW(plan(Storage::absorbed, 200e6), ConfigError);
+  }
+}
+
+TEST(StorageChoice, warns_where_it_cannot_go_on_with_what_was_begun) {
+  for (const double budget : {kPlenty, 200e6}) {
+    TestRun run(world());
+    const CapturedStderr captured;
+    plan_storage(square(8192, 16), Storage::automatic, {.begun_with = Storage::materialised},
+                 budget, run.context);
+    const std::string text = captured.text();
+    EXPECT_EQ(text.find("began with its costs materialised") != std::string::npos, budget < 1e9)
+        << text;
   }
 }
 
@@ -166,13 +188,31 @@ TEST(StorageRefusal, of_strict_runs_counts_what_is_stored_alone) {
 TEST(StoragePlan, tells_all_three_forms) {
   StoragePlan plan = estimate_storage(square(8192, 16), InstructionSet::avx512);
   plan.budget = 200e6;
-  plan.scale_to(9.4e-3);
+  plan.take({.streamed_s = 9.4e-3, .iteration_s = 9.4e-3});
   const std::string text = plan.text();
   EXPECT_EQ(text.rfind("streamed: ", 0), 0u) << text;
   for (const char* word : {"9.4 ms an iteration predicted", "materialised", "absorbed",
                            "a refresh: too large", " once: too large", " per rank"}) {
     EXPECT_NE(text.find(word), std::string::npos) << text;
   }
+}
+
+TEST(StoragePlan, takes_what_was_measured_and_keeps_the_proportions_of_the_rest) {
+  const StoragePlan table = estimate_storage(square(8192, 64), InstructionSet::avx512);
+  StoragePlan plan = table;
+  plan.form = Storage::materialised;
+  plan.take({.streamed_s = .5, .iteration_s = .25, .store_s = 3});
+  EXPECT_DOUBLE_EQ(plan.streamed.seconds_per_iteration, .5);
+  EXPECT_DOUBLE_EQ(plan.materialised.seconds_per_iteration, .25);
+  EXPECT_DOUBLE_EQ(plan.materialised.seconds_to_store, 3);
+  EXPECT_DOUBLE_EQ(
+      plan.absorbed.seconds_per_iteration,
+      .25 * table.absorbed.seconds_per_iteration / table.materialised.seconds_per_iteration);
+  EXPECT_DOUBLE_EQ(plan.absorbed.seconds_to_store,
+                   3 * table.absorbed.seconds_to_store / table.materialised.seconds_to_store);
+  plan.form = Storage::streamed;
+  plan.take({.streamed_s = 1, .iteration_s = 1});
+  EXPECT_DOUBLE_EQ(plan.materialised.seconds_to_store, 6);
 }
 
 /// What a solve saves, and the results of runs that go on from it.
