@@ -120,6 +120,21 @@ TEST(DeviceSinkhorn, keeps_costs_of_many_dimensions_and_of_powers) {
   EXPECT_TRUE(is_kept(kAllCosts[4], 3, Storage::automatic));
 }
 
+TEST(DeviceSinkhorn, goes_on_from_an_absorbed_kernel_of_the_host) {
+  DeviceSoftMin device = emulated_device();
+  const Problem problem = random_problem({}, .3, {.n = 40, .m = 30, .d = 3});
+  TestRun host(world(), "float32");
+  host.checkpoints = MemoryCheckpoints(1);
+  const Result expected = sinkhorn::solve(config_of("absorbed"), problem, host.context);
+  TestRun rest(world(), "float32");
+  rest.checkpoints.resume_from(host.checkpoints.saved().at(2));
+  rest.context.device_soft_min = &device;
+  const Result result = sinkhorn::solve(config_of(), problem, rest.context);
+  EXPECT_EQ(result.storage->form, "streamed");
+  EXPECT_EQ(result.converged, true);
+  EXPECT_NEAR(result.dual_value, expected.dual_value, 2e-3 * std::abs(expected.dual_value));
+}
+
 TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
   DeviceSoftMin device = emulated_device();
   for (const auto& [d, form] : {std::pair{3, "streamed"}, std::pair{64, "materialised"}}) {
