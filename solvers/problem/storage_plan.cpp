@@ -304,10 +304,10 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
     if (can_go_on(plan, *workload.begun_with)) {
       asked = *workload.begun_with;
     } else {
-      context.log.warn_once(
-          concat("the run began with its costs ", name_of(*workload.begun_with),
-                 ", for which there is no room here; what follows may differ from "
-                 "an undisturbed run by rounding"));
+      context.log.warn_once(concat("the run began with its costs ", name_of(*workload.begun_with),
+                                   ", which they cannot be here, for lack of memory or on another "
+                                   "device; what follows may differ by rounding from a run that "
+                                   "was not stopped"));
       workload.refreshes = 0;  // its checkpoint has no absorbed kernel
     }
   }
