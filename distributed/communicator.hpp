@@ -41,6 +41,10 @@ struct CommCounts {
 /// buffers) throws ShapeError or ValueError before anything is sent, so that the communicator stays
 /// usable. After a CommError it is not: every later call throws at once, and the buffers of the
 /// failed call may still be written to for as long as the process lives.
+///
+/// A verb on device memory may return as soon as it is on the caller's stream (nccl does): what
+/// follows on that stream finds it done, the host has to settle() before it waits for the stream.
+/// Its error comes then, or with a later call, and names it.
 class Communicator {
  public:
   Communicator() = default;
@@ -71,6 +75,12 @@ class Communicator {
   void barrier(std::string_view what);
   /// Host-side agreement on a small integer: the maximum over ranks.
   std::int64_t agree(std::int64_t value, std::string_view what);
+
+  /// Waits until all verbs so far are done. Local. @throws CommError, of the first that is not.
+  void settle();
+  /// The same, until `is_enough` if that comes before: for a wait of the caller's own that may
+  /// stand behind verbs. With none under way it returns at once.
+  void settle_until(const std::function<bool()>& is_enough);
 
   const CommCounts& counts() const { return counts_; }
 
@@ -124,6 +134,7 @@ class Communicator {
                             const Call& call) = 0;
   virtual void do_barrier(const Call& call) = 0;
   virtual std::int64_t do_agree(std::int64_t value, const Call& call) = 0;
+  virtual void do_settle(const std::function<bool()>& /*is_enough*/) {}
 
  private:
   class Counted;  // one call: its number, its counter, its time

@@ -1,7 +1,9 @@
 #pragma once
 
 // The communicator's verbs on float32 and float64 tensors, on whatever device they live: a back end
-// that takes device memory gets them as they are, the others a copy on the host.
+// that takes device memory gets them as they are, the others a copy on the host. The only rank of a
+// back end that does not take it keeps what is on a device there, uncounted: the verbs change
+// nothing.
 // Shapes: P ranks; part [n], all [P n].
 
 #include <ATen/core/Tensor.h>

@@ -24,6 +24,7 @@ constexpr std::int64_t kMostOpen = 8;  // steps until a request to stop is seen,
 /// The values, once they are those of rank 0: an average that starts from others keeps them.
 const at::Tensor& in_step(FlatParameters& parameters, Communicator& world) {
   parameters.broadcast(world);
+  world.settle();
   return parameters.values();
 }
 
@@ -84,6 +85,7 @@ void Trainer::update() {
 
 /// Reads what became of the steps since the last time, in order.
 std::vector<StepReport> Trainer::settle() {
+  context_.world.settle();  // has a deadline, which a copy to the host has not
   const at::Tensor rows = ledger_.narrow(0, 0, num_open_).to(at::kCPU);
   const std::int64_t first = step_ - num_open_;
   num_open_ = 0;
@@ -115,8 +117,8 @@ StepReport Trainer::finish(std::int64_t step, std::span<const double> row) {
   return report;
 }
 
-/// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, so only where
-/// someone wants to see numbers, and often enough to stop in time.
+/// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, and nothing
+/// else does: so only where someone wants to see numbers, and often enough to stop in time.
 bool Trainer::settles_at(std::int64_t step) const {
   if (num_open_ == ledger_.size(0)) return true;
   const std::int64_t saves_every = context_.run.checkpoint.every_steps;

@@ -41,7 +41,8 @@ struct TrainingReport {
   std::int64_t skipped = 0;
   double samples = 0;
   double seconds = 0;  ///< since step 0, over all the runs that a resumed training took
-  std::vector<std::pair<std::string, double>> profile;  ///< shares of this run's time, by phase
+  /// Shares of this run's time, by phase; of a step on a GPU the host sees only its queueing.
+  std::vector<std::pair<std::string, double>> profile;
 };
 
 /// Data-parallel training: one all-reduce a step, the same update on every rank. Its whole state is

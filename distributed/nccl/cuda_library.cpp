@@ -3,6 +3,7 @@
 #include "distributed/nccl/cuda_library.hpp"
 
 #include "distributed/nccl/nccl_communicator.hpp"
+#include "distributed/nccl/page_locked_staging.hpp"
 
 namespace kantor::nccl {
 void describe(CudaFacts& facts);  // cuda_facts.cpp
@@ -15,6 +16,9 @@ extern "C" __attribute__((visibility("default"))) const kantor::CudaLibrary* kan
       [](kantor::Communicator& host, const kantor::NcclOptions& options) -> kantor::Communicator* {
         return new kantor::nccl::NcclCommunicator(host, options);
       },
-      &kantor::nccl::describe, &kantor::cuda::soft_min_kernels()};
+      &kantor::nccl::describe, &kantor::cuda::soft_min_kernels(),
+      [](std::size_t bytes) -> kantor::Staging* {
+        return new kantor::nccl::PageLockedStaging(bytes);
+      }};
   return &table;
 }

@@ -7,6 +7,7 @@
 
 #include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/nccl.hpp"
+#include "distributed/nccl/staging.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/cuda/device_soft_min.hpp"
 
@@ -18,6 +19,7 @@ struct CudaLibrary {
   Communicator* (*make_nccl)(Communicator& host, const NcclOptions& options);  ///< for the caller
   void (*describe)(CudaFacts& facts);
   const cuda::SoftMinKernels* soft_min;
+  Staging* (*make_staging)(std::size_t bytes);  ///< for the caller
 };
 
 /// Both sides must be of one build: C++ objects pass between them. KANTOR_CUDA_ABI is the hash of

@@ -47,17 +47,30 @@ void check(cudaError_t code, const char* function) {
                            static_cast<int>(code), ")"));
 }
 
-void check(ncclResult_t code, const char* function, ncclComm_t comm) {
-  if (code == ncclSuccess) return;
+std::string reason_of(ncclResult_t code, const char* function, ncclComm_t comm) {
   std::string reason = concat(function, ": ", ncclGetErrorString(code), " (NCCL error ",
                               static_cast<int>(code), ")");
   const char* detail = ncclGetLastError(comm);
   if (detail != nullptr && *detail != '\0') reason += concat(": ", detail);
-  throw DeviceFault(reason);
+  return reason;
+}
+
+void check(ncclResult_t code, const char* function, ncclComm_t comm) {
+  if (code != ncclSuccess) throw DeviceFault(reason_of(code, function, comm));
 }
 
 void check_set(const void* result, const char* function) {
   if (result == nullptr) throw DeviceFault(concat(function, " reports success, but gave nothing"));
+}
+
+bool is_reached(cudaEvent_t event) {
+  const cudaError_t code = cudaEventQuery(event);
+  if (code == cudaErrorNotReady) {
+    static_cast<void>(cudaGetLastError());  // it is remembered, and others would trip over it
+    return false;
+  }
+  check(code, "cudaEventQuery");
+  return true;
 }
 
 void poll(const IsDone& is_done, double timeout_s) {

@@ -26,9 +26,16 @@ struct Overdue : DeviceFault {
   using DeviceFault::DeviceFault;
 };
 
+/// NCCL reports that something failed since, here or on a peer: not of the call that asked.
+struct AsyncFault : DeviceFault {
+  using DeviceFault::DeviceFault;
+};
+
 /// @throws DeviceFault unless it is cudaSuccess.
 void check(cudaError_t code, const char* function);
-/// @param comm may be null. @throws DeviceFault unless it is ncclSuccess.
+/// @param comm may be null.
+std::string reason_of(ncclResult_t code, const char* function, ncclComm_t comm);
+/// @throws DeviceFault unless it is ncclSuccess.
 void check(ncclResult_t code, const char* function, ncclComm_t comm);
 /// A success that leaves its result unset is none either. @throws DeviceFault if it is null.
 void check_set(const void* result, const char* function);
@@ -45,6 +52,9 @@ void as(std::string_view attempt, Body&& body) {
 
 /// The file of the library that a function came from; "?" if the dynamic linker does not know.
 std::string path_of(const void* function);
+
+/// Whether the stream has come to the event. Never waits. @throws DeviceFault.
+bool is_reached(cudaEvent_t event);
 
 using IsDone = std::function<bool()>;
 

@@ -57,6 +57,10 @@ CudaFacts describe_cuda() {
 
 const cuda::SoftMinKernels& soft_min_kernels_of_library() { return *load().soft_min; }
 
+std::unique_ptr<Staging> make_page_locked_staging(std::size_t bytes) {
+  return std::unique_ptr<Staging>(load().make_staging(bytes));
+}
+
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                      const NcclOptions& options) {
   const CudaLibrary* library = nullptr;

@@ -2,11 +2,13 @@
 
 #include "distributed/nccl/nccl_communicator.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <exception>
 
 #include "distributed/nccl/bring_up.hpp"
 #include "distributed/nccl/device_calls.hpp"
+#include "distributed/nccl/flight.hpp"
 #include "distributed/nccl/transfer.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/text.hpp"
@@ -29,6 +31,7 @@ NcclCommunicator::NcclCommunicator(Communicator& host, const NcclOptions& option
     : host_(host),
       options_(checked(options)),
       last_resort_(host.rank()),
+      flight_(std::make_unique<Flight>()),
       exceptions_before_(std::uncaught_exceptions()) {
   try {
     bring_up();
@@ -44,8 +47,10 @@ void NcclCommunicator::bring_up() {
   set_nccl_environment();
   device_ = choose_device(host_, options_.allow_gpu_sharing);
   together(host_, "preparing the GPU", [&] {
-    as<ConfigError>(concat("run.backend = \"nccl\" cannot use GPU ", device_),
-                    [&] { resources_.open(); });
+    as<ConfigError>(concat("run.backend = \"nccl\" cannot use GPU ", device_), [&] {
+      resources_.open();
+      flight_->open();
+    });
   });
   const ncclUniqueId id = shared_unique_id(host_);
   bool is_started = false;
@@ -90,9 +95,8 @@ NcclCommunicator::~NcclCommunicator() {
 
 void NcclCommunicator::finish() {
   if (is_finished_) return;
-  if (!first_failure_.empty()) {
-    throw CommError(concat("closing NCCL refused: unusable since ", first_failure_));
-  }
+  refuse_after_failure([] { return "closing NCCL"; });
+  settle_all();
   const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
                                 [] { return "closing NCCL"; });
   is_finished_ = true;
@@ -110,6 +114,7 @@ void NcclCommunicator::finish() {
     together(host_, "freeing the GPU", [&] {
       as<CommError>("closing NCCL", [&] {
         handle_.close();
+        flight_->close();
         resources_.close();
       });
     });
@@ -119,23 +124,34 @@ void NcclCommunicator::finish() {
   }
 }
 
+double NcclCommunicator::deadline_s(const Call& call) const {
+  return std::max(options_.timeout_s, call.patience_s);
+}
+
 void NcclCommunicator::run(const Call& call, const std::function<void()>& body) {
-  if (!first_failure_.empty()) {
-    throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
-                           first_failure_, "; leave and start again"));
-  }
-  const double deadline_s = std::max(options_.timeout_s, call.patience_s);
+  refuse_after_failure([&] { return call.text(); });
   host_.take_patience(call.patience_s);
-  const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s),
-                                [&call] { return call.text(); });
-  const int verb = static_cast<int>(call.verb);
-  place_ = {call.number, verb, deadline_s};
-  host_.show_place(call.number, verb);
+  guard_.reset();
+  {
+    const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s(call)),
+                                  [&call] { return call.text(); });
+    place_ = {call.number, static_cast<int>(call.verb), deadline_s(call)};
+    host_.show_place(place_.number, place_.verb);
+    name_failure(call, body);
+  }
+  guard();
+}
+
+void NcclCommunicator::name_failure(const Call& call, const std::function<void()>& body) {
   try {
     body();
   } catch (const Overdue& fault) {
-    fail(call, concat(fault.what(), "; ", host_.who_is_late(call.number, verb),
-                      "; raise run.timeout_s if steps are slow"));
+    const Call& late = first_unfinished(call);
+    fail(late,
+         concat(fault.what(), "; ", host_.who_is_late(late.number, static_cast<int>(late.verb)),
+                "; raise run.timeout_s if steps are slow"));
+  } catch (const AsyncFault& fault) {
+    fail(first_unfinished(call), concat("failed: ", fault.what()));
   } catch (const DeviceFault& fault) {
     fail(call, concat("failed: ", fault.what()));
   } catch (const CommError&) {  // of the host communicator, which names what failed
@@ -144,24 +160,71 @@ void NcclCommunicator::run(const Call& call, const std::function<void()>& body) 
   }
 }
 
+void NcclCommunicator::do_settle(const std::function<bool()>& is_enough) {
+  refuse_after_failure([] { return "waiting for the GPU"; });
+  if (flight_->is_empty()) return;
+  guard_.reset();
+  while (!flight_->is_empty() && !is_enough()) settle_oldest(is_enough);
+  guard();
+}
+
+void NcclCommunicator::settle_all() {
+  guard_.reset();
+  while (!flight_->is_empty()) settle_oldest([] { return false; });
+}
+
+/// Each verb has a deadline of its own, from when the one before it was seen done or the host began
+/// to look: on a slow GPU many steps may lie before it.
+void NcclCommunicator::settle_oldest(const std::function<bool()>& is_enough) {
+  const Call& call = flight_->oldest();
+  const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s(call)),
+                                [&call] { return call.text(); });
+  bool is_reached = false;
+  name_failure(call, [&] {
+    poll(
+        [&] {
+          host_.show_place(place_.number, place_.verb);
+          // In this order: an error that comes with the end of the work is seen.
+          is_reached = flight_->is_oldest_reached();
+          const bool is_pending = handle_.is_pending();
+          return (is_reached && !is_pending) || is_enough();
+        },
+        deadline_s(call));
+  });
+  if (is_reached) flight_->drop_oldest();
+}
+
+/// A verb that fails or is late may only be waiting for one before it.
+const Communicator::Call& NcclCommunicator::first_unfinished(const Call& otherwise) noexcept {
+  try {
+    while (!flight_->is_empty() && flight_->is_oldest_reached()) flight_->drop_oldest();
+  } catch (const DeviceFault&) {  // the GPU is lost: the one that it last was at
+  }
+  return flight_->is_empty() ? otherwise : flight_->oldest();
+}
+
+void NcclCommunicator::guard() {
+  if (flight_->is_empty()) return;
+  guard_.emplace(last_resort_, LastResort::limit_of(place_.deadline_s),
+                 [this] { return flight_->oldest().text(); });
+}
+
+void NcclCommunicator::refuse_after_failure(const std::function<std::string()>& what) const {
+  if (first_failure_.empty()) return;
+  throw CommError(concat(what(), " refused: the communicator is unusable since ", first_failure_,
+                         "; leave and start again"));
+}
+
 void NcclCommunicator::give_up(const Call& call) {
-  first_failure_ = concat(name(call.verb), " #", call.number, " failed");
+  if (first_failure_.empty()) {
+    first_failure_ = concat(name(call.verb), " #", call.number, " failed");
+  }
   handle_.abort();
 }
 
 void NcclCommunicator::fail(const Call& call, const std::string& reason) {
   give_up(call);
   throw CommError(concat(call.text(), " on GPU ", device_, " ", reason));
-}
-
-bool NcclCommunicator::is_reached() const {
-  const cudaError_t code = cudaEventQuery(resources_.event);
-  if (code == cudaErrorNotReady) {
-    static_cast<void>(cudaGetLastError());  // it is remembered, and others would trip over it
-    return false;
-  }
-  check(code, "cudaEventQuery");
-  return true;
 }
 
 }  // namespace kantor::nccl

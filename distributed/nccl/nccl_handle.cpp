@@ -49,7 +49,7 @@ bool NcclHandle::is_pending() const {
   ncclResult_t state = ncclInternalError;  // so that a call that sets nothing is not success
   check(ncclCommGetAsyncError(comm_, &state), "ncclCommGetAsyncError", comm_);
   if (state == ncclInProgress) return true;
-  check(state, "NCCL", comm_);
+  if (state != ncclSuccess) throw AsyncFault(reason_of(state, "NCCL", comm_));
   return false;
 }
 

@@ -11,7 +11,7 @@ class NcclHandle {
   void open(const ncclUniqueId& id, int size, int rank, int device);
   /// Once open: it is the one that was asked for. @throws DeviceFault.
   void verify(int size, int rank) const;
-  /// Whether NCCL is still at the last call. @throws DeviceFault if something failed since, here
+  /// Whether NCCL is still at the last call. @throws AsyncFault if something failed since, here
   /// or on a peer.
   bool is_pending() const;
   /// Hands over the code of a call on it, which may be ncclInProgress. @throws DeviceFault.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "distributed/nccl/device_calls.hpp"
+#include "distributed/nccl/flight.hpp"
 #include "distributed/nccl/nccl_communicator.hpp"
 #include "distributed/nccl/transfer.hpp"
 
@@ -70,21 +71,35 @@ void NcclCommunicator::wait_for(const IsDone& is_done) const {
       place_.deadline_s);
 }
 
-void NcclCommunicator::carry_out(const Operation& operation) {
+void NcclCommunicator::carry_out(const Operation& operation, const Call& call) {
   if (operation.output_bytes == 0) return;  // on all ranks: counts are equal
+  if (is_on_device(operation.input) && is_on_device(operation.output)) {
+    enqueue(operation, call);
+    return;
+  }
+  settle_all();  // they share the stream's order, and one deadline cannot cover all
   Transfer transfer(*this, operation);
   wait_for([&] { return transfer.is_done(); });
+}
+
+void NcclCommunicator::enqueue(const Operation& operation, const Call& call) {
+  if (flight_->is_full()) settle_oldest([] { return false; });
+  const cudaStream_t stream = stream_for(true);
+  handle_.accept(operation.start(operation.input, operation.output, stream), operation.function);
+  wait_for(
+      [&] { return !handle_.is_pending(); });  // until on the stream: nothing may follow before
+  flight_->add(call, stream);
 }
 
 void NcclCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementType type,
                                      ReduceOp op, const Call& call) {
   run(call, [&] {
     if (op == ReduceOp::max && type == ElementType::float32) {
-      max_of_reals<float, std::int32_t>(buffer, count, ElementType::int32);
+      max_of_reals<float, std::int32_t>(buffer, count, ElementType::int32, call);
     } else if (op == ReduceOp::max && type == ElementType::float64) {
-      max_of_reals<double, std::int64_t>(buffer, count, ElementType::int64);
+      max_of_reals<double, std::int64_t>(buffer, count, ElementType::int64, call);
     } else {
-      carry_out(sum_or_max(buffer, count, type, op));
+      carry_out(sum_or_max(buffer, count, type, op), call);
     }
   });
 }
@@ -92,8 +107,10 @@ void NcclCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementTy
 /// NCCL leaves open what the maximum of a NaN is, and of +0 and -0; that of integers is exact.
 /// Maxima are few and small, so those in device memory take the way through the host too.
 template <class Real, class Key>
-void NcclCommunicator::max_of_reals(void* buffer, std::int64_t count, ElementType key_type) {
+void NcclCommunicator::max_of_reals(void* buffer, std::int64_t count, ElementType key_type,
+                                    const Call& call) {
   if (count == 0) return;
+  settle_all();
   const auto size = static_cast<std::size_t>(count);
   const bool is_device = is_on_device(buffer);
   std::vector<Real> values(size);
@@ -104,7 +121,7 @@ void NcclCommunicator::max_of_reals(void* buffer, std::int64_t count, ElementTyp
   }
   std::vector<Key> keys(size);
   for (std::size_t i = 0; i < size; ++i) keys[i] = key_of<Key>(values[i]);
-  carry_out(sum_or_max(keys.data(), count, key_type, ReduceOp::max));
+  carry_out(sum_or_max(keys.data(), count, key_type, ReduceOp::max), call);
   for (std::size_t i = 0; i < size; ++i) values[i] = std::bit_cast<Real>(flipped(keys[i]));
   if (is_device) {
     copy_host_to_device(buffer, values.data(), size * sizeof(Real));
@@ -121,7 +138,8 @@ void NcclCommunicator::do_all_gather(const void* part, void* all, std::int64_t p
                [&](const void* from, void* to, cudaStream_t stream) {
                  return ncclAllGather(from, to, static_cast<std::size_t>(part_count),
                                       nccl_type(type), handle_.get(), stream);
-               }});
+               }},
+              call);
   });
 }
 
@@ -129,10 +147,12 @@ void NcclCommunicator::do_reduce_scatter(const void* all, void* part, std::int64
                                          ElementType type, const Call& call) {
   run(call, [&] {
     carry_out({"ncclReduceScatter", all, bytes_of(part_count * size(), type), part,
-               bytes_of(part_count, type), [&](const void* from, void* to, cudaStream_t stream) {
+               bytes_of(part_count, type),
+               [&](const void* from, void* to, cudaStream_t stream) {
                  return ncclReduceScatter(from, to, static_cast<std::size_t>(part_count),
                                           nccl_type(type), ncclSum, handle_.get(), stream);
-               }});
+               }},
+              call);
   });
 }
 
@@ -144,16 +164,23 @@ void NcclCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementTyp
                [&](const void* from, void* to, cudaStream_t stream) {
                  return ncclBroadcast(from, to, static_cast<std::size_t>(count), nccl_type(type),
                                       root, handle_.get(), stream);
-               }});
+               }},
+              call);
   });
 }
 
 void NcclCommunicator::do_barrier(const Call& call) {
-  run(call, [&] { host_.barrier(call.what); });
+  run(call, [&] {
+    settle_all();
+    host_.barrier(call.what);
+  });
 }
 
 std::int64_t NcclCommunicator::do_agree(std::int64_t value, const Call& call) {
-  run(call, [&] { value = host_.agree(value, call.what); });
+  run(call, [&] {
+    settle_all();
+    value = host_.agree(value, call.what);
+  });
   return value;
 }
 
@@ -180,7 +207,7 @@ void NcclCommunicator::copy_device_to_host(void* to, const void* from, std::size
   resources_.in.reserve(bytes);
   resources_.in.download(from, bytes, stream);
   check(cudaEventRecord(resources_.event, stream), "cudaEventRecord");
-  wait_for([&] { return is_reached(); });
+  wait_for([&] { return is_reached(resources_.event); });
   std::memcpy(to, resources_.in.host(), bytes);
 }
 
@@ -191,7 +218,7 @@ void NcclCommunicator::copy_host_to_device(void* to, const void* from, std::size
   check(cudaMemcpyAsync(to, resources_.out.host(), bytes, cudaMemcpyHostToDevice, stream),
         "cudaMemcpyAsync");
   check(cudaEventRecord(resources_.event, stream), "cudaEventRecord");
-  wait_for([&] { return is_reached(); });
+  wait_for([&] { return is_reached(resources_.event); });
 }
 
 }  // namespace kantor::nccl

@@ -37,8 +37,8 @@ bool NcclCommunicator::Transfer::is_done() {
   }
   if (stage_ == Stage::on_stream) {
     // In this order: an error that comes with the end of the work is seen.
-    const bool is_reached = owner_.is_reached();
-    if (owner_.handle_.is_pending() || !is_reached) return false;
+    const bool is_over = is_reached(owner_.resources_.event);
+    if (owner_.handle_.is_pending() || !is_over) return false;
     if (!is_direct_out_) {
       std::memcpy(operation_.output, owner_.resources_.in.host(), operation_.output_bytes);
     }

@@ -37,30 +37,41 @@ random::Sampler training_sampler(const Problem& problem, std::size_t marginal, s
 
 template <class T>
 SemiDual<T>::Batch::Batch(const Problem& problem, std::size_t number, std::int64_t seed,
-                          std::int64_t size, std::int64_t first, std::int64_t count)
+                          std::int64_t size, std::int64_t first, std::int64_t count,
+                          const at::Device& device)
     : marginal(problem.marginals[number]),
       sampler(training_sampler(problem, number, seed)),
       first_drawn(marginal.is_weighted() ? 0 : first),
       first_read(first - first_drawn),
+      num_read(count),
       rows(index(marginal.is_weighted() ? size : count)),
+      staged_weights({marginal.is_weighted() ? size : 0}, torch::kFloat64, device),
+      staged_points({count, problem.d()}, torch::CppTypeToScalarType<T>::value, device),
       weights(torch::full({std::ssize(rows)},
                           1 / static_cast<double>(std::max(size, std::int64_t{1})),
-                          torch::kFloat64)),
-      points(torch::empty({count, problem.d()}, torch::CppTypeToScalarType<T>::value)) {}
+                          at::TensorOptions(torch::kFloat64).device(device))) {}
 
 template <class T>
-void SemiDual<T>::Batch::draw(std::int64_t first_draw, std::span<const double> centre) {
+void SemiDual<T>::Batch::draw(std::int64_t first_draw, std::span<const double> centre,
+                              Communicator& world) {
   sampler.rows(first_draw + first_drawn, rows);
-  const auto own = std::span(rows).subspan(index(first_read), index(points.size(0)));
-  marginal.read<T>(own, centre, points.data_ptr<T>());
+  const auto own = std::span(rows).subspan(index(first_read), index(num_read));
+  marginal.read<T>(own, centre, staged_points.host(world).template data_ptr<T>());
   if (!marginal.is_weighted()) return;
-  const std::span<double> chosen(weights.data_ptr<double>(), rows.size());
+  const at::Tensor drawn = staged_weights.host(world);
+  const std::span<double> chosen(drawn.data_ptr<double>(), rows.size());
   double mass = 0;
   for (std::size_t i = 0; i < rows.size(); ++i) mass += chosen[i] = marginal.weight(rows[i]);
   has_mass = mass > 0;
   // Self-normalised: the batch is a pair of probability measures, and the loss keeps its gauge
   // invariance.
   for (double& weight : chosen) weight /= mass;
+}
+
+template <class T>
+void SemiDual<T>::Batch::send() {
+  points = staged_points.send();
+  if (marginal.is_weighted()) weights = staged_weights.send();
 }
 
 template <class T>
@@ -75,8 +86,9 @@ SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
       first_draw_(alone_ ? own_batch(config, context).first : 0),
       group_batch_(alone_ ? own_batch(config, context).count() : global_batch_),
       slots_(shard_of(group_batch_, group_.rank(), group_.size())),
-      x_(problem, 0, context.run.seed, group_batch_, 0, group_batch_),
-      y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count()) {}
+      x_(problem, 0, context.run.seed, group_batch_, 0, group_batch_, potential.device()),
+      y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count(),
+         potential.device()) {}
 
 template <class T>
 at::Tensor SemiDual<T>::no_loss() const {
@@ -89,15 +101,17 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   Profile& profile = context_.profile;
   const double num_slots = static_cast<double>(slots_.count());
   profile.timed(Phase::data, [&] {
-    x_.draw(step * global_batch_ + first_draw_, problem_.centre);
-    y_.draw(step * global_batch_ + first_draw_, problem_.centre);
+    x_.draw(step * global_batch_ + first_draw_, problem_.centre, context_.world);
+    y_.draw(step * global_batch_ + first_draw_, problem_.centre, context_.world);
   });
   // Without mass there is nothing to learn from; the same on the ranks of the group.
   if (!(x_.has_mass && y_.has_mass)) return {.loss = no_loss(), .count = num_slots};
-  const at::Tensor x = on_device(x_.points);          // [B, D]
-  const at::Tensor y = on_device(y_.points);          // [B/P, D]
-  const at::Tensor a = on_device(x_.weights);         // [B]
-  const at::Tensor b = on_device(y_.read_weights());  // [B/P]
+  x_.send();
+  y_.send();
+  const at::Tensor& x = x_.points;         // [B, D]
+  const at::Tensor& y = y_.points;         // [B/P, D]
+  const at::Tensor& a = x_.weights;        // [B]
+  const at::Tensor b = y_.read_weights();  // [B/P]
   const auto own = [&](const at::Tensor& all) {
     return all.narrow(0, slots_.first, slots_.count());
   };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "distributed/shards.hpp"
+#include "distributed/staged_tensor.hpp"
 #include "distributed/trainer.hpp"
 #include "runtime/random/sampler.hpp"
 #include "solvers/neural/potential.hpp"
@@ -37,23 +38,28 @@ class SemiDual final : public Objective {
   struct Batch {
     /// @param size of the group's batch, of which [first, first + count) is read on this rank.
     Batch(const Problem& problem, std::size_t marginal, std::int64_t seed, std::int64_t size,
-          std::int64_t first, std::int64_t count);
-    /// @param first_draw of the group's batch.
-    void draw(std::int64_t first_draw, std::span<const double> centre);
-    at::Tensor read_weights() const { return weights.narrow(0, first_read, points.size(0)); }
+          std::int64_t first, std::int64_t count, const at::Device& device);
+    /// On the host. @param first_draw of the group's batch.
+    void draw(std::int64_t first_draw, std::span<const double> centre, Communicator& world);
+    /// What was drawn, to the device: once for each draw, before what is below is used.
+    void send();
 
     const data::Marginal& marginal;
     random::Sampler sampler;
     std::int64_t first_drawn;        ///< within the group's batch: weights need all of its rows
     std::int64_t first_read;         ///< within the rows drawn
+    std::int64_t num_read;           ///< R
     std::vector<std::int64_t> rows;  ///< [W]
-    at::Tensor weights;              ///< [W] float64, of the whole batch summing to 1
-    at::Tensor points;               ///< [R, D] minus the centre, on the host
+    StagedTensor staged_weights;     ///< [W]; empty if all are alike
+    StagedTensor staged_points;      ///< [R, D]
     bool has_mass = true;            ///< false: no batch at all
+
+    at::Tensor weights;  ///< [W] float64, of the whole batch summing to 1
+    at::Tensor points;   ///< [R, D] minus the centre
+    at::Tensor read_weights() const { return weights.narrow(0, first_read, num_read); }
   };
 
   at::Tensor no_loss() const;
-  at::Tensor on_device(const at::Tensor& tensor) const { return tensor.to(potential_.device()); }
 
   const Problem& problem_;
   const Potential& potential_;

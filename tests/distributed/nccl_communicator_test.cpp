@@ -11,6 +11,7 @@
 
 #include "runtime/core/error.hpp"
 #include "tests/distributed/contract.hpp"
+#include "tests/distributed/device_buffer.hpp"
 #include "tests/distributed/nccl_world.hpp"
 #include "tests/support/fake_gpu/fake_gpu.hpp"
 
@@ -21,36 +22,6 @@ using testing::HasSubstr;
 
 std::size_t num_ranks() { return static_cast<std::size_t>(world().size()); }
 bool is_last() { return world().rank() == world().size() - 1; }
-
-/// Numbers in device memory.
-template <class T>
-class DeviceBuffer {
- public:
-  explicit DeviceBuffer(const std::vector<T>& values)
-      : size_(values.size()), data_(static_cast<T*>(fake_gpu::allocate(bytes()))) {
-    fake_gpu::write(data_, values.data(), bytes());
-  }
-  ~DeviceBuffer() { fake_gpu::release(data_); }
-  DeviceBuffer(const DeviceBuffer&) = delete;
-  DeviceBuffer& operator=(const DeviceBuffer&) = delete;
-
-  std::span<T> span() const { return {data_, size_}; }
-  std::vector<T> values() const {
-    std::vector<T> result(size_);
-    fake_gpu::read(result.data(), data_, bytes());
-    return result;
-  }
-
- private:
-  std::size_t bytes() const { return size_ * sizeof(T); }
-  std::size_t size_;
-  T* data_;
-};
-
-template <class T>
-std::span<const T> constant(std::span<T> span) {
-  return span;
-}
 
 /// What the bring-up says on this rank; "" if it went well.
 struct Refusal {
@@ -102,6 +73,7 @@ TYPED_TEST(NcclDevice, buffers_go_as_they_are_on_the_callers_stream) {
     ranks->reduce_scatter(constant(whole.span()), slice.span(), "slice");
     EXPECT_EQ(fake_gpu::num_enqueued(stream) - before, 4 * 2) << "each verb and its event";
     EXPECT_EQ(fake_gpu::calls()["cudaMemcpyAsync"], 0);
+    ranks->settle();
 
     // The same through host memory.
     auto host_sum = mine, host_copy = mine;
@@ -144,6 +116,7 @@ TYPED_TEST(NcclDevice, maximum_is_that_of_the_contract) {
   }
   const DeviceBuffer<T> largest(mine);
   world().all_reduce(largest.span(), ReduceOp::max, "largest");
+  world().settle();
   auto found = largest.values();
   if constexpr (std::is_floating_point_v<T>) {
     EXPECT_TRUE(std::isnan(found[5]));

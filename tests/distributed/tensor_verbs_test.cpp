@@ -33,6 +33,20 @@ TEST(TensorVerbs, do_what_the_verbs_do) {
   }
 }
 
+/// Tensors without data: whoever reads one fails.
+TEST(TensorVerbs, of_the_only_rank_leave_on_its_device_what_is_there) {
+  const auto alone = make_self_communicator();
+  const at::Tensor on_device = torch::zeros({6}, at::TensorOptions(at::kMeta));
+  all_reduce(*alone, on_device, ReduceOp::sum, "sum");
+  broadcast(*alone, on_device, 0, "copy");
+  for (const at::Tensor& result :
+       {all_gather(*alone, on_device, "parts"), reduce_scatter(*alone, on_device, "slices")}) {
+    EXPECT_TRUE(result.is_meta());
+    EXPECT_EQ(result.numel(), 6);
+    EXPECT_FALSE(result.is_same(on_device));
+  }
+}
+
 TEST(TensorVerbs, refuse_what_has_no_plain_memory_or_another_type) {
   const at::Tensor every_other = torch::zeros({6}).slice(0, 0, 6, 2);
   EXPECT_THROW(all_reduce(world(), every_other, ReduceOp::sum, "holes"), ValueError);

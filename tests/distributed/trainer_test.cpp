@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/distributed/training.hpp"
+#include "tests/support/fault_injecting_communicator.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/tolerance.hpp"
 
@@ -272,6 +273,18 @@ TEST(Trainer, writes_the_same_lines_again_except_for_time) {
     }
   }
   EXPECT_EQ(first, second);
+}
+
+TEST(Trainer, settles_the_verbs_before_it_reads_what_they_gave) {
+  FaultInjectingCommunicator ranks(world(), 1000);
+  OwnContext context(ranks);
+  LeastSquares<double> problem(ranks, Rows::same);
+  Trainer trainer(config_of(5), problem, problem.parameters(), *context);
+  EXPECT_EQ(ranks.num_settled(), 1) << "the values of rank 0";
+  for (int step = 1; step <= 3; ++step) {
+    trainer.step();
+    EXPECT_EQ(ranks.num_settled(), 1 + step);
+  }
 }
 
 }  // namespace

@@ -26,6 +26,8 @@ class FaultInjectingCommunicator final : public Communicator {
     inner_.at_step(step);
   }
   void abort(int exit_code) override { inner_.abort(exit_code); }
+  /// How often it was asked to settle.
+  int num_settled() const { return num_settled_; }
 
  protected:
   void do_all_reduce(void* buffer, std::int64_t count, ElementType type, ReduceOp op,
@@ -70,6 +72,10 @@ class FaultInjectingCommunicator final : public Communicator {
     fail_if_due(call);
     return inner_.agree(value, call.what);
   }
+  void do_settle(const std::function<bool()>& is_enough) override {
+    ++num_settled_;
+    inner_.settle_until(is_enough);
+  }
 
  private:
   void fail_if_due(const Call& call) const {
@@ -99,6 +105,7 @@ class FaultInjectingCommunicator final : public Communicator {
   Communicator& inner_;
   std::int64_t failing_call_;
   int failing_rank_;
+  int num_settled_ = 0;
 };
 
 }  // namespace kantor::test

@@ -2,6 +2,7 @@
 
 #include <cuda_runtime_api.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -73,6 +74,9 @@ int current_device() { return Runtime::device; }
 
 void* make_stream() { return *runtime().streams.insert(new Stream).first; }
 int num_enqueued(void* stream) { return static_cast<Stream*>(stream)->num_enqueued; }
+int num_waiting(void* stream) {
+  return static_cast<int>(static_cast<Stream*>(stream)->work.size());
+}
 int num_open() {
   return num_open_blocks() + static_cast<int>(runtime().streams.size() + runtime().events.size());
 }
@@ -202,6 +206,34 @@ cudaError_t cudaEventQuery(cudaEvent_t handle) {
   if (event == nullptr) return cudaErrorInvalidResourceHandle;
   progress();
   return event->num_reached == event->num_recorded ? cudaSuccess : cudaErrorNotReady;
+}
+
+// Calls that wait, without a deadline: there so that a use of one is counted.
+
+cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
+  FAKE_CUDA_ENTRY();
+  const Event* event = event_of(handle);
+  if (event == nullptr) return cudaErrorInvalidResourceHandle;
+  while (event->num_reached != event->num_recorded) progress();
+  return cudaSuccess;
+}
+
+cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
+  FAKE_CUDA_ENTRY();
+  const Stream* stream = stream_of(handle);
+  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+  while (!stream->work.empty()) progress();
+  return cudaSuccess;
+}
+
+cudaError_t cudaDeviceSynchronize() {
+  FAKE_CUDA_ENTRY();
+  const auto is_idle = [](const Stream* stream) { return stream->work.empty(); };
+  while (!is_idle(&runtime().default_stream) ||
+         !std::all_of(runtime().streams.begin(), runtime().streams.end(), is_idle)) {
+    progress();
+  }
+  return cudaSuccess;
 }
 
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {

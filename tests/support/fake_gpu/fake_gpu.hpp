@@ -22,6 +22,9 @@ std::map<std::string, int> calls();
 
 /// How often NCCL says "in progress" before it does what a call asks for (KANTOR_FAKE_POLLS).
 void set_polls(int polls);
+/// How often something must poll before a collective that has come to the front of its stream
+/// begins (KANTOR_FAKE_DELAY): it is late, and all behind it.
+void set_delay(int polls);
 
 /// Device memory. The program cannot touch it but through these, as on a real GPU.
 void* allocate(std::size_t bytes);
@@ -31,6 +34,8 @@ void read(void* host, const void* device, std::size_t bytes);
 /// A further stream, as a caller's own, and how often something was put on it.
 void* make_stream();
 int num_enqueued(void* stream);
+/// What of it is not done.
+int num_waiting(void* stream);
 /// Blocks of device and page-locked memory, streams and events that were not freed.
 int num_open();
 

@@ -45,6 +45,7 @@ struct State {
   std::map<std::string, int> calls;
   bool has_fired = false;
   int polls = setting("KANTOR_FAKE_POLLS", 0);
+  int delay = setting("KANTOR_FAKE_DELAY", 0);
 };
 
 State& state() {
@@ -74,6 +75,8 @@ int setting(const char* variable, int otherwise) {
 int own_rank() { return setting("OMPI_COMM_WORLD_RANK", 0); }
 int polls() { return state().polls; }
 void set_polls(int polls) { state().polls = polls; }
+int delay() { return state().delay; }
+void set_delay(int polls) { state().delay = polls; }
 
 Action next(const char* function) {
   std::string what;

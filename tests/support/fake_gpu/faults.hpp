@@ -20,5 +20,6 @@ int setting(const char* variable, int otherwise);
 /// Of mpirun; 0 without.
 int own_rank();
 int polls();
+int delay();
 
 }  // namespace kantor::fake_gpu

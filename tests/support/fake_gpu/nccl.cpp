@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/fake_gpu/exchange.hpp"
@@ -95,6 +96,12 @@ std::function<bool()> work_of(ncclComm* comm, const Collective& one) {
   };
 }
 
+/// Work that begins only after some polls.
+std::function<bool()> delayed(std::function<bool()> work) {
+  if (delay() == 0) return work;
+  return [left = delay(), work = std::move(work)]() mutable { return left-- <= 0 && work(); };
+}
+
 ncclResult_t enqueue(ncclComm_t comm, cudaStream_t handle, const Collective& one) {
   Action action = next(one.name);
   const Action among_all = next("collective");
@@ -109,7 +116,7 @@ ncclResult_t enqueue(ncclComm_t comm, cudaStream_t handle, const Collective& one
   if (stream == nullptr) return ncclInvalidArgument;
   const bool never = action.kind == Kind::pending;
   const auto launch = [=] {
-    stream->put(never ? std::function<bool()>(kNever) : work_of(comm, one));
+    stream->put(never ? std::function<bool()>(kNever) : delayed(work_of(comm, one)));
     return true;
   };
   if (action.kind == Kind::async) comm->error = static_cast<ncclResult_t>(action.value);
