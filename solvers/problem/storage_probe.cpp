@@ -67,9 +67,9 @@ double of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool) {
   const std::vector<double> weights(index(buffer.rows()), 1.0);
   std::vector<double> f(weights.size());
   std::vector<double> columns(buffer.potentials().size());
-  if (form == Storage::absorbed) {
-    kernels::AbsorbedKernel<T> kernel;
-    kernel.absorb(buffer.reduction(buffer.costs()), pool);
+  if (is_absorbed(form)) {
+    kernels::AbsorbedKernel<T> kernel(format_of(form));
+    kernel.absorb(buffer.reduction(buffer.costs()), weights, pool);
     return least([&] { kernel.weights(buffer.potentials(), weights, pool, f, columns); });
   }
   const kernels::StoredCost<T> stored(buffer.costs(), pool);
@@ -81,10 +81,12 @@ double of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool) {
 template <class T>
 double of_stored(const ShardedEot<T>& points, Storage form, ThreadPool& pool) {
   const std::int64_t count = points.rows().count();
-  const Buffer<T> whole(points, kBufferBytes);
+  const double stored = form == Storage::absorbed16 ? sizeof(std::uint16_t) : sizeof(T);
+  const double bytes = kBufferBytes * sizeof(T) / stored;  // of as many numbers of type T
+  const Buffer<T> whole(points, bytes);
   const double seconds = of_buffer(whole, form, pool);
   if (whole.rows() == count) return seconds;
-  const Buffer<T> part(points, kBufferBytes / 16);
+  const Buffer<T> part(points, bytes / 16);
   if (part.rows() == whole.rows()) {  // 16 rows are more than the buffer
     return seconds * static_cast<double>(count) / static_cast<double>(whole.rows());
   }
