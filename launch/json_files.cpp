@@ -59,7 +59,7 @@ Json storage_of(const StorageReport& storage) {
   if (storage.form == "streamed") return json;
   put(json, "predicted_seconds_to_store", storage.predicted_seconds_to_store);
   json["seconds_to_store"] = storage.seconds_to_store;
-  if (storage.form == "absorbed") json["refreshes"] = storage.refreshes;
+  if (storage.form.starts_with("absorbed")) json["refreshes"] = storage.refreshes;
   return json;
 }
 

@@ -120,11 +120,10 @@ void check_together(const Configuration& configuration) {
         "none; use sinkhorn, or half_sqeuclidean of points of unit length");
   }
   if (configuration.run.device == "cuda" && configuration.solver != "neural" &&
-      configuration.sinkhorn.storage == "absorbed") {
-    throw ConfigError(
-        "solver.sinkhorn.storage = \"absorbed\" keeps its kernel in the host's memory; use "
-        "\"auto\" "
-        "with run.device = \"cuda\"");
+      configuration.sinkhorn.storage.starts_with("absorbed")) {
+    throw ConfigError(concat("solver.sinkhorn.storage = \"", configuration.sinkhorn.storage,
+                             "\" keeps its kernel in the host's memory; use \"auto\" with "
+                             "run.device = \"cuda\""));
   }
   if (configuration.solver == "progot") check_progot(configuration.sinkhorn);
   if (configuration.solver != "sinkhorn") return;

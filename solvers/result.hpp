@@ -69,7 +69,7 @@ struct Divergence {
 
 /// How costs were stored: what was predicted, and what came.
 struct StorageReport {
-  std::string form;  ///< "streamed", "materialised", "absorbed"
+  std::string form;  ///< "streamed", "materialised", "absorbed", "absorbed16"
   std::int64_t bytes_per_rank = 0;
   std::optional<double> predicted_seconds_per_iteration = {};  ///< absent on a GPU
   std::optional<double> seconds_per_iteration = {};  ///< the mean; absent if there was none

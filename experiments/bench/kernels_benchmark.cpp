@@ -155,18 +155,18 @@ void stored_weights(benchmark::State& state) {
   report(state);
 }
 
-template <class T, int threads = 1>
+template <class T, int threads = 1, KernelFormat format = KernelFormat::numbers>
 void absorbed_weights(benchmark::State& state) {
   Data<T> data(state);
   ThreadPool pool(threads);
   const auto matrix = data.cost(CostKind::sqeuclidean);
-  AbsorbedKernel<T> kernel;
-  kernel.absorb(data.reduction(*matrix), pool);
+  AbsorbedKernel<T> kernel(format);
+  kernel.absorb(data.reduction(*matrix), data.weights, pool);
   for (double& g : data.g) g += .01;
   for (auto _ : state) kernel.weights(data.g, data.weights, pool, data.f, data.columns);
   report(state);
   state.SetBytesProcessed(state.iterations() * data.n * data.n *
-                          static_cast<std::int64_t>(sizeof(T)));
+                          (kernel.is_coded() ? 2 : static_cast<std::int64_t>(sizeof(T))));
 }
 
 template <class T>
@@ -229,6 +229,8 @@ BENCHMARK_TEMPLATE(read, float)->Apply(stored);
 BENCHMARK_TEMPLATE(read, float, 2)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, float)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, float, 2)->Apply(stored);
+BENCHMARK_TEMPLATE(absorbed_weights, float, 1, KernelFormat::codes)->Apply(stored);
+BENCHMARK_TEMPLATE(absorbed_weights, float, 2, KernelFormat::codes)->Apply(stored);
 BENCHMARK_TEMPLATE(absorbed_weights, double)->Apply(one_shape);
 BENCHMARK_TEMPLATE(weights, double, CostKind::sqeuclidean)->Apply(shapes);
 BENCHMARK_TEMPLATE(weights, float, CostKind::euclidean)->Apply(one_shape);

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import programs
 
-STORAGES = ["streamed", "materialised", "absorbed"]
+STORAGES = ["streamed", "materialised", "absorbed", "absorbed16"]
 MOST = 4000  # iterations of a run
 FIRST = 20   # of kantor's that are left out: the absorbed kernel is made anew in the first ones
 BLOCKS = 4   # that the others are cut into

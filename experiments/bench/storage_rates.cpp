@@ -79,11 +79,16 @@ class Rates {
     const auto matrix = streamed_cost<T>({CostKind::dot}, {x.data(), n_, 16}, {y.data(), n_, 16});
     const StoredCost<T> costs(*matrix, pool_);
     std::printf("materialised %.4f\n", least(20, [&] { weights(costs); }));
-    AbsorbedKernel<T> kernel;
-    std::printf("absorb d = 16: first %.4f",
-                least(1, [&] { kernel.absorb(reduction(*matrix), pool_); }));
-    std::printf(", again %.4f\n", least(5, [&] { kernel.absorb(reduction(*matrix), pool_); }));
-    std::printf("absorbed %.4f\n",
+    absorbed("absorbed", KernelFormat::numbers, *matrix);
+    if (sizeof(T) == sizeof(float)) absorbed("absorbed16", KernelFormat::codes, *matrix);
+  }
+
+  void absorbed(const char* what, KernelFormat format, const CostMatrix<T>& matrix) {
+    AbsorbedKernel<T> kernel(format);
+    const auto absorb = [&] { kernel.absorb(reduction(matrix), weights_, pool_); };
+    std::printf("%s d = 16: first %.4f", what, least(1, absorb));
+    std::printf(", again %.4f\n", least(5, absorb));
+    std::printf("%s %.4f\n", what,
                 least(30, [&] { kernel.weights(g_, weights_, pool_, f_, columns_); }));
   }
 

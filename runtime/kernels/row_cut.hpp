@@ -8,6 +8,7 @@
 #include <cstdint>
 
 #include "runtime/kernels/row_block.hpp"
+#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::kernels {
 
@@ -56,5 +57,17 @@ inline RowCut cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::int
   cut.num_lanes = std::min(kMaxLanes, cut.num_blocks);
   return cut;
 }
+
+/// Numbers from a stored row to the next: whole cache lines; of codes, of which some rows are read
+/// side by side, an odd number of them, so that these do not compete for the same places.
+inline std::int64_t stored_stride(std::int64_t num_columns, std::size_t element_bytes,
+                                  KernelFormat format) {
+  const std::int64_t line = 64 / static_cast<std::int64_t>(element_bytes);
+  const std::int64_t lines = (num_columns + line - 1) / line;
+  return (format == KernelFormat::codes ? lines | 1 : lines) * line;
+}
+
+/// Of a kernel in codes: the longest blocks, as only a few of their rows need the cache at a time.
+inline RowCut cut_code_rows(std::int64_t num_rows) { return cut_rows(num_rows, 1, 0, 1); }
 
 }  // namespace kantor::kernels

@@ -78,15 +78,22 @@ Scratch totals_scratch(const PassShape& shape, int threads) {
 }
 
 template <class T>
-Scratch absorbed_scratch(const PassShape& shape, int threads) {
+Scratch absorbed_scratch(const PassShape& shape, int threads, KernelFormat format) {
   const Pieces<T> absorbing{shape};
-  const std::int64_t stride = round_up(shape.columns, 64 / static_cast<std::int64_t>(sizeof(T)));
-  const RowCut cut = cut_rows(shape.rows, shape.columns, 0, sizeof(T));
+  const bool is_coded = format == KernelFormat::codes;
+  const std::size_t element = is_coded ? sizeof(std::uint16_t) : sizeof(T);
+  const std::int64_t stride = stored_stride(shape.columns, element, format);
+  const RowCut cut =
+      is_coded ? cut_code_rows(shape.rows) : cut_rows(shape.rows, shape.columns, 0, sizeof(T));
   const Scratch reading{taken(stride, sizeof(T)) + taken(cut.num_lanes * stride, kDouble),
                         taken(stride, sizeof(T)), std::min<std::int64_t>(threads, cut.num_lanes)};
-  return largest(
-      {absorbing.columns(), absorbing.block() + absorbing.tile(), absorbing.working(threads)},
-      reading);
+  Scratch storing{absorbing.columns(), absorbing.block() + absorbing.tile(),
+                  absorbing.working(threads)};
+  if (is_coded) {  // column sums
+    storing.shared += taken(absorbing.cut.num_lanes * shape.columns, kDouble);
+    storing.each += taken(shape.columns, sizeof(T));
+  }
+  return largest(storing, reading);
 }
 
 #define KANTOR_SCRATCH(T)                                                   \
@@ -94,7 +101,7 @@ Scratch absorbed_scratch(const PassShape& shape, int threads) {
   template Scratch soft_min_scratch<T>(const PassShape&, int);              \
   template Scratch store_scratch<T>(const PassShape&, int);                 \
   template Scratch totals_scratch<T>(const PassShape&, int);                \
-  template Scratch absorbed_scratch<T>(const PassShape&, int);
+  template Scratch absorbed_scratch<T>(const PassShape&, int, KernelFormat);
 KANTOR_SCRATCH(float)
 KANTOR_SCRATCH(double)
 #undef KANTOR_SCRATCH

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "runtime/kernels/cost_matrix.hpp"
+#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::kernels {
 
@@ -44,6 +45,7 @@ Scratch store_scratch(const PassShape& shape, int threads);  ///< StoredCost of 
 template <class T>
 Scratch totals_scratch(const PassShape& shape, int threads);  ///< rounded_plan_totals
 template <class T>
-Scratch absorbed_scratch(const PassShape& shape, int threads);  ///< AbsorbedKernel, both calls
+Scratch absorbed_scratch(const PassShape& shape, int threads,
+                         KernelFormat format);  ///< AbsorbedKernel, both calls
 
 }  // namespace kantor::kernels

@@ -4,6 +4,7 @@
 // table of an instruction set. Included only by the translation units of the instruction sets.
 // Shapes: R rows of a tile, n columns of it, K value columns.
 
+#include "runtime/kernels/code_loops.hpp"
 #include "runtime/kernels/row_block_loops.hpp"
 
 namespace kantor::kernels {
@@ -85,8 +86,8 @@ struct ValueProductLoops {
 
 template <class T, class Arch>
 constexpr VectorKernels<T> vector_table() {
-  return ValueProductLoops<T, Arch>::complete(
-      RowBlockLoops<T, Arch>::complete(Loops<T, Arch>::table()));
+  return CodeLoops<Arch>::complete(ValueProductLoops<T, Arch>::complete(
+      RowBlockLoops<T, Arch>::complete(Loops<T, Arch>::table())));
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ struct RoundedColumns {
 };
 
 constexpr std::int64_t kTermsInT = 64;  ///< summed in T by add_products
+constexpr int kCodeRows = 4;            ///< read at once by dot_and_add_codes
 
 /// Sums over columns are taken in T over at most 512 terms, over the rows of a block in T, then in
 /// double.
@@ -72,6 +73,15 @@ struct VectorKernels {
   /// sums_j = sum_r scales_r rows[r stride + j], r in order; rows of scale 0 are not read.
   void (*sum_rows)(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* scales,
                    std::int64_t n, T* sums);
+  /// Rows in 16 bits (unit_code.hpp), of float; else null. Codes of scale values_j.
+  void (*encode)(const T* values, T scale, std::int64_t n, std::uint16_t* codes);
+  /// Of codes over kCodeUnit: dots_r = sum_j rows_rj b_j and sums_j += sum_r scales_r before_rj, of
+  /// the rows that the call before has brought to the cache: memory and arithmetic overlap. What
+  /// lies `ahead` codes behind the rows is asked for, too.
+  /// @param rows, before [kCodeRows] pointers, of which some may be the same.
+  void (*dot_and_add_codes)(const std::uint16_t* const* rows, std::int64_t ahead, const T* b,
+                            double* dots, const std::uint16_t* const* before, const T* scales,
+                            T* sums, std::int64_t n);
   /// values_j = sqrt(values_j), or -1 where values_j <= tau (row_square + column_squares_j): there
   /// the difference of squares has cancelled. Returns whether there is such a place.
   bool (*root_or_mark)(T* values, const T* column_squares, T row_square, T tau, std::int64_t n);

@@ -160,7 +160,7 @@ void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) 
 
 template <class T>
 void ShardedEot<T>::keep_costs_on_device() {
-  KANTOR_CHECK(form_ != Storage::absorbed, "a kernel is not absorbed on a GPU");
+  KANTOR_CHECK(!is_absorbed(), "a kernel is not absorbed on a GPU");
   const bool is_asked = form_ == Storage::materialised;
   bool is_short = false;
   together(context_.world, "keeping the costs on the GPU", [&] {

@@ -55,7 +55,7 @@ class ShardedEot {
   const Penalty& penalty() const { return rho_; }
   /// Of a GPU's pairs with automatic storage, known once costs are stored.
   Storage storage() const { return form_; }
-  bool is_absorbed() const { return form_ == Storage::absorbed; }
+  bool is_absorbed() const { return kantor::is_absorbed(form_); }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 

@@ -34,16 +34,18 @@ struct Rates {
   bool is_double;
   Line factored, euclidean, pnorm;  ///< a pass that makes the costs from points
   double materialised, absorbed;    ///< a pass that reads them
+  double absorbed16 = 0;
 };
 constexpr std::array kRates = {
-    Rates{InstructionSet::avx512, false, {.13, .0078}, {.60, .016}, {.20, .08}, .30, .18},
+    Rates{InstructionSet::avx512, false, {.13, .0078}, {.60, .016}, {.20, .08}, .30, .18, .08},
     Rates{InstructionSet::avx512, true, {.38, .0163}, {.95, .036}, {.40, .37}, .49, .31},
-    Rates{InstructionSet::avx2, false, {.28, .0151}, {.75, .017}, {.30, .17}, .35, .19},
+    Rates{InstructionSet::avx2, false, {.28, .0151}, {.75, .017}, {.30, .17}, .35, .19, .08},
     Rates{InstructionSet::avx2, true, {.80, .0327}, {1.6, .040}, {.40, .77}, .97, .36},
-    Rates{InstructionSet::portable, false, {.75, .0606}, {1.3, .018}, {.60, .38}, .86, .29},
+    Rates{InstructionSet::portable, false, {.75, .0606}, {1.3, .018}, {.60, .38}, .86, .29, .15},
     Rates{InstructionSet::portable, true, {2.6, .121}, {4.0, .038}, {2.6, 1.03}, 3.1, .53},
 };
 constexpr double kFirstTouch = .47;    // of a byte that is stored
+constexpr double kCoding = .3;         // of a pair: making codes and their factors
 constexpr double kWorthStoring = 1.2;  // how much faster a form must be that takes N_r M numbers
 
 const Rates& rates_of(InstructionSet set, bool is_double) {
@@ -58,6 +60,8 @@ const Line& streaming(const Rates& rates, CostKind cost) {
          : cost == CostKind::pnorm   ? rates.pnorm
                                      : rates.factored;
 }
+
+constexpr std::array kKept = {Storage::materialised, Storage::absorbed, Storage::absorbed16};
 
 double number(std::int64_t count) { return static_cast<double>(count); }
 
@@ -78,11 +82,11 @@ double point_bytes(const SolveShape& shape, double element) {
 
 /// Costs and kernels of N_r x M numbers.
 double stored_bytes(const SolveShape& shape, Storage form, double element) {
-  const double matrices = (shape.has_matrix                ? 2
-                           : form == Storage::materialised ? 1
-                                                           : 0) +
-                          (form == Storage::absorbed ? 1 : 0);
-  return matrices * number(shape.rows) * number(shape.m) * element;
+  const double costs = shape.has_matrix ? 2 : form == Storage::materialised ? 1 : 0;
+  const double kernel = form == Storage::absorbed     ? element
+                        : form == Storage::absorbed16 ? sizeof(std::uint16_t)
+                                                      : 0;
+  return (costs * element + kernel) * number(shape.rows) * number(shape.m);
 }
 
 /// While it iterates: points, potentials, column sums, scratch memory.
@@ -95,11 +99,12 @@ double solve_bytes(const SolveShape& shape, Storage form) {
   if (form == Storage::materialised && !shape.has_matrix) {
     scratch = largest(scratch, kernels::store_scratch<T>(pass_of(shape, false), shape.threads));
   }
-  if (form == Storage::absorbed) {
-    scratch = largest(
-        scratch, kernels::absorbed_scratch<T>(pass_of(shape, shape.has_matrix), shape.threads));
+  double vectors = number(4 * shape.rows + 6 * shape.m) * sizeof(double);
+  if (is_absorbed(form)) {
+    scratch = largest(scratch, kernels::absorbed_scratch<T>(pass_of(shape, shape.has_matrix),
+                                                            shape.threads, format_of(form)));
   }
-  const double vectors = number(4 * shape.rows + 6 * shape.m) * sizeof(double);
+  if (form == Storage::absorbed16) vectors += number(shape.rows + 2 * shape.m) * sizeof(double);
   return point_bytes(shape, sizeof(T)) + vectors + stored_bytes(shape, form, sizeof(T)) +
          number(scratch.bytes());
 }
@@ -129,15 +134,17 @@ std::string milliseconds(double seconds) {
 }
 
 void keep_largest(StoragePlan& plan, Communicator& world) {
+  StorageForm* const forms[] = {&plan.streamed, &plan.materialised, &plan.absorbed,
+                                &plan.absorbed16};
   std::vector<double> values = {-plan.budget};
-  for (const StorageForm* form : {&plan.streamed, &plan.materialised, &plan.absorbed}) {
+  for (const StorageForm* form : forms) {
     values.insert(values.end(), {form->bytes, form->stored_bytes, form->seconds_per_iteration,
                                  form->seconds_to_store});
   }
   world.all_reduce<double>(values, ReduceOp::max, "storage plan");
   plan.budget = -values[0];
   std::size_t at = 1;
-  for (StorageForm* form : {&plan.streamed, &plan.materialised, &plan.absorbed}) {
+  for (StorageForm* form : forms) {
     *form = {values[at], values[at + 1], values[at + 2], values[at + 3]};
     at += 4;
   }
@@ -145,7 +152,10 @@ void keep_largest(StoragePlan& plan, Communicator& world) {
 
 double seconds_of(const StoragePlan& plan, Storage form, const Workload& workload) {
   const StorageForm& costs = plan.of(form);
-  const double stores = form == Storage::absorbed ? workload.refreshes : 1;
+  constexpr double kMore = 3;  // refreshes where codes would show
+  const double stores = !is_absorbed(form)            ? 1
+                        : form == Storage::absorbed16 ? workload.refreshes + kMore
+                                                      : workload.refreshes;
   return workload.iterations * costs.seconds_per_iteration + stores * costs.seconds_to_store;
 }
 
@@ -171,7 +181,7 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
 /// An absorbed kernel is the host's.
 bool can_go_on(const StoragePlan& plan, Storage begun_with) {
   if (!plan.is_on_device) return begun_with == Storage::automatic || plan.fits(begun_with);
-  return begun_with != Storage::absorbed;
+  return !is_absorbed(begun_with);
 }
 
 }  // namespace
@@ -180,6 +190,7 @@ Storage storage_named(const std::string& name) {
   if (name == "auto") return Storage::automatic;
   if (name == "materialised") return Storage::materialised;
   if (name == "absorbed") return Storage::absorbed;
+  if (name == "absorbed16") return Storage::absorbed16;
   KANTOR_CHECK(name == "streamed", "unknown storage ", name);
   return Storage::streamed;
 }
@@ -188,12 +199,14 @@ const char* name_of(Storage storage) {
   return storage == Storage::automatic      ? "auto"
          : storage == Storage::materialised ? "materialised"
          : storage == Storage::absorbed     ? "absorbed"
+         : storage == Storage::absorbed16   ? "absorbed16"
                                             : "streamed";
 }
 
 const StorageForm& StoragePlan::of(Storage which) const {
   return which == Storage::materialised ? materialised
          : which == Storage::absorbed   ? absorbed
+         : which == Storage::absorbed16 ? absorbed16
                                         : streamed;
 }
 
@@ -208,7 +221,7 @@ void StoragePlan::take(const MeasuredStorage& measured) {
   const double storing =
       measured.store_s > 0 ? measured.store_s / chosen().seconds_to_store : making;
   streamed.seconds_per_iteration *= making;
-  for (StorageForm* costs : {&materialised, &absorbed}) {
+  for (StorageForm* costs : {&materialised, &absorbed, &absorbed16}) {
     costs->seconds_per_iteration *= reading;
     costs->seconds_to_store *= storing;
   }
@@ -227,15 +240,18 @@ std::string StoragePlan::text(const std::string& word) const {
         which == Storage::streamed || (has_matrix && which == Storage::materialised)
             ? ""
             : concat(" + ", milliseconds(costs.seconds_to_store),
-                     which == Storage::absorbed ? " a refresh" : " once");
+                     is_absorbed(which) ? " a refresh" : " once");
     return concat(format_bytes(costs.bytes), which == form ? " per rank" : "", ", ",
                   milliseconds(costs.seconds_per_iteration),
                   which == form ? concat(" an iteration ", word) : "", store,
                   fits(which) ? "" : ": too large");
   };
   std::string others;
-  for (const Storage which : {Storage::streamed, Storage::materialised, Storage::absorbed}) {
-    if (which == form || (has_matrix && which == Storage::streamed)) continue;
+  for (const Storage which :
+       {Storage::streamed, Storage::materialised, Storage::absorbed, Storage::absorbed16}) {
+    if (which == form || of(which).bytes == 0 || (has_matrix && which == Storage::streamed)) {
+      continue;
+    }
     others += concat(others.empty() ? "" : "; ", name_of(which), " ", described(which));
   }
   return concat(name_of(form), ": ", described(form), " (", others, ")");
@@ -265,14 +281,18 @@ StoragePlan estimate_storage(const SolveShape& shape, InstructionSet set) {
   plan.streamed = form(Storage::streamed, streamed, 0);
   plan.materialised = form(Storage::materialised, rates.materialised, streamed + touch);
   plan.absorbed = form(Storage::absorbed, rates.absorbed, streamed + touch / 2);
+  if (!shape.is_double) {
+    plan.absorbed16 = form(Storage::absorbed16, rates.absorbed16, streamed + touch / 4 + kCoding);
+  }
   return plan;
 }
 
 Storage choose_storage(const StoragePlan& plan, const Workload& workload) {
   Storage fastest = Storage::streamed;
   double seconds = seconds_of(plan, fastest, workload) / kWorthStoring;
-  for (const Storage which : {Storage::materialised, Storage::absorbed}) {
-    if (which == Storage::absorbed && workload.refreshes == 0) continue;
+  for (const Storage which : kKept) {
+    if (is_absorbed(which) && workload.refreshes == 0) continue;
+    if (plan.of(which).bytes == 0) continue;
     if (!plan.fits(which) || seconds_of(plan, which, workload) >= seconds) continue;
     fastest = which;
     seconds = seconds_of(plan, which, workload);
@@ -298,6 +318,13 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
   StoragePlan plan = estimate_storage(shape, kernels::best_instruction_set());
   plan.budget = budget;
   plan.is_strict = context.run.deterministic == "strict";
+  if (asked == Storage::absorbed16 && shape.is_double) {
+    fail_alike(
+        context.world,
+        ConfigError("solver.sinkhorn.storage = \"absorbed16\" keeps its kernel in 16 bits, "
+                    "which run.precision = \"float64\" cannot be made of; use \"absorbed\" or "
+                    "\"float32\""));
+  }
   plan.is_on_device = context.device_soft_min != nullptr;
   keep_largest(plan, context.world);
   if (asked == Storage::automatic && workload.begun_with) {
@@ -311,7 +338,7 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
       workload.refreshes = 0;  // its checkpoint has no absorbed kernel
     }
   }
-  if (plan.has_matrix && asked != Storage::absorbed) asked = Storage::materialised;
+  if (plan.has_matrix && !is_absorbed(asked)) asked = Storage::materialised;
   plan.form =
       asked == Storage::automatic && !plan.is_on_device ? choose_storage(plan, workload) : asked;
   const Storage held = plan.is_on_device && !plan.has_matrix ? Storage::streamed : plan.form;

@@ -9,16 +9,25 @@
 
 #include "distributed/context.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
+#include "runtime/kernels/unit_code.hpp"
 #include "runtime/kernels/vector_kernels.hpp"
 
 namespace kantor {
 
 /// Streamed: costs are made from points in every pass. Materialised: they are stored. Absorbed:
-/// Sinkhorn keeps the kernel with its potentials absorbed, and makes it from streamed costs.
-/// Automatic: what plan_storage() finds fastest. Checkpoints hold the numbers.
-enum class Storage { automatic = 0, materialised = 1, streamed = 2, absorbed = 3 };
+/// Sinkhorn keeps the kernel with its potentials absorbed, and makes it from streamed costs; the
+/// same in 16 bits a number, in float32 alone. Automatic: what plan_storage() finds fastest.
+/// Checkpoints hold the numbers.
+enum class Storage { automatic = 0, materialised = 1, streamed = 2, absorbed = 3, absorbed16 = 4 };
 Storage storage_named(const std::string& name);
 const char* name_of(Storage storage);
+constexpr bool is_absorbed(Storage storage) {
+  return storage == Storage::absorbed || storage == Storage::absorbed16;
+}
+constexpr kernels::KernelFormat format_of(Storage storage) {
+  return storage == Storage::absorbed16 ? kernels::KernelFormat::codes
+                                        : kernels::KernelFormat::numbers;
+}
 
 /// What a solve asks of its costs.
 struct Workload {
@@ -69,8 +78,8 @@ struct StoragePlan {
   /// A GPU reduces the pairs: the host holds points, or the matrix of a file; `automatic` is left
   /// to what the GPU has room for, which changes no bits; nothing is known of its seconds.
   bool is_on_device = false;
-  bool has_matrix = false;  ///< nothing is streamed
-  StorageForm streamed, materialised, absorbed;
+  bool has_matrix = false;                                   ///< nothing is streamed
+  StorageForm streamed, materialised, absorbed, absorbed16;  ///< the last of 0 bytes in float64
 
   const StorageForm& of(Storage which) const;
   const StorageForm& chosen() const { return of(form); }
@@ -81,7 +90,7 @@ struct StoragePlan {
   std::string text(const std::string& word = "predicted") const;
 };
 
-/// Bytes and seconds of the three forms; seconds by a table of rates, not by this machine's clock,
+/// Bytes and seconds of the forms; seconds by a table of rates, not by this machine's clock,
 /// so that the choice is the same in every run.
 StoragePlan estimate_storage(const SolveShape& shape, kernels::InstructionSet set);
 

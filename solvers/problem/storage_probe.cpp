@@ -72,9 +72,9 @@ BufferSeconds of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool)
   const std::vector<double> weights(index(buffer.rows()), 1.0);
   std::vector<double> f(weights.size());
   std::vector<double> columns(buffer.potentials().size());
-  if (form == Storage::absorbed) {
-    kernels::AbsorbedKernel<T> kernel;
-    kernel.absorb(buffer.reduction(buffer.costs()), pool);
+  if (is_absorbed(form)) {
+    kernels::AbsorbedKernel<T> kernel(format_of(form));
+    kernel.absorb(buffer.reduction(buffer.costs()), weights, pool);
     const double made = monotonic_seconds() - start;
     return {made, least([&] { kernel.weights(buffer.potentials(), weights, pool, f, columns); })};
   }
@@ -89,11 +89,13 @@ BufferSeconds of_buffer(const Buffer<T>& buffer, Storage form, ThreadPool& pool)
 template <class T>
 BufferSeconds of_stored(const ShardedEot<T>& points, Storage form, ThreadPool& pool) {
   const std::int64_t count = points.rows().count();
-  const Buffer<T> whole(points, kBufferBytes);
+  const double stored = form == Storage::absorbed16 ? sizeof(std::uint16_t) : sizeof(T);
+  const double bytes = kBufferBytes * sizeof(T) / stored;  // of as many numbers of type T
+  const Buffer<T> whole(points, bytes);
   BufferSeconds seconds = of_buffer(whole, form, pool);
   if (whole.rows() == count) return seconds;
   const double times = static_cast<double>(count) / static_cast<double>(whole.rows());
-  const Buffer<T> part(points, kBufferBytes / 16);
+  const Buffer<T> part(points, bytes / 16);
   if (part.rows() == whole.rows()) return {times * seconds.make, times * seconds.pass};
   const double row_s = (seconds.pass - std::min(seconds.pass, of_buffer(part, form, pool).pass)) /
                        static_cast<double>(whole.rows() - part.rows());

@@ -9,8 +9,8 @@ namespace {
 /// @throws DataError.
 Storage stored_form(const std::string& name, std::int64_t number) {
   const auto form = static_cast<Storage>(number);
-  for (const Storage known :
-       {Storage::automatic, Storage::materialised, Storage::streamed, Storage::absorbed}) {
+  for (const Storage known : {Storage::automatic, Storage::materialised, Storage::streamed,
+                              Storage::absorbed, Storage::absorbed16}) {
     if (form == known) return known;
   }
   throw DataError(concat("the checkpoint holds ", number, " for ", name,

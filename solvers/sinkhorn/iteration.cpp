@@ -9,6 +9,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
 #include "solvers/sinkhorn/pass.hpp"
+#include "solvers/sinkhorn/refinement.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -45,7 +46,8 @@ class Iteration {
         momentum_(stopping.momentum, stopping.tolerance),
         f_(f),
         g_(g),
-        context_(context) {
+        context_(context),
+        kernel_(format_of(problem.storage())) {
     const bool is_given = !f.empty() || problem.a().empty();
     has_f_ = context.world.agree(is_given ? 0 : 1, "warm start") == 0;
     if (!has_f_) f.clear();
@@ -59,25 +61,42 @@ class Iteration {
   /// @param save this rank wants the state saved; what a snapshot needs may be on all ranks.
   Pass pass(bool save) {
     step_ = next_step();
-    is_exact_ = is_finishing_ || !problem_.is_absorbed() || !takes_kernel(problem_, step_);
+    reads_kernel_ = problem_.is_absorbed() && !is_finishing_ && takes_kernel(problem_, step_);
     start_s_ = monotonic_seconds();
     Pass pass =
         sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(), g_,
-              save, is_exact_ ? nullptr : &kernel_, context_);
-    if (pass.refresh_s > 0) {
+              save, reads_kernel_ ? &kernel_ : nullptr, context_);
+    is_exact_ = !reads_kernel_ || (pass.is_refreshed && kernel_.is_coded());
+    if (pass.is_refreshed) {
       ++report.refreshes;
       report.refresh_s += pass.refresh_s;
       start_s_ += pass.refresh_s;
+      refinement_.refreshed(column_error(pass));
     }
     pass_s_ = monotonic_seconds() - start_s_;
     return pass;
   }
-  /// Whether the pass before read the costs themselves.
+  /// Whether the pass before read the costs themselves, be it to make the kernel.
   bool is_exact() const { return is_exact_; }
-  /// From here on all passes do: what is returned has been measured so.
-  void finish_exactly() { is_finishing_ = true; }
-  /// Of (f, g), whether measured or not.
-  double error(const Pass& pass) const { return pass.previous_error + column_error_; }
+  /// Whether it did not, but should before more is done with it.
+  bool is_refresh_due(double error) {
+    return !is_exact_ && kernel_.is_coded() && refinement_.is_due(error);
+  }
+  /// The next pass does, and from here on all of them, unless the kernel is one to be refined.
+  void look_exactly() {
+    if (kernel_.is_coded()) {
+      kernel_.forget();
+      refinement_.check();
+    } else {
+      is_finishing_ = true;
+    }
+  }
+  /// Of (f, g), whether measured or not. A kernel in codes leaves its columns wrong, too: by no
+  /// more than rows and, with the f that follows, columns together.
+  double error(const Pass& pass) const {
+    const double error = pass.previous_error + column_error_;
+    return reads_kernel_ && is_exact_ ? std::max(error, column_error(pass)) : error;
+  }
   bool is_measured() const { return is_measured_; }
 
   void update(Pass& pass) {
@@ -89,11 +108,13 @@ class Iteration {
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
     is_measured_ = true;
-    if (is_exact_ != problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
+    if (refinement_.has_led_nowhere()) is_finishing_ = true;  // not before a snapshot is made
+    if (reads_kernel_ == problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
   }
 
   void observe(double error) {
     watch_fall(error);
+    if (reads_kernel_ && is_exact_) refinement_.measured(error);
     if (!is_at_problem_epsilon(report.iterations - 1) || momentum_.has_given_up()) return;
     momentum_.observe(error);
     if (!momentum_.has_given_up()) return;
@@ -119,6 +140,7 @@ class Iteration {
       state.metadata.integers["sinkhorn.is_finishing"] = is_finishing_ ? 1 : 0;
       state.tensors.push_back(
           checkpoint::make_tensor("sinkhorn.absorbed_g", {std::ssize(absorbed)}, absorbed));
+      if (kernel_.is_coded()) refinement_.save(state);
     }
     if (stopping_.momentum.is_plain()) return state;
     state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
@@ -179,10 +201,20 @@ class Iteration {
   /// At the potentials that it held, so that the next pass gives the same bits.
   void restore_kernel(const checkpoint::Snapshot& state) {
     is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
+    if (kernel_.is_coded()) refinement_.restore(state);
     if (state.tensor("sinkhorn.absorbed_g").shape == std::vector<std::int64_t>{0}) return;
     const std::int64_t shape[] = {std::ssize(g_)};
     const std::vector<double> absorbed = state.values<double>("sinkhorn.absorbed_g", shape);
-    kernel_.absorb(problem_.over_y(absorbed), context_.pool);
+    kernel_.absorb(problem_.over_y(absorbed), problem_.a(), context_.pool);
+  }
+
+  /// L1, of the columns of the plan of (pass.f, g).
+  double column_error(const Pass& pass) const {
+    double error = 0;
+    for (std::size_t j = 0; j < g_.size(); ++j) {
+      error += std::abs(pass.columns[j] - problem_.b()[j]);
+    }
+    return error;
   }
 
   Step next_step() {
@@ -207,6 +239,8 @@ class Iteration {
   Level third_quarter_;  ///< of the iterations that there may be
   Level last_quarter_;
   kernels::AbsorbedKernel<T> kernel_;
+  Refinement refinement_;  ///< of a kernel in codes
+  bool reads_kernel_ = false;
   bool is_exact_ = true;
   bool is_finishing_ = false;
   double start_s_ = 0;
@@ -252,8 +286,8 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance &&
                          iteration.is_at_problem_epsilon(report.iterations - 1);
       const bool is_last = report.converged || report.iterations >= stopping.max_iterations;
-      if (is_last && !iteration.is_exact()) {
-        iteration.finish_exactly();
+      if ((is_last && !iteration.is_exact()) || iteration.is_refresh_due(report.marginal_error)) {
+        iteration.look_exactly();
         continue;  // the same pair again
       }
       progress.update(report.iterations, "marginal error", report.marginal_error);

@@ -92,7 +92,8 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
   if (kernel != nullptr) {
     if (!kernel->holds(g)) {
       const double start = monotonic_seconds();
-      kernel->absorb(problem.over_y(g), context.pool);
+      kernel->absorb(problem.over_y(g), a, context.pool);
+      pass.is_refreshed = true;
       pass.refresh_s = monotonic_seconds() - start;
     }
     kernel->weights(g, a, context.pool, pass.f, columns);

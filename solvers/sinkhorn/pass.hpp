@@ -25,7 +25,8 @@ struct Pass {
   double previous_error = 0;    ///< of the rows of the plan of (previous f, g), see row_target
   double largest_scale = 1;     ///< no row of the plan of (f, g) exceeds a_i times this
   double f_mass = 0;            ///< sum_i a_i exp(-f_i / rho_x)
-  double refresh_s = 0;         ///< of this rank: what making the kernel anew took, 0 if it was not
+  bool is_refreshed = false;    ///< the kernel was made anew, at g
+  double refresh_s = 0;         ///< of this rank: what that took
 };
 
 /// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with

@@ -54,7 +54,8 @@ void EpsilonDecayConfig::describe(config::Fields& fields) {
 void SinkhornConfig::describe(config::Fields& fields) {
   fields.add("tolerance", tolerance, "L1 marginal error to reach; 0 = run max_iterations");
   fields.add("max_iterations", max_iterations, "full iterations at most");
-  fields.add_choice("storage", storage, {"auto", "materialised", "streamed", "absorbed"},
+  fields.add_choice("storage", storage,
+                    {"auto", "materialised", "streamed", "absorbed", "absorbed16"},
                     "what of this rank's rows is kept in memory: costs, nothing, or the kernel");
   describe_momentum(fields, momentum);
   fields.add_optional("epsilon_decay", epsilon_decay, "start at a larger epsilon");

@@ -21,7 +21,7 @@ struct EpsilonDecayConfig {
 struct SinkhornConfig {
   double tolerance = 1e-3;  ///< L1 marginal error; 0 = run max_iterations
   std::int64_t max_iterations = 10000;
-  std::string storage = "auto";  ///< auto | materialised | streamed | absorbed
+  std::string storage = "auto";  ///< auto | materialised | streamed | absorbed | absorbed16
   Momentum momentum;
   std::optional<EpsilonDecayConfig> epsilon_decay;
   bool divergence = false;

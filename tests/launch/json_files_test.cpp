@@ -160,6 +160,8 @@ TEST(ResultJson, tells_how_costs_were_stored) {
   EXPECT_EQ(stored(), Json::parse(R"({"form": "absorbed", "bytes_per_rank": 1000,
       "predicted_seconds_per_iteration": 0.5, "predicted_seconds_to_store": 2.0,
       "seconds_to_store": 3.0, "refreshes": 4})"));
+  result.storage->form = "absorbed16";
+  EXPECT_EQ(stored().at("refreshes"), 4);
   result.storage = StorageReport{.form = "materialised", .bytes_per_rank = 1000};  // on a GPU
   EXPECT_EQ(stored(), Json::parse(R"({"form": "materialised", "bytes_per_rank": 1000,
       "seconds_to_store": 0.0})"));

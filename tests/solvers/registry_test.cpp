@@ -132,9 +132,12 @@ TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
 TEST(Registry, refuses_an_absorbed_kernel_on_a_gpu) {
   const std::string text = kProblem + "[run]\ndevice = \"cuda\"\n[solver]\nname = ";
   for (const char* name : {"sinkhorn", "progot"}) {
-    const std::string message = message_of<ConfigError>(
-        [&] { read(concat(text, "\"", name, "\"\nsinkhorn = { storage = \"absorbed\" }\n")); });
-    EXPECT_NE(message.find("solver.sinkhorn.storage = \"absorbed\""), std::string::npos) << message;
+    for (const char* form : {"absorbed", "absorbed16"}) {
+      const std::string storage = concat("storage = \"", form, "\"");
+      const std::string message = message_of<ConfigError>(
+          [&] { read(concat(text, "\"", name, "\"\nsinkhorn = { ", storage, " }\n")); });
+      EXPECT_NE(message.find("solver.sinkhorn." + storage), std::string::npos) << message;
+    }
     EXPECT_EQ(read(concat(text, "\"", name, "\"\n")).run.device, "cuda");
   }
   EXPECT_EQ(read(text + "\"neural\"\nsinkhorn = { storage = \"absorbed\" }\n").solver, "neural");

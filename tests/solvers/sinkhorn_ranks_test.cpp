@@ -163,6 +163,23 @@ TEST(SinkhornRanks, may_outnumber_the_rows) {
   }
 }
 
+// What its codes are wrong by is of each rank's own columns, but second order: as far as the
+// potentials may go within the tolerance.
+TEST(SinkhornRanks, reach_the_tolerance_with_a_kernel_in_16_bits) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3, 1}) {
+    const Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    const Result exact = solve(*alone, problem, "float64");
+    for (const std::string storage : {"absorbed16", "absorbed"}) {
+      const Result many = solve(world(), problem, "float32", storage);
+      EXPECT_EQ(many.converged, true);
+      EXPECT_LE(many.marginal_error.at(0), 1.01e-4);
+      EXPECT_LE(std::abs(many.iterations - exact.iterations), 1);
+      EXPECT_NEAR(many.dual_value, exact.dual_value, 1e-4 * problem.epsilon);
+    }
+  }
+}
+
 TEST(SinkhornRanks, survive_columns_that_underflow_together) {
   TestRun run(world());
   const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),

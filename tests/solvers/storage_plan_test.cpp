@@ -31,10 +31,12 @@ Storage choice(const SolveShape& shape, double budget, InstructionSet set,
   return choose_storage(plan, workload);
 }
 
-TEST(StorageChoice, streams_few_dimensions_where_vectors_are_wide) {
-  for (const std::int64_t d : {2, 16}) {
-    EXPECT_EQ(choice(square(8192, d), kPlenty, InstructionSet::avx512), Storage::streamed);
-  }
+TEST(StorageChoice, streams_the_fewest_dimensions_where_vectors_are_wide) {
+  EXPECT_EQ(choice(square(8192, 2), kPlenty, InstructionSet::avx512), Storage::streamed);
+  SolveShape shape = square(8192, 16);
+  EXPECT_EQ(choice(shape, kPlenty, InstructionSet::avx512), Storage::absorbed16);
+  shape.is_double = true;
+  EXPECT_EQ(choice(shape, kPlenty, InstructionSet::avx512), Storage::absorbed);
   EXPECT_NE(choice(square(8192, 784), kPlenty, InstructionSet::avx512), Storage::streamed);
 }
 
@@ -65,7 +67,7 @@ TEST(StorageChoice, absorbs_only_what_iterations_can_read_and_does_not_drift) {
   const auto with = [&](double refreshes) {
     return choice(shape, kPlenty, InstructionSet::avx512, {1000, refreshes});
   };
-  EXPECT_EQ(with(4), Storage::absorbed);
+  EXPECT_EQ(with(4), Storage::absorbed16);
   EXPECT_EQ(with(1000), Storage::materialised);
   EXPECT_EQ(with(0), Storage::materialised);
 }
@@ -101,13 +103,16 @@ TEST(StorageBytes, count_what_is_stored_on_top_of_what_is_streamed) {
   EXPECT_LT(plan.streamed.bytes, 30e6);
   EXPECT_NEAR(plan.materialised.bytes, 4 * matrix, 30e6);
   EXPECT_NEAR(plan.absorbed.bytes, 4 * matrix, 30e6);
+  EXPECT_EQ(plan.absorbed16.stored_bytes, 2 * matrix);
+  EXPECT_NEAR(plan.absorbed16.bytes, 2 * matrix, 30e6);
   shape.is_double = true;
   EXPECT_EQ(estimate_storage(shape, InstructionSet::avx512).absorbed.stored_bytes, 8 * matrix);
   shape.has_matrix = true;  // once each way
   plan = estimate_storage(shape, InstructionSet::avx512);
   EXPECT_EQ(plan.materialised.stored_bytes, 16 * matrix);
   EXPECT_EQ(plan.absorbed.stored_bytes, 24 * matrix);
-  shape.is_double = false;  // in double for the evaluation
+  EXPECT_EQ(plan.absorbed16.bytes, 0);  // there is none
+  shape.is_double = false;              // in double for the evaluation
   EXPECT_EQ(estimate_storage(shape, InstructionSet::avx512).materialised.stored_bytes, 16 * matrix);
 }
 
@@ -147,6 +152,10 @@ TEST(StorageChoice, goes_on_with_what_was_begun_while_it_fits) {
     EXPECT_EQ(plan(Storage::absorbed, kPlenty), Storage::absorbed);
     EXPECT_THROW(plan(Storage::absorbed, 200e6), ConfigError);
   }
+  TestRun run(world());
+  const Workload coded{.refreshes = 4, .begun_with = Storage::absorbed16};
+  EXPECT_EQ(plan_storage(shape, Storage::automatic, coded, 200e6, run.context).form,
+            Storage::absorbed16);  // half as large
 }
 
 TEST(StorageChoice, warns_where_it_cannot_go_on_with_what_was_begun) {
@@ -159,6 +168,19 @@ TEST(StorageChoice, warns_where_it_cannot_go_on_with_what_was_begun) {
     EXPECT_EQ(text.find("began with its costs materialised") != std::string::npos, budget < 1e9)
         << text;
   }
+}
+
+TEST(StorageRefusal, of_16_bits_in_float64_names_what_there_is) {
+  SolveShape shape = square(30, 3);
+  shape.is_double = true;
+  const std::string message = refusal(shape, Storage::absorbed16, kPlenty);
+  for (const char* word : {"\"absorbed16\"", "float64", "\"absorbed\"", "\"float32\""}) {
+    EXPECT_NE(message.find(word), std::string::npos) << message;
+  }
+  StoragePlan plan = estimate_storage(shape, InstructionSet::avx512);
+  plan.budget = kPlenty;
+  EXPECT_EQ(plan.text().find("absorbed16"), std::string::npos) << plan.text();
+  EXPECT_NE(choose_storage(plan, {.iterations = 1e6, .refreshes = 1}), Storage::absorbed16);
 }
 
 TEST(StorageRefusal, of_a_matrix_names_its_file) {
@@ -185,14 +207,14 @@ TEST(StorageRefusal, of_strict_runs_counts_what_is_stored_alone) {
   EXPECT_NE(message.find("strict"), std::string::npos) << message;
 }
 
-TEST(StoragePlan, tells_all_three_forms) {
+TEST(StoragePlan, tells_all_forms) {
   StoragePlan plan = estimate_storage(square(8192, 16), InstructionSet::avx512);
   plan.budget = 200e6;
   plan.take({.streamed_s = 9.4e-3, .iteration_s = 9.4e-3});
   const std::string text = plan.text();
   EXPECT_EQ(text.rfind("streamed: ", 0), 0u) << text;
   for (const char* word : {"9.4 ms an iteration predicted", "materialised", "absorbed",
-                           "a refresh: too large", " once: too large", " per rank"}) {
+                           "absorbed16", "a refresh: too large", " once: too large", " per rank"}) {
     EXPECT_NE(text.find(word), std::string::npos) << text;
   }
 }
@@ -233,7 +255,8 @@ TEST(StorageRecord, lets_a_run_go_on_with_the_form_it_began_with) {
   MemoryCheckpoints kept;
   solved("auto", MemoryCheckpoints(1), &kept);
   ASSERT_GT(kept.saved().size(), 4u);
-  for (const Storage form : {Storage::streamed, Storage::materialised, Storage::absorbed}) {
+  for (const Storage form :
+       {Storage::streamed, Storage::materialised, Storage::absorbed, Storage::absorbed16}) {
     MemoryCheckpoints whole;
     const Result expected = solved(name_of(form), MemoryCheckpoints(1), &whole);
     MemoryCheckpoints rest;
@@ -254,19 +277,19 @@ TEST(StorageRecord, lets_a_run_go_on_with_the_form_it_began_with) {
 }
 
 TEST(StorageReport, holds_what_was_predicted_and_what_came) {
-  TestRun run(world());
+  TestRun run(world(), "float32");
   sinkhorn::SinkhornConfig config;
   config.tolerance = 0;
   config.max_iterations = 5;
-  for (const std::string storage : {"streamed", "materialised", "absorbed"}) {
+  for (const std::string storage : {"streamed", "materialised", "absorbed", "absorbed16"}) {
     config.storage = storage;
     const Result result = sinkhorn::solve(config, golden_problem(), run.context);
     ASSERT_TRUE(result.storage.has_value());
     EXPECT_EQ(result.storage->form, storage);
-    EXPECT_GT(result.storage->bytes_per_rank, (8 + 6) * 2 * 8);
+    EXPECT_GT(result.storage->bytes_per_rank, (8 + 6) * 2 * 4);
     EXPECT_GT(result.storage->predicted_seconds_per_iteration, 0);
     EXPECT_GT(result.storage->seconds_per_iteration.value(), 0);
-    EXPECT_EQ(result.storage->refreshes > 0, storage == "absorbed");
+    EXPECT_EQ(result.storage->refreshes > 0, storage.starts_with("absorbed"));
     EXPECT_EQ(result.storage->seconds_to_store > 0, storage != "streamed");
   }
   config.max_iterations = 1;  // which measures nothing but itself

@@ -48,7 +48,8 @@ TEST_F(StorageRanks, go_on_with_the_forms_that_progot_began_with) {
   config.debiased = true;
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = 1e-5;
-  for (const Storage form : {Storage::streamed, Storage::materialised, Storage::absorbed}) {
+  for (const Storage form :
+       {Storage::streamed, Storage::materialised, Storage::absorbed, Storage::absorbed16}) {
     TestRun whole(world(), "float32");
     whole.checkpoints = MemoryCheckpoints(1);
     solves.storage = name_of(form);

@@ -58,12 +58,15 @@ void expect_foretold(CostKind kind, bool is_stored, int threads) {
   expect(held_after(totals), totals_scratch<T>(shape, threads).bytes());
   expect(held_after([&](ThreadPool& pool) { soft_min<T>(reduction, pool, f); }),
          soft_min_scratch<T>(shape, threads).bytes());
-  expect(held_after([&](ThreadPool& pool) {
-           AbsorbedKernel<T> kernel;
-           kernel.absorb(reduction, pool);
-           kernel.weights(reduction.g, problem.a, pool, f, columns);
-         }),
-         absorbed_scratch<T>(shape, threads).bytes());
+  for (const KernelFormat format : {KernelFormat::numbers, KernelFormat::codes}) {
+    if (format == KernelFormat::codes && sizeof(T) != sizeof(float)) continue;
+    expect(held_after([&](ThreadPool& pool) {
+             AbsorbedKernel<T> kernel(format);
+             kernel.absorb(reduction, problem.a, pool);
+             kernel.weights(reduction.g, problem.a, pool, f, columns);
+           }),
+           absorbed_scratch<T>(shape, threads, format).bytes());
+  }
   expect(held_after([&](ThreadPool& pool) { weights(pool), totals(pool); }),
          largest(weights_scratch<T>(shape, threads), totals_scratch<T>(shape, threads)).bytes());
 }

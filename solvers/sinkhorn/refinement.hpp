@@ -1,0 +1,75 @@
+#pragma once
+
+// When Sinkhorn's kernel in 16 bits is made anew. At a refresh it is exact, and the pass at the
+// same potentials tells the true error; from there on a pass is wrong by 2^-10 of the way that the
+// potentials have gone at most, so that with refreshes near the optimum any tolerance is reached.
+
+#include <cstdint>
+#include <limits>
+
+#include "runtime/checkpoint/snapshot.hpp"
+
+namespace kantor::sinkhorn {
+
+class Refinement {
+ public:
+  /// Whether the error has fallen so far since the refresh that what the kernel is wrong by may
+  /// soon show; or falls no more: columns are exact per rank, which may leave a plan's mass wrong.
+  /// @param error of a pass that read the kernel; each of them once.
+  bool is_due(double error) {
+    const bool falls = error < (1 - kLeastFall) * level_;
+    level_ = falls ? error : level_;
+    num_level_ = falls ? 0 : num_level_ + 1;
+    return error <= kFall * column_error_ || num_level_ >= kMostLevel;
+  }
+
+  /// The next refresh is to tell whether the kernel led anywhere.
+  void check() { is_checking_ = true; }
+
+  /// After a refresh. @param column_error of the plan of f0 and g0.
+  void refreshed(double column_error) {
+    column_error_ = column_error;
+    level_ = kNone;
+    num_level_ = 0;
+  }
+
+  /// @param error true, of the pass at a refresh.
+  void measured(double error) {
+    has_led_nowhere_ = has_led_nowhere_ || (is_checking_ && error > last_error_ / 2);
+    is_checking_ = false;
+    last_error_ = error;
+  }
+
+  /// A refresh that was to tell has not found half the error of the one before.
+  bool has_led_nowhere() const { return has_led_nowhere_; }
+
+  /// Between a pass and the update that follows.
+  void save(checkpoint::Snapshot& state) const {
+    state.metadata.numbers["sinkhorn.refresh_error"] = last_error_;
+    state.metadata.numbers["sinkhorn.refresh_column_error"] = column_error_;
+    state.metadata.numbers["sinkhorn.refresh_level"] = level_;
+    state.metadata.integers["sinkhorn.refresh_num_level"] = num_level_;
+    state.metadata.integers["sinkhorn.has_led_nowhere"] = has_led_nowhere_ ? 1 : 0;
+  }
+  void restore(const checkpoint::Snapshot& state) {
+    last_error_ = state.metadata.number("sinkhorn.refresh_error");
+    column_error_ = state.metadata.number("sinkhorn.refresh_column_error");
+    level_ = state.metadata.number("sinkhorn.refresh_level");
+    num_level_ = state.metadata.integer("sinkhorn.refresh_num_level");
+    has_led_nowhere_ = state.metadata.integer("sinkhorn.has_led_nowhere") != 0;
+  }
+
+ private:
+  static constexpr double kFall = 0x1p-8;
+  static constexpr double kLeastFall = 1e-3;  ///< within so many passes:
+  static constexpr std::int64_t kMostLevel = 32;
+  static constexpr double kNone = std::numeric_limits<double>::max();
+  double last_error_ = kNone;  ///< at the last refresh, if measured
+  double column_error_ = 0;    ///< there
+  double level_ = kNone;       ///< of the errors since
+  std::int64_t num_level_ = 0;
+  bool is_checking_ = false;
+  bool has_led_nowhere_ = false;
+};
+
+}  // namespace kantor::sinkhorn
