@@ -237,6 +237,8 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   std::string start_note;  // a run that goes on starts from its own state
   if (found != Found::unfinished) start_note = look_at_start(loaded, problem, session);
   if (arguments.dry_run) return dry_run(loaded, problem, session, context);
+  // What does not fit is refused before anything is written.
+  if (found == Found::nothing) static_cast<void>(describe_plan(loaded.typed, problem, context));
 
   RunFacts facts = gather_facts(session);
   const RunIdentity identity = identity_of(loaded, problem, facts);

@@ -74,6 +74,11 @@ std::vector<std::string> closing_lines(const Result& result) {
                                : ""));
   }
   lines.push_back(concat("  dual_value     ", number(result.dual_value)));
+  if (result.evaluation_points.size() == 2) {
+    lines.push_back(concat("  both           of ", result.evaluation_points[0], " x ",
+                           result.evaluation_points[1],
+                           " points, a sample (solver.neural.evaluation_points)"));
+  }
   if (result.objective) {
     lines.push_back(gap_line(*result.objective, result.dual_value, result.epsilon));
   }
@@ -131,6 +136,11 @@ std::string not_converged_line(const Result& result, const Configuration& config
       concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
              number(configuration.sinkhorn.tolerance), " after ", result.iterations,
              " iterations; in a new --out, ");
+  if (!std::isfinite(error)) {
+    return what + (configuration.run.precision == "float32"
+                       ? "use run.precision = \"float64\" or raise problem.epsilon"
+                       : "raise problem.epsilon");
+  }
   const bool has_stopped_early = result.iterations < configuration.sinkhorn.max_iterations;
   // Its own measure was too coarse to see the rest, or its steps to get there.
   const bool is_too_coarse =

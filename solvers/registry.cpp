@@ -106,6 +106,19 @@ void check_progot(const sinkhorn::SinkhornConfig& solves) {
   }
 }
 
+/// Updates that never read an absorbed kernel.
+void check_absorbed(const Configuration& configuration) {
+  const sinkhorn::SinkhornConfig& solves = configuration.sinkhorn;
+  if (configuration.solver == "neural" || !solves.storage.starts_with("absorbed")) return;
+  const bool is_relaxed = solves.momentum.weight != 1 && !solves.momentum.is_adaptive;
+  if (!is_relaxed && configuration.problem.rho.is_balanced()) return;
+  throw ConfigError(concat("solver.sinkhorn.storage = \"", solves.storage,
+                           "\" is read by plain updates between exact marginals alone, so that ",
+                           is_relaxed ? "solver.sinkhorn.momentum" : "problem.rho",
+                           " would never use it; take \"auto\"",
+                           is_relaxed ? ", or momentum = \"adaptive\"" : ""));
+}
+
 /// Keys of one table that another one does not go with.
 void check_together(const Configuration& configuration) {
   if (!configuration.problem.rho.is_balanced() && configuration.solver != "sinkhorn") {
@@ -125,6 +138,7 @@ void check_together(const Configuration& configuration) {
                              "\" keeps its kernel in the host's memory; use \"auto\" with "
                              "run.device = \"cuda\""));
   }
+  check_absorbed(configuration);
   if (configuration.solver == "progot") check_progot(configuration.sinkhorn);
   if (configuration.solver != "sinkhorn") return;
   const std::string& cost = configuration.problem.cost;

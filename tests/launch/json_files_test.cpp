@@ -67,6 +67,16 @@ TEST(Summary, tells_what_would_reach_the_tolerance) {
   result.is_stalled = false;
   result.iterations = 3;  // its own measure was below the tolerance, the one in double is not
   EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
+  result.iterations = configuration.sinkhorn.max_iterations;
+  result.marginal_error = {1e-8, std::numeric_limits<double>::infinity()};
+  EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
+}
+
+TEST(Summary, says_of_which_points_the_bounds_are) {
+  Result result = small_result();
+  EXPECT_EQ(joined(closing_lines(result)).find("a sample"), std::string::npos);
+  result.evaluation_points = {100, 50};
+  EXPECT_NE(joined(closing_lines(result)).find("of 100 x 50 points, a sample"), std::string::npos);
 }
 
 TEST(ResultJson, tells_where_the_time_went) {

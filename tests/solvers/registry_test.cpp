@@ -143,6 +143,24 @@ TEST(Registry, refuses_an_absorbed_kernel_on_a_gpu) {
   EXPECT_EQ(read(text + "\"neural\"\nsinkhorn = { storage = \"absorbed\" }\n").solver, "neural");
 }
 
+TEST(Registry, refuses_an_absorbed_kernel_that_no_update_would_read) {
+  const std::string table = "[solver.sinkhorn]\nstorage = \"absorbed16\"\n";
+  const std::string sinkhorn = "[solver]\nname = \"sinkhorn\"\n" + table;
+  EXPECT_NE(refusal(sinkhorn + "momentum = 1.4\n").find("solver.sinkhorn.momentum"),
+            std::string::npos);
+  EXPECT_NE(
+      refusal("[solver]\nname = \"progot\"\n" + table + "momentum = 0.9\n").find("absorbed16"),
+      std::string::npos);
+  for (const char* momentum : {"1.0", "\"adaptive\""}) {
+    EXPECT_EQ(read(concat(kProblem, sinkhorn, "momentum = ", momentum, "\n")).solver, "sinkhorn");
+  }
+  const std::string unbalanced = message_of<ConfigError>([&] {
+    read("[problem]\nepsilon = 0.5\nrho = 2\n" + kProblem.substr(kProblem.find("[[problem")) +
+         sinkhorn);
+  });
+  EXPECT_NE(unbalanced.find("problem.rho"), std::string::npos) << unbalanced;
+}
+
 TEST(Registry, refuses_what_progot_would_not_do) {
   const std::string progot = "[solver]\nname = \"progot\"\n[solver.sinkhorn]\n";
   for (const auto& [key, setting] : std::vector<std::pair<std::string, std::string>>{
