@@ -18,6 +18,7 @@
 #include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/support/captured_stderr.hpp"
+#include "tests/support/expect_near.hpp"
 #include "tests/support/gpu_emulation/gpu_emulation.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/thrown.hpp"
@@ -56,12 +57,6 @@ Result solve(const progot::ProgotConfig& config, const Problem& problem,
   return progot::solve(config, config_of(), problem, run.context);
 }
 
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance);
-}
-
 void expect_same(const Result& device, const Result& host, double tolerance) {
   EXPECT_EQ(device.iterations, host.iterations);
   EXPECT_EQ(device.iterations_per_step, host.iterations_per_step);
@@ -82,16 +77,20 @@ void expect_same(const Result& device, const Result& host, double tolerance) {
 constexpr double kDoubleTolerance = 1e-12;  // as for other numbers of ranks (performance page)
 constexpr double kFloatTolerance = 1e-5;
 
+void expect_as_on_the_host(const Problem& problem, DeviceSoftMin& device) {
+  expect_same(solve(config_of(), problem, "float64", &device),
+              solve(config_of(), problem, "float64", nullptr), kDoubleTolerance);
+  expect_same(solve(config_of(), problem, "float32", &device),
+              solve(config_of(), problem, "float32", nullptr), kFloatTolerance);
+}
+
 // 70 rows and columns are two tiles each way on one rank.
 TEST(DeviceSinkhorn, computes_what_the_host_computes) {
   DeviceSoftMin device = emulated_device();
   for (const Cost& cost : kAllCosts) {
     const Problem problem = random_problem(cost, .3, {.n = 70, .m = 67, .d = 3});
     SCOPED_TRACE(cost_name(cost.kind));
-    expect_same(solve(config_of(), problem, "float64", &device),
-                solve(config_of(), problem, "float64", nullptr), kDoubleTolerance);
-    expect_same(solve(config_of(), problem, "float32", &device),
-                solve(config_of(), problem, "float32", nullptr), kFloatTolerance);
+    expect_as_on_the_host(problem, device);
   }
 }
 
@@ -203,10 +202,7 @@ TEST(DeviceSinkhorn, takes_a_file_of_costs) {
       "problem", resolved);
   TestRun run(world());
   const Problem problem = load_problem(read, run.context);
-  expect_same(solve(config_of(), problem, "float64", &device),
-              solve(config_of(), problem, "float64", nullptr), kDoubleTolerance);
-  expect_same(solve(config_of(), problem, "float32", &device),
-              solve(config_of(), problem, "float32", nullptr), kFloatTolerance);
+  expect_as_on_the_host(problem, device);
 }
 
 TEST(DeviceSinkhorn, goes_on_to_the_same_bits) {

@@ -11,6 +11,7 @@
 #include "solvers/progot/progot.hpp"
 #include "solvers/progot/progot_model.hpp"
 #include "tests/solvers/dense_progot.hpp"
+#include "tests/support/expect_near.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -68,12 +69,6 @@ std::vector<double> map_of_query(const Result& result, const Problem& problem, T
                                  const std::vector<double>& query = kQuery) {
   const auto model = progot::restore_model(result.model_json, result.model, problem);
   return progot::transport(model, problem, query, run.pool).points;
-}
-
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance);
 }
 
 /// 5 % of the plain mean of the costs.

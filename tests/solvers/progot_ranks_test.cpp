@@ -9,6 +9,7 @@
 
 #include "solvers/progot/progot.hpp"
 #include "tests/solvers/small_problem.hpp"
+#include "tests/support/expect_near.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -42,12 +43,6 @@ Problem relative_problem(const Cost& cost, const Sizes& sizes) {
   problem.epsilon_rule = {.value = 0, .relative = "std", .scale = .2};
   problem.epsilon = .2 * std::abs(problem.mean_cost);
   return problem;
-}
-
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance);
 }
 
 void expect_same(const Result& many, const Result& one, double tolerance) {

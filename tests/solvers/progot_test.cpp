@@ -10,6 +10,7 @@
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_progot.hpp"
 #include "tests/support/captured_stderr.hpp"
+#include "tests/support/expect_near.hpp"
 #include "tests/support/thrown.hpp"
 #include "tests/support/world.hpp"
 
@@ -37,12 +38,6 @@ std::vector<double> transported(const Result& result, const Problem& problem,
   ThreadPool pool(1);
   const auto model = progot::restore_model(result.model_json, result.model, problem);
   return progot::transport(model, problem, points, pool).points;
-}
-
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance);
 }
 
 /// Weights with zeros, n != m, a relative epsilon of each step's weighted cost.

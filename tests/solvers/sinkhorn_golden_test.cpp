@@ -7,6 +7,7 @@
 
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
+#include "tests/support/expect_near.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -23,12 +24,6 @@ Result solve(const Problem& problem, double tolerance, std::int64_t max_iteratio
   config.max_iterations = max_iterations;
   config.storage = storage;
   return sinkhorn::solve(config, problem, run.context);
-}
-
-void expect_near(const std::vector<double>& actual, const std::vector<double>& expected,
-                 double tolerance) {
-  ASSERT_EQ(actual.size(), expected.size());
-  for (std::size_t i = 0; i < actual.size(); ++i) EXPECT_NEAR(actual[i], expected[i], tolerance);
 }
 
 TEST(SinkhornGolden, reaches_the_published_optimum) {
