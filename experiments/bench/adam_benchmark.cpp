@@ -19,7 +19,8 @@ void update(benchmark::State& state, at::ScalarType type) {
   const at::Tensor values = torch::randn({state.range(0)}, type);
   const at::Tensor gradients = torch::randn({state.range(0)}, type);
   Adam adam(config, values);
-  for (auto _ : state) adam.update(gradients, 1e-6);
+  const at::Tensor skip = torch::zeros({});
+  for (auto _ : state) adam.update(gradients, 1e-6, skip);
   constexpr std::int64_t kPasses = 7;
   state.SetBytesProcessed(static_cast<std::int64_t>(state.iterations()) * state.range(0) * kPasses *
                           values.element_size());
