@@ -13,10 +13,11 @@ namespace kantor {
 at::Tensor centre_on_device(const TensorReduction& reduction);
 
 /// As reduce_by_aten(). Puts work on the device's current stream, and does not wait for it.
+/// @param rows_at_once see cuda::SoftMinCall.
 /// @throws NumericError: a kernel cannot be launched.
 TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
                                 const TensorReduction& reduction, const at::Tensor& centre,
-                                const Wanted& wanted);
+                                const Wanted& wanted, std::int64_t rows_at_once = 0);
 
 /// [N, M rounded up to a multiple of 4], uninitialised; undefined where it, and some room beside
 /// it, cannot be had.

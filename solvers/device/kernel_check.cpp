@@ -93,6 +93,10 @@ std::string kernel_fault(const cuda::SoftMinKernels& kernels, const TensorReduct
     reason =
         difference(reduce_by_kernels(kernels, kept, centre, small.wanted), theirs, like.type());
     if (!reason.empty()) return reason;
+    constexpr std::int64_t kRowsAtOnce = 64;  // kept in scratch memory, two times
+    reason = difference(reduce_by_kernels(kernels, reduction, centre, small.wanted, kRowsAtOnce),
+                        theirs, like.type());
+    if (!reason.empty()) return reason;
   }
   const Wanted moved{.given_f = theirs.f + .1 * theirs.f.cos(),
                      .row_weights = small.wanted.row_weights};

@@ -42,9 +42,11 @@ struct WaitingCall {
   std::function<void(Communicator&, AllVerbs&)> enter;
 };
 
-std::vector<std::unique_ptr<Communicator>>& kept_to_the_end() {
+/// The end of the late rank's communicator would wait for the others' farewell, which never comes,
+/// until the deadline.
+void keep_to_the_end(std::unique_ptr<Communicator> communicator) {
   static std::vector<std::unique_ptr<Communicator>> kept;
-  return kept;
+  kept.push_back(std::move(communicator));
 }
 
 std::vector<WaitingCall> waiting_calls() {
@@ -128,7 +130,9 @@ TEST(MpiCommunicator, waits_longer_where_it_is_given_more_patience) {
     }
   }
   world().barrier("the others have given up");
-  if (is_late) hasty->barrier("x");
+  if (!is_late) return;
+  hasty->barrier("x");
+  keep_to_the_end(std::move(hasty));
 }
 
 TEST(MpiCommunicator, names_verb_number_payload_and_the_late_rank_when_the_deadline_passes) {
@@ -166,8 +170,7 @@ TEST(MpiCommunicator, names_verb_number_payload_and_the_late_rank_when_the_deadl
     world().barrier("the others have given up");
     if (is_late) call.enter(*hasty, data);  // their requests are still open: it gets through
     world().barrier("the late rank is through");
-    // Its end would wait for the others' farewell, which never comes, until the deadline.
-    if (is_late) kept_to_the_end().push_back(std::move(hasty));
+    if (is_late) keep_to_the_end(std::move(hasty));
   }
 }
 

@@ -1,10 +1,11 @@
 #pragma once
 
-// Kernel bodies of the passes over the plan, once the rows' biases are known. Column weights are
-// taken by a second pass that makes the logits anew: a row's sum is known only after its last
-// column, so that one pass would have to keep the exponentials of whole rows. The columns are its
-// outer points, whose sums over the rows stay within a thread and a block: no atomics, the same
-// bits in every run. It costs a second exp and inner product per pair.
+// Kernel bodies of the passes over the plan, once the rows' biases are known. They return to the
+// pairs: a row's sum is known only after its last column. The costs are then made from points anew,
+// or, where these have many dimensions, read from where the pass before kept the sums over them: of
+// so many rows at a time that they are still in the card's cache (soft_min_launches.hpp). The
+// columns are outer points of their pass, whose sums over the rows stay within a thread and a
+// block: no atomics, the same bits in every run.
 
 #include "runtime/kernels/cuda/soft_min_bodies.hpp"
 
@@ -18,6 +19,7 @@ struct WeightedSums {
     Pairs<T> pairs;         ///< outer: columns; inner: rows
     const double* weights;  ///< [N]
     double* sums;           ///< [chunks, M]
+    bool adds;              ///< to what is there, of rows before
   };
   using Tiles = PairTiles<T, kFrom>;
   static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
@@ -54,7 +56,8 @@ struct WeightedSums {
       for (int mask = 1; mask < 8; mask *= 2) sums[r] += gpu::shuffle_xor(sums[r], mask);
       const std::int64_t i = a.pairs.first_outer() + Tiles::row() + r;
       if (gpu::thread_index() % 8 != 0 || i >= a.pairs.outer.count) continue;
-      a.sums[gpu::block_y() * a.pairs.outer.count + i] = sums[r];
+      double& place = a.sums[gpu::block_y() * a.pairs.outer.count + i];
+      place = a.adds ? place + sums[r] : sums[r];
     }
   }
 };
@@ -174,13 +177,12 @@ struct ValueSums {
   }
 };
 
-/// Keeps the sums over dimensions, from which later calls make the same costs.
+/// Keeps the sums over dimensions, and does nothing else.
 template <class T, SumsFrom kFrom>
 struct KeepSums {
   struct Arguments {
-    Pairs<T> pairs;       ///< outer: rows; inner: columns
-    T* sums;              ///< [N, stride]; behind a row's last, those of points at 0
-    std::int64_t stride;  ///< a multiple of 4
+    Pairs<T> pairs;  ///< outer: rows; inner: columns
+    KeptSums<T> kept;
   };
   using Tiles = PairTiles<T, kFrom>;
   static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
@@ -192,19 +194,7 @@ struct KeepSums {
     for (std::int64_t first = a.pairs.first_inner(); first < end; first += Tile<T>::kColumns) {
       typename Tiles::Sums sums;
       tiles.next(first, nullptr, sums);
-      KANTOR_UNROLL
-      for (int r = 0; r < 4; ++r) {
-        const std::int64_t i = a.pairs.first_outer() + Tiles::row() + r;
-        KANTOR_UNROLL
-        for (int group = 0; group < Tile<T>::kGroups; ++group) {
-          const std::int64_t j = first + Tiles::column(4 * group);
-          if (i >= a.pairs.outer.count || j >= a.stride) continue;
-          gpu::Four<T> four;
-          KANTOR_UNROLL
-          for (int c = 0; c < 4; ++c) four.of[c] = sums[r][4 * group + c];
-          *reinterpret_cast<gpu::Four<T>*>(a.sums + i * a.stride + j) = four;
-        }
-      }
+      a.kept.template store<Tiles>(a.pairs, first, sums);
     }
   }
 };

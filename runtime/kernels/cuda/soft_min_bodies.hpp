@@ -86,15 +86,42 @@ struct PreparePoints {
   }
 };
 
+/// Memory for sums over dimensions, from which later passes make the same costs.
+template <class T>
+struct KeptSums {
+  T* sums;              ///< [N, stride]; behind a row's last, those of points at 0
+  std::int64_t stride;  ///< a multiple of 4
+
+  /// Of the thread's pairs in the tile that begins at the column `first`; rows are outer points.
+  template <class Tiles>
+  KANTOR_DEVICE void store(const Pairs<T>& pairs, std::int64_t first,
+                           const typename Tiles::Sums& from) const {
+    KANTOR_UNROLL
+    for (int r = 0; r < 4; ++r) {
+      const std::int64_t i = pairs.first_outer() + Tiles::row() + r;
+      KANTOR_UNROLL
+      for (int group = 0; group < Tile<T>::kGroups; ++group) {
+        const std::int64_t j = first + Tiles::column(4 * group);
+        if (i >= pairs.outer.count || j >= stride) continue;
+        gpu::Four<T> four;
+        KANTOR_UNROLL
+        for (int c = 0; c < 4; ++c) four.of[c] = from[r][4 * group + c];
+        *reinterpret_cast<gpu::Four<T>*>(sums + i * stride + j) = four;
+      }
+    }
+  }
+};
+
 /// largest and sum over a chunk of columns of 2^(logit - largest), for each row. A thread keeps its
 /// own pair for each of its rows: nothing is exchanged before the end. `largest` is rounded up to a
 /// whole number, so that rescaling a sum is exact. Sums are of T within a tile, double across.
-template <class T, SumsFrom kFrom>
+template <class T, SumsFrom kFrom, bool kKeeps>
 struct Forward {
   struct Arguments {
-    Pairs<T> pairs;   ///< outer: rows; inner: columns
-    double* largest;  ///< [chunks, N]
-    double* sums;     ///< [chunks, N]
+    Pairs<T> pairs;    ///< outer: rows; inner: columns
+    double* largest;   ///< [chunks, N]
+    double* sums;      ///< [chunks, N]
+    KeptSums<T> kept;  ///< out, with kKeeps: of these pairs
   };
   using Tiles = PairTiles<T, kFrom>;
   static constexpr int kBlocksAtOnce = kBlocksOfTiles<T, kFrom>;
@@ -129,6 +156,7 @@ struct Forward {
     for (std::int64_t first = a.pairs.first_inner(); first < end; first += Tile<T>::kColumns) {
       typename Tiles::Sums logits;
       tiles.next(first, nullptr, logits);
+      if constexpr (kKeeps) a.kept.template store<Tiles>(a.pairs, first, logits);
       T biases[kPerThread];
       tiles.biases(biases);
       KANTOR_UNROLL

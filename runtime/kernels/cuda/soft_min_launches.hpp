@@ -1,77 +1,19 @@
 #pragma once
 
-// From a call to launches: which bodies, how many blocks, what lies where in the scratch memory.
+// From a call to launches: which bodies, how many blocks.
 // The launcher is CUDA's (soft_min_kernels.cu) or, in tests, the emulation's:
 //   launcher.launch<Body>(Grid, bytes of shared memory, Body::Arguments).
 
 #include <algorithm>
 
 #include "runtime/kernels/cuda/plan_bodies.hpp"
+#include "runtime/kernels/cuda/soft_min_layout.hpp"
 
 namespace kantor::cuda {
 
 struct Grid {
   int x = 0;
   int y = 1;
-};
-
-inline std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
-
-/// Blocks that fill a card: a few for each of its 100 to 150 processors.
-constexpr std::int64_t kEnoughBlocks = 512;
-
-/// How the inner points are cut into chunks, so that few outer points fill a card too. From the
-/// sizes alone: the same sums, in the same order, on every card.
-struct Chunks {
-  std::int64_t tiles_each = 1;
-  int count = 1;
-
-  template <class T>
-  static Chunks of(std::int64_t num_outer, std::int64_t num_inner, std::int64_t enough_blocks,
-                   std::int64_t at_most = std::int64_t{1} << 16) {
-    const std::int64_t blocks = std::max<std::int64_t>(1, quotient_up(num_outer, Tile<T>::kRows));
-    const std::int64_t tiles = std::max<std::int64_t>(1, quotient_up(num_inner, Tile<T>::kColumns));
-    const std::int64_t wanted =
-        std::clamp<std::int64_t>(quotient_up(enough_blocks, blocks), 1, std::min(tiles, at_most));
-    Chunks chunks;
-    chunks.tiles_each = quotient_up(tiles, wanted);
-    chunks.count = static_cast<int>(quotient_up(tiles, chunks.tiles_each));
-    return chunks;
-  }
-};
-
-/// The chunks of each pass, and the parts of the scratch memory, in doubles.
-template <class T>
-struct Layout {
-  Chunks forward, weights, averages;
-  std::int64_t num_maxima = 0;
-  std::int64_t column_biases = 0, row_biases = 0, row_parts = 0, maxima = 0, partial = 0, size = 0;
-
-  explicit Layout(const SoftMinCall& call, std::int64_t enough_blocks = kEnoughBlocks) {
-    const std::int64_t n = call.x.count;
-    const std::int64_t m = call.y.count;
-    constexpr std::int64_t kMostPartialSums = std::int64_t{1} << 23;  // of averages: 64 MB
-    const std::int64_t num_averages = std::max<std::int64_t>(1, n * call.num_values);
-    forward = Chunks::of<T>(n, m, enough_blocks);
-    weights = Chunks::of<T>(m, n, enough_blocks);
-    averages = Chunks::of<T>(n, m, enough_blocks,
-                             std::max<std::int64_t>(1, kMostPartialSums / num_averages));
-    num_maxima = quotient_up(m, kPreparedPoints);
-    row_biases = m;
-    row_parts = row_biases + n;
-    maxima = row_parts + n;
-    partial = maxima + num_maxima;
-    std::int64_t most = 0;
-    if (call.given_f == nullptr) most = 2 * forward.count * n;
-    // One chunk goes straight to its place.
-    if (call.column_weights != nullptr && weights.count > 1) {
-      most = std::max(most, weights.count * m);
-    }
-    if (call.averages != nullptr && averages.count > 1) {
-      most = std::max(most, averages.count * num_averages);
-    }
-    size = partial + most;
-  }
 };
 
 template <class T, SumsFrom kFrom, class Launcher>
@@ -87,32 +29,51 @@ class SoftMinLaunches {
       if (call_.kept_sums != nullptr) keep_sums();
     }
     if (call_.f == nullptr && call_.column_weights == nullptr && call_.averages == nullptr) return;
-    if (call_.given_f == nullptr) reduce_rows();
-    finish_rows();
-    if (call_.column_weights != nullptr) weigh_columns();
-    if (call_.averages != nullptr) average_values();
+    const std::int64_t n = call_.x.count;
+    std::int64_t first = 0;
+    do {  // once without any row, too: columns are then 0
+      const Rows rows{first, std::min(n - first, layout_.rows_at_once)};
+      reduce(rows);
+      finish(rows);
+      if (layout_.keeps_sums) {
+        take_plan<SumsFrom::memory>(rows);
+      } else {
+        take_plan<kFrom>(rows);
+      }
+      first += rows.count;
+    } while (first < n);
+    if (call_.column_weights != nullptr) {
+      sum_chunks(call_.y.count, layout_.weights, layout_.of_columns, call_.column_weights);
+    }
   }
 
  private:
+  struct Rows {
+    std::int64_t first, count;
+  };
+
   double* at(std::int64_t place) const { return scratch_ + place; }
 
-  Side<T> rows() const {
-    return {static_cast<const T*>(call_.x.data), call_.x.count, call_.x.stride,
-            at(layout_.row_biases)};
+  Side<T> side_of(const Rows& rows) const {
+    // Without points (given costs) there is nothing to be first in.
+    const auto* points = static_cast<const T*>(call_.x.data);
+    return {points == nullptr ? points : points + rows.first * call_.x.stride, rows.count,
+            call_.x.stride, at(layout_.row_biases + rows.first)};
   }
   Side<T> columns() const {
     return {static_cast<const T*>(call_.y.data), call_.y.count, call_.y.stride,
             at(layout_.column_biases)};
   }
+  Rows all_rows() const { return {0, call_.x.count}; }
 
-  Pairs<T> pairs_of(bool columns_are_inner, const Chunks& chunks) const {
+  Pairs<T> pairs_of(const Rows& rows, bool columns_are_inner, const Chunks& chunks) const {
     const PairCost& cost = call_.cost;
     const double factor = cost.form == CostForm::products   ? cost.products
                           : cost.form == CostForm::distance ? -1
                                                             : -1 / cost.p;
     Pairs<T> pairs;
-    pairs.outer = columns_are_inner ? rows() : columns();
-    pairs.inner = columns_are_inner ? columns() : rows();
+    pairs.outer = columns_are_inner ? side_of(rows) : columns();
+    pairs.inner = columns_are_inner ? columns() : side_of(rows);
     pairs.d = static_cast<int>(call_.d);
     pairs.form = cost.form;
     pairs.p = static_cast<T>(cost.p);
@@ -120,11 +81,12 @@ class SoftMinLaunches {
     pairs.maxima = at(layout_.maxima);
     pairs.num_maxima = static_cast<int>(layout_.num_maxima);
     pairs.columns_are_inner = columns_are_inner;
-    pairs.sums = static_cast<const T*>(call_.sums);
-    pairs.sums_stride = call_.sums_stride;
+    pairs.sums = layout_.keeps_sums ? kept().sums : static_cast<const T*>(call_.sums);
+    pairs.sums_stride = layout_.keeps_sums ? layout_.sums_stride : call_.sums_stride;
     pairs.tiles_per_chunk = chunks.tiles_each;
     return pairs;
   }
+  KeptSums<T> kept() const { return {reinterpret_cast<T*>(at(layout_.kept)), layout_.sums_stride}; }
 
   template <class Body>
   void launch(std::int64_t blocks, int chunks, std::int64_t shared_numbers,
@@ -141,61 +103,80 @@ class SoftMinLaunches {
     const std::int64_t blocks = layout_.num_maxima + quotient_up(call_.x.count, kPreparedPoints);
     launch<PreparePoints<T>>(
         blocks, 1, kOfWarps,
-        {rows(), columns(), static_cast<int>(call_.d), call_.cost, call_.centre, call_.log_b,
-         call_.g, call_.epsilon, at(layout_.row_parts), at(layout_.column_biases),
+        {side_of(all_rows()), columns(), static_cast<int>(call_.d), call_.cost, call_.centre,
+         call_.log_b, call_.g, call_.epsilon, at(layout_.row_parts), at(layout_.column_biases),
          at(layout_.maxima)});
   }
 
   void keep_sums() {
-    launch<KeepSums<T, kFrom>>(
-        quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count,
-        tile_numbers<T, kFrom>(call_.d),
-        {pairs_of(true, layout_.forward), static_cast<T*>(call_.kept_sums), call_.sums_stride});
+    launch<KeepSums<T, kFrom>>(quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count,
+                               tile_numbers<T, kFrom>(call_.d),
+                               {pairs_of(all_rows(), true, layout_.forward),
+                                {static_cast<T*>(call_.kept_sums), call_.sums_stride}});
   }
 
   double* partial_sums() const {
-    return at(layout_.partial) + layout_.forward.count * call_.x.count;
+    return at(layout_.of_rows + layout_.forward.count * layout_.rows_at_once);
   }
 
-  void reduce_rows() {
-    launch<Forward<T, kFrom>>(
-        quotient_up(call_.x.count, Tile<T>::kRows), layout_.forward.count,
-        tile_numbers<T, kFrom>(call_.d),
-        {pairs_of(true, layout_.forward), at(layout_.partial), partial_sums()});
-  }
-
-  void finish_rows() {
-    launch<FinishRows>(
-        quotient_up(call_.x.count, gpu::kBlockThreads), 1, kOfWarps,
-        {call_.x.count, layout_.forward.count, at(layout_.partial), partial_sums(),
-         at(layout_.row_parts), call_.given_f, at(layout_.maxima),
-         static_cast<int>(layout_.num_maxima), call_.epsilon, call_.f, at(layout_.row_biases)});
-  }
-
-  void weigh_columns() {
-    const Chunks& chunks = layout_.weights;
-    double* sums = chunks.count > 1 ? at(layout_.partial) : call_.column_weights;
-    launch<WeightedSums<T, kFrom>>(quotient_up(call_.y.count, Tile<T>::kRows), chunks.count,
-                                   tile_numbers<T, kFrom>(call_.d),
-                                   {pairs_of(false, chunks), call_.row_weights, sums});
-    sum_chunks(call_.y.count, chunks, call_.column_weights);
-  }
-
-  void average_values() {
-    const Chunks& chunks = layout_.averages;
-    double* sums = chunks.count > 1 ? at(layout_.partial) : call_.averages;
-    using Body = ValueSums<T, kFrom>;
+  template <class Body>
+  void reduce_by(const Rows& rows) {
     launch<Body>(
-        quotient_up(call_.x.count, Tile<T>::kRows), chunks.count,
-        tile_numbers<T, kFrom>(call_.d) + Body::kNumbers,
-        {pairs_of(true, chunks), static_cast<const T*>(call_.values), call_.num_values, sums});
-    sum_chunks(call_.x.count * call_.num_values, chunks, call_.averages);
+        quotient_up(rows.count, Tile<T>::kRows), layout_.forward.count,
+        tile_numbers<T, kFrom>(call_.d),
+        {pairs_of(rows, true, layout_.forward), at(layout_.of_rows), partial_sums(), kept()});
   }
 
-  void sum_chunks(std::int64_t count, const Chunks& chunks, double* to) {
+  void reduce(const Rows& rows) {
+    if (call_.given_f != nullptr) return;
+    if constexpr (kFrom != SumsFrom::memory) {
+      if (layout_.keeps_sums) return reduce_by<Forward<T, kFrom, true>>(rows);
+    }
+    reduce_by<Forward<T, kFrom, false>>(rows);
+  }
+
+  void finish(const Rows& rows) {
+    const auto of = [&](auto* all) { return all == nullptr ? all : all + rows.first; };
+    launch<FinishRows>(quotient_up(rows.count, gpu::kBlockThreads), 1, kOfWarps,
+                       {rows.count, layout_.forward.count, at(layout_.of_rows), partial_sums(),
+                        of(at(layout_.row_parts)), of(call_.given_f), at(layout_.maxima),
+                        static_cast<int>(layout_.num_maxima), call_.epsilon, of(call_.f),
+                        of(at(layout_.row_biases))});
+  }
+
+  template <SumsFrom kPlanFrom>
+  void take_plan(const Rows& rows) {
+    if (call_.column_weights != nullptr) weigh_columns<kPlanFrom>(rows);
+    if (call_.averages != nullptr) average_values<kPlanFrom>(rows);
+  }
+
+  template <SumsFrom kPlanFrom>
+  void weigh_columns(const Rows& rows) {
+    const Chunks& chunks = layout_.weights;
+    double* sums = chunks.count > 1 ? at(layout_.of_columns) : call_.column_weights;
+    launch<WeightedSums<T, kPlanFrom>>(
+        quotient_up(call_.y.count, Tile<T>::kRows), chunks.count,
+        tile_numbers<T, kPlanFrom>(call_.d),
+        {pairs_of(rows, false, chunks), call_.row_weights + rows.first, sums, rows.first > 0});
+  }
+
+  template <SumsFrom kPlanFrom>
+  void average_values(const Rows& rows) {
+    const Chunks& chunks = layout_.averages;
+    double* averages = call_.averages + rows.first * call_.num_values;
+    double* sums = chunks.count > 1 ? at(layout_.of_rows) : averages;
+    using Body = ValueSums<T, kPlanFrom>;
+    launch<Body>(quotient_up(rows.count, Tile<T>::kRows), chunks.count,
+                 tile_numbers<T, kPlanFrom>(call_.d) + Body::kNumbers,
+                 {pairs_of(rows, true, chunks), static_cast<const T*>(call_.values),
+                  call_.num_values, sums});
+    sum_chunks(rows.count * call_.num_values, chunks, layout_.of_rows, averages);
+  }
+
+  void sum_chunks(std::int64_t count, const Chunks& chunks, std::int64_t from, double* to) {
     if (chunks.count == 1) return;
     launch<SumChunks>(quotient_up(count, gpu::kBlockThreads), 1, 0,
-                      {count, chunks.count, at(layout_.partial), to});
+                      {count, chunks.count, at(from), to});
   }
 
   const SoftMinCall& call_;

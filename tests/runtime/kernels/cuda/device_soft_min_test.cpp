@@ -25,16 +25,20 @@ void expect_near_each(std::span<const double> got, std::span<const double> expec
 
 /// The reference's word on a problem: forward, and backward for another f and weights of any sign.
 template <class T>
-void expect_reference(const RandomProblem<T>& problem, std::int64_t enough_blocks) {
+void expect_reference(const RandomProblem<T>& problem, std::int64_t enough_blocks,
+                      std::int64_t rows_at_once = 0) {
   SCOPED_TRACE(testing::Message() << "N " << problem.shape.n << ", M " << problem.shape.m << ", D "
                                   << problem.shape.d << ", epsilon " << problem.epsilon
-                                  << ", blocks " << enough_blocks);
+                                  << ", blocks " << enough_blocks << ", rows at once "
+                                  << rows_at_once);
   const double relative = problem.plan_tolerance();
   const double underflow =
       static_cast<double>(problem.shape.n) * static_cast<double>(std::numeric_limits<T>::min());
   const auto exact = problem.exact();
   const Outcome forward = emulated_in_all_orders<T>(
-      problem, {.row_weights = problem.a, .enough_blocks = enough_blocks}, problem.values, 3);
+      problem,
+      {.row_weights = problem.a, .enough_blocks = enough_blocks, .rows_at_once = rows_at_once},
+      problem.values, 3);
   const auto f = reference::soft_min(exact);
   const auto columns = reference::column_weights(exact, problem.a);
   expect_near_each(forward.f, f, f, problem.f_tolerance(), 0, "f ");
@@ -68,8 +72,10 @@ void expect_reference_at_tile_edges(const Cost& cost) {
       const std::int64_t d = kDimensions[turn % std::size(kDimensions)];
       // One block for all columns, some, and as many as there are tiles.
       const std::int64_t enough_blocks = std::array{1, 4, 512}[turn % 3];
+      // Costs made anew for the plan, if there are few dimensions, or kept for it.
+      const std::int64_t rows_at_once = std::array{0, 64, 128}[turn / 3 % 3];
       ++turn;
-      expect_reference(RandomProblem<T>(cost, {n, m, d}), enough_blocks);
+      expect_reference(RandomProblem<T>(cost, {n, m, d}), enough_blocks, rows_at_once);
       if (testing::Test::HasFailure()) return;
     }
   }

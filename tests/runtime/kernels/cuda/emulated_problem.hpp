@@ -62,6 +62,7 @@ struct Task {
   std::vector<double> centre = {};       ///< [D] or empty
   Order order = Order::forward;
   std::int64_t enough_blocks = cuda::kEnoughBlocks;
+  std::int64_t rows_at_once = 0;  ///< see SoftMinCall
   std::int64_t padding = 0;       ///< numbers behind each point
   bool keeps_sums = false;        ///< one call keeps the sums over dimensions, another reads them
   std::int64_t sums_padding = 0;  ///< a multiple of 4
@@ -105,6 +106,7 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
                          .log_b = log_b.data(),
                          .g = g.data(),
                          .epsilon = problem.epsilon,
+                         .rows_at_once = task.rows_at_once,
                          .given_f = task.given_f.empty() ? nullptr : given.data(),
                          .f = f.data(),
                          .row_weights = weights.data(),

@@ -87,6 +87,83 @@ TYPED_TEST(KeptSums, may_be_costs_of_anything) {
   }
 }
 
+/// A call for f, columns and averages of all rows, in scattered order.
+template <class T>
+struct PlanCall {
+  std::vector<double> f, columns, averages;
+  cuda::SoftMinCall call;
+
+  explicit PlanCall(const RandomProblem<T>& problem)
+      : f(static_cast<std::size_t>(problem.shape.n)),
+        columns(static_cast<std::size_t>(problem.shape.m)),
+        averages(f.size() * problem.kNumValues) {
+    const auto [n, m, d] = problem.shape;
+    call = {.is_double = sizeof(T) == 8,
+            .cost = cuda::pair_cost(problem.cost),
+            .d = d,
+            .x = {problem.x.data(), n, d},
+            .y = {problem.y.data(), m, d},
+            .log_b = problem.log_b.data(),
+            .g = problem.g.data(),
+            .epsilon = problem.epsilon,
+            .f = f.data(),
+            .row_weights = problem.a.data(),
+            .column_weights = columns.data(),
+            .values = problem.values.data(),
+            .num_values = problem.kNumValues,
+            .averages = averages.data()};
+  }
+  int num_launches() const {
+    std::vector<double> scratch(cuda::scratch_bytes(call) / sizeof(double));
+    EmulatedLauncher launcher(Order::scattered);
+    cuda::launch_soft_min<T>(call, scratch.data(), launcher);
+    return launcher.num_launches();
+  }
+};
+
+TYPED_TEST(KeptSums, of_some_rows_are_kept_where_dimensions_are_many) {
+  for (const std::int64_t d : {63, 64}) {
+    const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {70, 40, d});
+    const cuda::Layout<TypeParam> layout(PlanCall<TypeParam>(problem).call);
+    EXPECT_EQ(layout.keeps_sums, d == 64);
+    EXPECT_EQ(layout.rows_at_once, 70);
+  }
+  // As many tiles of 64 rows as a card's cache holds, but one at least.
+  const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {1, 1, 64});
+  PlanCall<TypeParam> task(problem);
+  task.call.x.count = 100'000;
+  for (const auto& [m, rows] : {std::pair{4'000, 2048}, {60'000, 128}, {1'000'000, 64}}) {
+    task.call.y.count = m;
+    const auto factor = static_cast<std::int64_t>(sizeof(TypeParam) / 4);
+    EXPECT_EQ(cuda::Layout<TypeParam>(task.call).rows_at_once,
+              std::max<std::int64_t>(rows / factor, 64));
+  }
+}
+
+TYPED_TEST(KeptSums, of_some_rows_serve_all_passes_over_these) {
+  const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {130, 70, 3}, .5);
+  PlanCall<TypeParam> task(problem);
+  task.num_launches();
+  const PlanCall<TypeParam> at_once = task;
+  task.call.rows_at_once = 64;
+  // Points; of 64, 64 and 2 rows logits, rows, columns, averages and the sum of their chunks; a
+  // tile of rows is one chunk of the columns in float, two in double.
+  EXPECT_EQ(task.num_launches(), 1 + 3 * 5 + (sizeof(TypeParam) == 8 ? 1 : 0));
+  const double tolerance = problem.plan_tolerance();
+  for (std::size_t i = 0; i < 130; ++i) {
+    ASSERT_NEAR(task.f[i], at_once.f[i], problem.f_tolerance());
+  }
+  for (std::size_t j = 0; j < 70; ++j) {
+    ASSERT_NEAR(task.columns[j], at_once.columns[j], tolerance * at_once.columns[j]);
+  }
+  for (std::size_t k = 0; k < task.averages.size(); ++k) {
+    ASSERT_NEAR(task.averages[k], at_once.averages[k], 2 * tolerance);
+  }
+  // Nothing is kept if there is nothing to keep it for.
+  task.call.column_weights = task.call.averages = nullptr;
+  EXPECT_EQ(task.num_launches(), 3);
+}
+
 TYPED_TEST(KeptSums, are_all_that_a_call_makes_if_nothing_else_is_wanted) {
   const RandomProblem<TypeParam> problem({CostKind::dot, 2}, {2, 5, 2});
   constexpr std::int64_t kStride = 8;

@@ -1,0 +1,107 @@
+#pragma once
+
+// How the passes of a call are cut into blocks, and what lies where in the scratch memory: from the
+// sizes alone.
+
+#include <algorithm>
+
+#include "runtime/kernels/cuda/soft_min_bodies.hpp"
+
+namespace kantor::cuda {
+
+inline std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+/// Blocks that fill a card: a few for each of its 100 to 150 processors.
+constexpr std::int64_t kEnoughBlocks = 512;
+
+/// How the inner points are cut into chunks, so that few outer points fill a card too. From the
+/// sizes alone: the same sums, in the same order, on every card.
+struct Chunks {
+  std::int64_t tiles_each = 1;
+  int count = 1;
+
+  template <class T>
+  static Chunks of(std::int64_t num_outer, std::int64_t num_inner, std::int64_t enough_blocks,
+                   std::int64_t at_most = std::int64_t{1} << 16) {
+    const std::int64_t blocks = std::max<std::int64_t>(1, quotient_up(num_outer, Tile<T>::kRows));
+    const std::int64_t tiles = std::max<std::int64_t>(1, quotient_up(num_inner, Tile<T>::kColumns));
+    const std::int64_t wanted =
+        std::clamp<std::int64_t>(quotient_up(enough_blocks, blocks), 1, std::min(tiles, at_most));
+    Chunks chunks;
+    chunks.tiles_each = quotient_up(tiles, wanted);
+    chunks.count = static_cast<int>(quotient_up(tiles, chunks.tiles_each));
+    return chunks;
+  }
+};
+
+/// Bytes of sums that are made once and kept for the passes over the plan: a card's second-level
+/// cache (40 to 126 MB) holds them.
+constexpr std::int64_t kKeptBytes = std::int64_t{32} << 20;
+
+/// Whether the sums over dimensions cost more than keeping them does. By data sheets: a number's
+/// way to the cache and back, and its share of the launches of its rows, last as long as about 50
+/// multiply-adds; a power takes 16.
+inline bool are_worth_keeping(const SoftMinCall& call) {
+  return call.d >= (call.cost.form == CostForm::powers ? 4 : 64);
+}
+
+/// The rows that are taken together through all passes, the chunks of each pass, and the parts of
+/// the scratch memory, in doubles.
+template <class T>
+struct Layout {
+  bool keeps_sums = false;  ///< of the rows at hand, in the scratch memory
+  std::int64_t rows_at_once = 0;
+  std::int64_t sums_stride = 0;
+  Chunks forward, weights, averages;
+  std::int64_t num_maxima = 0;
+  std::int64_t column_biases = 0, row_biases = 0, row_parts = 0, maxima = 0, of_rows = 0,
+               of_columns = 0, kept = 0, size = 0;
+
+  explicit Layout(const SoftMinCall& call, std::int64_t enough_blocks = kEnoughBlocks) {
+    const std::int64_t m = call.y.count;
+    cut_rows(call);
+    const std::int64_t n = rows_at_once;
+    constexpr std::int64_t kMostPartialSums = std::int64_t{1} << 23;  // of averages: 64 MB
+    const std::int64_t num_averages = std::max<std::int64_t>(1, n * call.num_values);
+    forward = Chunks::of<T>(n, m, enough_blocks);
+    weights = Chunks::of<T>(m, n, enough_blocks);
+    averages = Chunks::of<T>(n, m, enough_blocks,
+                             std::max<std::int64_t>(1, kMostPartialSums / num_averages));
+    num_maxima = quotient_up(m, kPreparedPoints);
+    row_biases = m;
+    row_parts = row_biases + call.x.count;
+    maxima = row_parts + call.x.count;
+    of_rows = maxima + num_maxima;
+    of_columns = of_rows;
+    if (call.given_f == nullptr) of_columns += 2 * forward.count * n;
+    // One chunk goes straight to its place.
+    if (call.averages != nullptr && averages.count > 1) {
+      of_columns = std::max(of_columns, of_rows + averages.count * num_averages);
+    }
+    kept = of_columns;
+    if (call.column_weights != nullptr && weights.count > 1) kept += weights.count * m;
+    kept += kept % 2;  // of 16 bytes
+    size = kept;
+    if (!keeps_sums) return;
+    size += quotient_up(n * sums_stride * static_cast<std::int64_t>(sizeof(T)), sizeof(double));
+  }
+
+ private:
+  void cut_rows(const SoftMinCall& call) {
+    const bool returns_to_pairs =
+        call.given_f == nullptr && (call.column_weights != nullptr || call.averages != nullptr);
+    rows_at_once = call.x.count;
+    keeps_sums = call.sums == nullptr && returns_to_pairs &&
+                 (call.rows_at_once > 0 || are_worth_keeping(call));
+    if (!keeps_sums) return;
+    sums_stride = quotient_up(call.y.count, 4) * 4;
+    constexpr std::int64_t kTile = Tile<T>::kRows;
+    const std::int64_t row_bytes =
+        std::max<std::int64_t>(1, sums_stride * static_cast<std::int64_t>(sizeof(T)));
+    const std::int64_t wanted =
+        call.rows_at_once > 0 ? call.rows_at_once : kKeptBytes / row_bytes / kTile * kTile;
+    rows_at_once = std::min(rows_at_once, std::max(wanted, kTile));
+  }
+};
+
+}  // namespace kantor::cuda
