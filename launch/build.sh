@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Builds build/release/kantor, from any directory; installs what is missing first (bootstrap.sh).
 #   launch/build.sh          the program
-#   launch/build.sh --all    the tests too
+#   launch/build.sh --all    the tests and benchmarks too
 set -euo pipefail
 
 case "${*:-}" in
-  "") target=kantor ;;
-  --all) target=all ;;
+  "") target=kantor benchmarks=() ;;
+  --all) target=all benchmarks=(-DKANTOR_BENCHMARKS=ON) ;;
   *)
     printf 'usage: launch/build.sh [--all]\n' >&2
     exit 2
@@ -32,6 +32,6 @@ num_jobs() {
 
 "$root/launch/bootstrap.sh"
 cd -- "$root"
-cmake --preset release -DKANTOR_TORCH="$("$root/launch/bootstrap.sh" --print)" </dev/null
+cmake --preset release -DKANTOR_TORCH="$("$root/launch/bootstrap.sh" --print)" "${benchmarks[@]}" </dev/null
 cmake --build build/release --target "$target" --parallel "$(num_jobs)" </dev/null
 echo "built $root/build/release/kantor"
