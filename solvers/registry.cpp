@@ -9,6 +9,7 @@
 #include "solvers/device/device_soft_min.hpp"
 #include "solvers/neural/neural_eot.hpp"
 #include "solvers/problem/gaussian.hpp"
+#include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Products of the rows of a tile with values, in the register tiles of row_block_loops.hpp, and the
+// Products of the rows of a tile with values, in the shape of register_tiles.hpp, and the
 // table of an instruction set. Included only by the translation units of the instruction sets.
 // Shapes: R rows of a tile, n columns of it, K value columns.
 

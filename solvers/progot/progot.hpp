@@ -1,9 +1,6 @@
 #pragma once
 
-#include <vector>
-
 #include "solvers/problem/problem.hpp"
-#include "solvers/problem/storage_plan.hpp"
 #include "solvers/progot/progot_config.hpp"
 #include "solvers/result.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
@@ -20,12 +17,6 @@ namespace kantor::progot {
 /// Source: Kassraie et al. 2024 (arXiv 2406.05061).
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context);
-
-/// How the costs of each solve would be stored, by the table of rates (--dry-run); debiased, then
-/// of the moved cloud against itself, beside them. Collective. @throws ConfigError.
-std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
-                                       const sinkhorn::SinkhornConfig& solves,
-                                       const Problem& problem, Context& context);
 
 /// @throws ConfigError if the cost has no entropic map to move along.
 void check_cost(kernels::CostKind cost);

@@ -8,6 +8,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
+#include "solvers/sinkhorn/fall.hpp"
 #include "solvers/sinkhorn/pass.hpp"
 #include "solvers/sinkhorn/refinement.hpp"
 
@@ -27,13 +28,6 @@ void complete_zero_weights(const ShardedEot<T>& problem, std::span<const double>
     if (b[j] == 0) g[j] = damping(problem.penalty().y, problem.epsilon()) * transformed[j];
   }
 }
-
-/// Mean of the logarithms of errors.
-struct Level {
-  double sum = 0;
-  std::int64_t count = 0;
-  double mean() const { return sum / static_cast<double>(count); }
-};
 
 /// The loop's state between iterations.
 template <class T>
@@ -113,7 +107,10 @@ class Iteration {
   }
 
   void observe(double error) {
-    watch_fall(error);
+    if (is_at_problem_epsilon(report.iterations - 1)) {
+      fall_.observe(report.iterations, stopping_.max_iterations, error);
+      report.is_stalled = fall_.has_stalled();
+    }
     if (reads_kernel_ && is_exact_) refinement_.measured(error);
     if (!is_at_problem_epsilon(report.iterations - 1) || momentum_.has_given_up()) return;
     momentum_.observe(error);
@@ -176,20 +173,6 @@ class Iteration {
   Report report;
 
  private:
-  /// At the floor of rounding errors are noise: their level tells, not the lowest.
-  void watch_fall(double error) {
-    constexpr double kFall = 0.9;
-    constexpr std::int64_t kFewest = 20;
-    const std::int64_t quarter =
-        4 * report.iterations / std::max<std::int64_t>(stopping_.max_iterations, 1);
-    if (quarter < 2 || !is_at_problem_epsilon(report.iterations - 1)) return;
-    Level& level = quarter == 2 ? third_quarter_ : last_quarter_;
-    level.sum += std::log(error);
-    ++level.count;
-    report.is_stalled = std::min(third_quarter_.count, last_quarter_.count) >= kFewest &&
-                        last_quarter_.mean() > third_quarter_.mean() + std::log(kFall);
-  }
-
   void time(double seconds) {
     report.seconds_per_iteration =
         num_timed_ < 2 ? seconds
@@ -236,8 +219,7 @@ class Iteration {
   bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
   bool starts_at_zero_ = false;
   double column_error_ = 0;
-  Level third_quarter_;  ///< of the iterations that there may be
-  Level last_quarter_;
+  Fall fall_;  ///< of the error
   kernels::AbsorbedKernel<T> kernel_;
   Refinement refinement_;  ///< of a kernel in codes
   bool reads_kernel_ = false;

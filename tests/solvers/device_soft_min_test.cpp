@@ -84,7 +84,7 @@ double tolerance_of(at::ScalarType type) {
   return type == torch::kFloat32 ? test::tol<float>(kDims) : test::tol<double>(200);
 }
 
-constexpr int kChecks = 4;  // calls that compare the kernels
+constexpr int kChecks = 5;  // calls that compare the kernels
 
 TEST(DeviceSoftMinOnTensors, is_the_same_by_kernels_and_by_aten) {
   test::CapturedStderr told;
@@ -188,6 +188,10 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
       {1, [](const cuda::SoftMinCall& call) { call.averages[2] += 1e-2; }},
       {1, [](const cuda::SoftMinCall& call) { call.f[0] = std::nan(""); }},
       {4,
+       [](const cuda::SoftMinCall& call) {
+         if (call.rows_at_once > 0) call.averages[0] += 1e-2;
+       }},
+      {5,
        [](const cuda::SoftMinCall& call) {
          if (call.given_f != nullptr) call.column_weights[0] += 1e-3;
        }},

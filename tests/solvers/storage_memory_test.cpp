@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/small_problem.hpp"

@@ -1,0 +1,51 @@
+#include "solvers/progot/plans.hpp"
+
+#include "solvers/sinkhorn/sinkhorn.hpp"
+
+namespace kantor::progot {
+
+namespace {
+
+/// Of each solve, beside what it is for Sinkhorn: the moved rows, the moves and what becomes of the
+/// rows, the K potentials, two copies of them while they are saved. Of the evaluation: the moved
+/// rows, points as given, on rank 0 the whole cloud.
+SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Context& context) {
+  SolveShape shape = solve_shape(problem, {}, context.run.precision == "float64", context);
+  const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
+  const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
+  const std::int64_t solve = 3 * shape.rows * shape.d + self;
+  const std::int64_t evaluation = (3 * shape.rows + 2 * shape.m + shape.n) * shape.d;
+  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + 3 * potentials);
+  shape.more_evaluation_bytes = sizeof(double) * static_cast<double>(evaluation + potentials);
+  return shape;
+}
+
+}  // namespace
+
+std::vector<StoragePlan> plans_of(const ProgotConfig& config,
+                                  const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                  StorageRecord& record, Context& context) {
+  const Storage asked = storage_named(solves.storage);
+  SolveShape shape = shape_of(config, problem, context);
+  SolveShape self = solve_shape(problem, {}, shape.is_double, context);
+  self.m = self.n;
+  const double streamed =
+      config.debiased ? estimate_storage(self, kernels::best_instruction_set()).streamed.bytes : 0;
+  shape.more_solve_bytes += streamed;
+  std::vector<StoragePlan> plans = {
+      record.plan("progot.storage", shape, asked, sinkhorn::workload_of(solves, problem), context)};
+  if (!config.debiased) return plans;
+  self.more_solve_bytes = plans[0].chosen().bytes - streamed;
+  const Storage other = asked == Storage::streamed ? asked : Storage::automatic;
+  plans.push_back(record.plan("progot.storage_self", self, other, {}, context));
+  return plans;
+}
+
+std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
+                                       const sinkhorn::SinkhornConfig& solves,
+                                       const Problem& problem, Context& context) {
+  StorageRecord record(context.checkpoints);
+  return plans_of(config, solves, problem, record, context);
+}
+
+}  // namespace kantor::progot
