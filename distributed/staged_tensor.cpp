@@ -9,6 +9,7 @@
 
 #include "distributed/device.hpp"
 #include "distributed/polling.hpp"
+#include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor {
@@ -21,7 +22,11 @@ std::unique_ptr<Staging> staging_for(const std::vector<std::int64_t>& shape, at:
   const std::int64_t count =
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
   const c10::DeviceGuard guard(device);
-  return make_page_locked_staging(static_cast<std::size_t>(count) * c10::elementSize(type));
+  try {
+    return make_page_locked_staging(static_cast<std::size_t>(count) * c10::elementSize(type));
+  } catch (const ConfigError&) {
+    return nullptr;  // if for lack of the library, device_soft_min() warns of it
+  }
 }
 
 }  // namespace
@@ -35,7 +40,7 @@ StagedTensor::StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type,
     : shape_(std::move(shape)),
       options_(at::TensorOptions().dtype(type).device(device)),
       staging_(std::move(staging)),
-      own_(staging_ ? at::Tensor() : torch::empty(shape_, options_)) {}
+      own_(staging_ ? at::Tensor() : torch::empty(shape_, options_.device(torch::kCPU))) {}
 
 at::Tensor StagedTensor::host(Communicator& world) {
   if (!staging_) return own_;
@@ -47,7 +52,7 @@ at::Tensor StagedTensor::host(Communicator& world) {
 }
 
 at::Tensor StagedTensor::send() {
-  if (!staging_) return own_;
+  if (!staging_) return own_.to(options_.device());
   const at::Tensor sent = torch::empty(shape_, options_);
   if (sent.numel() == 0) return sent;
   const c10::DeviceGuard guard(sent.device());

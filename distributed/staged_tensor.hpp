@@ -12,11 +12,12 @@
 namespace kantor {
 
 /// A tensor that the host fills anew for each step, and its copy on a device. On the CPU both are
-/// one; to a GPU it goes through page-locked memory, and nobody waits for the copy.
+/// one; to a GPU it goes through page-locked memory, and nobody waits for the copy; where there is
+/// none, sending waits.
 class StagedTensor {
  public:
   StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type, const at::Device& device);
-  /// @param staging null: both are one.
+  /// @param staging null: a plain copy, on the CPU none.
   StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type, const at::Device& device,
                std::unique_ptr<Staging> staging);
 
@@ -30,7 +31,7 @@ class StagedTensor {
   std::vector<std::int64_t> shape_;
   at::TensorOptions options_;  ///< on the device
   std::unique_ptr<Staging> staging_;
-  at::Tensor own_;  ///< where there is no staging
+  at::Tensor own_;  ///< on the host, where there is no staging
 };
 
 }  // namespace kantor

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "distributed/rank_memory.hpp"
 #include "launch/build_info.hpp"
 #include "launch/doctor/check.hpp"
 #include "launch/doctor/disk.hpp"
@@ -112,8 +113,8 @@ void check_process(Report& report, Session& session) {
   ThreadPool& pool = session.pool;
   report.add(attempt_check("processor", check_processor));
   report.add(attempt_check("cores", [&] { return check_cores(num_ranks, pool.num_threads()); }));
-  report.add(
-      attempt_check("memory", [&] { return judge_memory(available_memory_bytes(), num_ranks); }));
+  report.add(attempt_check("memory",
+                           [&] { return judge_memory(memory_of_rank(session.world), num_ranks); }));
   report.add(attempt_check("soft-min values", [&] { return check_soft_min_values(pool); }));
   report.add(attempt_check("soft-min speed", [&] { return check_soft_min_speed(pool); }));
   report.add(attempt_check("BLAS speed", check_gemm));

@@ -77,11 +77,11 @@ Check check_cores(int num_ranks, int num_threads) {
                       .num_available = num_available_cores()});
 }
 
-Check judge_memory(std::int64_t bytes, int num_ranks) {
+Check judge_memory(double bytes, int num_ranks) {
   Check check{.name = "memory"};
-  check.text = concat(format_bytes(static_cast<double>(bytes)), " available for ",
-                      counted(num_ranks, "rank"));
-  if (static_cast<double>(bytes) < kLittleMemory * num_ranks) {
+  check.text =
+      concat(format_bytes(num_ranks * bytes), " available for ", counted(num_ranks, "rank"));
+  if (bytes < kLittleMemory) {
     check.verdict = Verdict::warn;
     check.remedy = concat("runs want ", format_bytes(kLittleMemory),
                           " a rank or more: end other programs, or start fewer ranks");

@@ -26,7 +26,8 @@ Check judge_cores(const CoreUse& use);
 Check check_cores(int num_ranks, int num_threads);
 
 /// @param bytes available on the host, which `num_ranks` share.
-Check judge_memory(std::int64_t bytes, int num_ranks);
+/// @param bytes of one rank.
+Check judge_memory(double bytes, int num_ranks);
 
 /// OMP_NUM_THREADS. @param value null if it is not set.
 Check judge_omp_threads(const char* value);

@@ -19,11 +19,11 @@ constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 struct GroupFiles {
   const char* limit;
   const char* usage;
-  const char* reclaimable;  ///< key in memory.stat
+  const char* of_files[2];  ///< keys in memory.stat: pages that the kernel would give up
 };
-constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
-                               "total_inactive_file"};
-constexpr GroupFiles kVersion2{"memory.max", "memory.current", "inactive_file"};
+constexpr GroupFiles kVersion1{
+    "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_active_file", "total_inactive_file"}};
+constexpr GroupFiles kVersion2{"memory.max", "memory.current", {"active_file", "inactive_file"}};
 
 /// Nothing for "max", or if there is no such file.
 std::optional<std::int64_t> number_in(const fs::path& file) {
@@ -33,13 +33,15 @@ std::optional<std::int64_t> number_in(const fs::path& file) {
   return std::nullopt;
 }
 
-std::int64_t statistic(const fs::path& file, const std::string& wanted) {
+/// Of a line for each key; 0 if there is none.
+std::int64_t sum_of(const char* const (&keys)[2], const fs::path& file) {
   std::ifstream stream(file);
+  std::int64_t sum = 0;
   std::string key;
   for (std::int64_t value = 0; stream >> key >> value;) {
-    if (key == wanted) return value;
+    if (key == keys[0] || key == keys[1]) sum += value;
   }
-  return 0;
+  return sum;
 }
 
 std::int64_t left_in(const fs::path& folder, const GroupFiles& files) {
@@ -47,7 +49,7 @@ std::int64_t left_in(const fs::path& folder, const GroupFiles& files) {
   const auto usage = number_in(folder / files.usage);
   if (!limit || !usage) return kNoLimit;
   const std::int64_t used =
-      std::max<std::int64_t>(*usage - statistic(folder / "memory.stat", files.reclaimable), 0);
+      std::max<std::int64_t>(*usage - sum_of(files.of_files, folder / "memory.stat"), 0);
   return std::max<std::int64_t>(*limit - used, 0);
 }
 

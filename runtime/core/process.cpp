@@ -42,8 +42,8 @@ std::int64_t peak_resident_bytes() { return proc_bytes("/proc/self/status", "VmH
 std::int64_t available_memory_bytes() {
   std::ifstream file("/proc/self/cgroup");  // not there on every host
   const std::string memberships{std::istreambuf_iterator<char>(file), {}};
-  return std::min({proc_bytes("/proc/meminfo", "MemAvailable"),
-                   memory_left_by_cgroups("/sys/fs/cgroup", memberships), memory_left_by_ulimit()});
+  return std::min(proc_bytes("/proc/meminfo", "MemAvailable"),
+                  memory_left_by_cgroups("/sys/fs/cgroup", memberships));
 }
 
 int num_available_cores() {

@@ -131,6 +131,18 @@ void AbsorbedKernel<T>::correct(std::span<const double> row_weights, ThreadPool&
 }
 
 template <class T>
+double AbsorbedKernel<T>::spread(std::span<const double> g) const {
+  double least = kInfinity;
+  double largest = -kInfinity;
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    if (is_absent_[j]) continue;
+    least = std::min(least, g[j] - g_[j]);
+    largest = std::max(largest, g[j] - g_[j]);
+  }
+  return largest > least ? (largest - least) / epsilon_ : 0;
+}
+
+template <class T>
 bool AbsorbedKernel<T>::holds(std::span<const double> g) const {
   if (g_.empty() || g.size() != g_.size()) return false;
   for (std::size_t j = 0; j < g.size(); ++j) {

@@ -55,6 +55,10 @@ class AbsorbedKernel {
   /// @param g [M].
   bool holds(std::span<const double> g) const;
 
+  /// s above: of (g - g0) / eps over the columns that have weight; 0 without any.
+  /// @param g [M], holds(g).
+  double spread(std::span<const double> g) const;
+
   /// What soft_min_weights gives for the absorbed reduction with these potentials instead, to the
   /// rounding of T, or of codes. Results do not depend on the number of threads.
   /// @param g                   [M], holds(g).

@@ -103,8 +103,9 @@ struct CodeLoops {
   /// Adds the entries of this file to the table.
   static constexpr VectorKernels<float> complete(VectorKernels<float> table) {
     table.encode = encode_row;
-#ifdef __AVX512F__
+#if defined(__AVX512F__) && defined(__OPTIMIZE__)
     // Memory is the limit, and is read faster by vectors of half the length: 2.7 to 3.7 ms.
+    // Inlined: as functions xsimd's operations on them would be shared with the unit of AVX2.
     table.dot_and_add_codes = CodeLoops<xsimd::fma3<xsimd::avx2>>::dot_and_add_codes;
 #else
     table.dot_and_add_codes = dot_and_add_codes;

@@ -22,8 +22,8 @@ inline float decode(std::uint16_t code) {
   return std::bit_cast<float>(std::uint32_t{code} << kCodeShift) * kCodeUnit;
 }
 
-/// To the nearest, ties to even; 0 below kSmallestCoded; the largest code from there up, and of
-/// NaN, whose sign decides.
+/// To the nearest, ties to even; 0 below kSmallestCoded and of a NaN with a sign; the largest code
+/// of what is larger than that, and of any other NaN.
 inline std::uint16_t encode(float value) {
   constexpr std::int32_t kUnit = 64 << 23;  // kCodeUnit in a float's exponent
   constexpr std::int32_t kSmallest = std::bit_cast<std::int32_t>(kSmallestCoded);

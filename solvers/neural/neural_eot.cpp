@@ -149,10 +149,13 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
   sinkhorn::Report report;
   {
     // By the shape alone, as long as there is memory: a run that goes on has the same bits.
-    constexpr double kMostBytes = 4e9;
+    constexpr double kMostStoredBytes = 4e9;
+    const SolveShape shape = solve_shape(problem, subset, sizeof(T) == 8, context);
+    const bool is_large =
+        estimate_storage(shape, kernels::best_instruction_set()).materialised.stored_bytes >
+        kMostStoredBytes;
     const StoragePlan plan =
-        plan_storage(solve_shape(problem, subset, sizeof(T) == 8, context), Storage::automatic, {},
-                     std::min(kMostBytes, memory_budget(context)), context);
+        plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
     ShardedEot<T> fast(problem, subset, plan, context);
     fast.store_costs();
     report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},

@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "distributed/tensor_verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -122,6 +123,9 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   const at::Tensor all_f = profile.timed(Phase::communication, [&] {  // [B]
     return all_gather(group_, padded(f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
   });
+
+  // The first reduction is compared with LibTorch's operations, which waits for the stream.
+  if (std::exchange(is_first_, false)) group_.settle();
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
   const SoftWeights soft = profile.timed(Phase::soft_min, [&] {

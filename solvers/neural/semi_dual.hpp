@@ -73,6 +73,7 @@ class SemiDual final : public Objective {
   Batch x_;      ///< reads the whole batch
   Batch y_;      ///< reads this rank's slots
   Mlp::Pass pass_;
+  bool is_first_ = true;  ///< step with a batch
 };
 
 }  // namespace kantor::neural

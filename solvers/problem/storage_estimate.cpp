@@ -73,13 +73,16 @@ double point_bytes(const SolveShape& shape, double element) {
   return points * of_one;
 }
 
-/// Costs and kernels of N_r x M numbers.
-double stored_bytes(const SolveShape& shape, Storage form, double element) {
+/// Costs of N_r x M numbers, and a kernel whose rows are whole cache lines.
+double stored_bytes(const SolveShape& shape, Storage form, std::size_t element) {
   const double costs = shape.has_matrix ? 2 : form == Storage::materialised ? 1 : 0;
-  const double kernel = form == Storage::absorbed     ? element
-                        : form == Storage::absorbed16 ? sizeof(std::uint16_t)
-                                                      : 0;
-  return (costs * element + kernel) * number(shape.rows) * number(shape.m);
+  double of_row = costs * number(shape.m) * static_cast<double>(element);
+  if (is_absorbed(form)) {
+    const std::size_t entry = form == Storage::absorbed16 ? sizeof(std::uint16_t) : element;
+    of_row += number(kernels::stored_stride(shape.m, entry, format_of(form))) *
+              static_cast<double>(entry);
+  }
+  return of_row * number(shape.rows);
 }
 
 /// While it iterates: points, potentials, column sums, scratch memory.
@@ -127,17 +130,17 @@ StoragePlan estimate_storage(const SolveShape& shape, InstructionSet set) {
   // By the same number of threads as the rest, so that the order of the forms has none in it.
   const double points =
       kSecondsPerPoint * number(shape.rows + shape.m) / side_by_side(shape.threads);
-  const double element = shape.is_double ? 8 : 4;
+  const std::size_t element = shape.is_double ? sizeof(double) : sizeof(float);
   const double streamed =
       shape.has_matrix ? rates.materialised : streaming(rates, shape.cost).at(shape.d);
-  const double touch = kFirstTouch * element;
+  const double touch = kFirstTouch * static_cast<double>(element);
   const double evaluated = evaluation_bytes(shape) + shape.more_evaluation_bytes;
   const auto form = [&](Storage which, double pass, double store) {
     const double solved =
         shape.more_solve_bytes +
         (shape.is_double ? solve_bytes<double>(shape, which) : solve_bytes<float>(shape, which));
     // A matrix from a file is held in double for the evaluation that follows.
-    const double stored = stored_bytes(shape, which, shape.has_matrix ? 8 : element);
+    const double stored = stored_bytes(shape, which, shape.has_matrix ? sizeof(double) : element);
     return StorageForm{std::max(solved, evaluated), stored, pairs * pass + points, pairs * store};
   };
   StoragePlan plan;

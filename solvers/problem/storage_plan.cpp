@@ -5,9 +5,9 @@
 #include <cstdio>
 #include <vector>
 
+#include "distributed/rank_memory.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
-#include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 
 namespace kantor {
@@ -70,10 +70,19 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
                                        figures, "; ", remedy)));
 }
 
-/// An absorbed kernel is the host's.
-bool can_go_on(const StoragePlan& plan, Storage begun_with) {
-  if (!plan.is_on_device) return begun_with == Storage::automatic || plan.fits(begun_with);
-  return !is_absorbed(begun_with);
+/// What a free choice goes on as, in a run that began with `begun`. A GPU's choice changes no bits,
+/// and an absorbed kernel is the host's.
+Storage going_on(const StoragePlan& plan, Storage begun, Workload& workload, Log& log) {
+  if (!is_absorbed(begun)) workload.refreshes = 0;  // its checkpoint has no absorbed kernel
+  if (plan.is_on_device ? !is_absorbed(begun) : begun == Storage::automatic) {
+    return Storage::automatic;
+  }
+  if (!plan.is_on_device && plan.fits(begun)) return begun;
+  log.warn_once(concat("the run began with its costs ", name_of(begun),
+                       ", which they cannot be here, for lack of memory or on another device; what "
+                       "follows may differ by rounding from a run that was not stopped"));
+  workload.refreshes = 0;
+  return Storage::automatic;
 }
 
 }  // namespace
@@ -165,8 +174,7 @@ Storage choose_storage(const StoragePlan& plan, const Workload& workload) {
 double memory_budget(const Context& context) {
   constexpr double kStrict = 256e6;
   if (context.run.deterministic == "strict") return kStrict;
-  return .85 * static_cast<double>(available_memory_bytes()) /
-         static_cast<double>(context.world.local_size());
+  return .85 * memory_of_rank(context.world);
 }
 
 StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
@@ -190,15 +198,7 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
   plan.is_on_device = context.device_soft_min != nullptr;
   keep_largest(plan, context.world);
   if (asked == Storage::automatic && workload.begun_with) {
-    if (can_go_on(plan, *workload.begun_with)) {
-      asked = *workload.begun_with;
-    } else {
-      context.log.warn_once(concat("the run began with its costs ", name_of(*workload.begun_with),
-                                   ", which they cannot be here, for lack of memory or on another "
-                                   "device; what follows may differ by rounding from a run that "
-                                   "was not stopped"));
-      workload.refreshes = 0;  // its checkpoint has no absorbed kernel
-    }
+    asked = going_on(plan, *workload.begun_with, workload, context.log);
   }
   if (plan.has_matrix && !is_absorbed(asked)) asked = Storage::materialised;
   plan.form =

@@ -98,7 +98,7 @@ StoragePlan estimate_storage(const SolveShape& shape, kernels::InstructionSet se
 /// number of threads does not change it.
 Storage choose_storage(const StoragePlan& plan, const Workload& workload);
 
-/// What this rank may hold: 85 % of the memory that is free, shared by the ranks of this host;
+/// What this rank may hold: 85 % of its share of the memory that is free;
 /// strict: a fixed figure for what is stored, so that the choice does not depend on the machine.
 double memory_budget(const Context& context);
 

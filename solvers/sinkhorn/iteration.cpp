@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "distributed/larger.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
@@ -74,7 +75,7 @@ class Iteration {
   bool is_exact() const { return is_exact_; }
   /// Whether it did not, but should before more is done with it.
   bool is_refresh_due(double error) {
-    return !is_exact_ && kernel_.is_coded() && refinement_.is_due(error);
+    return !is_exact_ && kernel_.is_coded() && refinement_.is_due(error, kernel_.spread(g_));
   }
   /// The next pass does, and from here on all of them, unless the kernel is one to be refined.
   void look_exactly() {
@@ -89,7 +90,7 @@ class Iteration {
   /// more than rows and, with the f that follows, columns together.
   double error(const Pass& pass) const {
     const double error = pass.previous_error + column_error_;
-    return reads_kernel_ && is_exact_ ? std::max(error, column_error(pass)) : error;
+    return reads_kernel_ && is_exact_ ? larger(error, column_error(pass)) : error;
   }
   bool is_measured() const { return is_measured_; }
 
@@ -102,7 +103,11 @@ class Iteration {
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
     is_measured_ = true;
-    if (refinement_.has_led_nowhere()) is_finishing_ = true;  // not before a snapshot is made
+    if (refinement_.has_led_nowhere() && !is_finishing_) {  // not before a snapshot is made
+      is_finishing_ = true;
+      context_.log.detail(concat("iteration ", report.iterations,
+                                 ": the kernel in 16 bits leads no further; costs are streamed"));
+    }
     if (reads_kernel_ == problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
   }
 

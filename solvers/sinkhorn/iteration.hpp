@@ -30,7 +30,8 @@ struct Report {
   bool converged = false;
   std::int64_t iterations = 0;
   std::int64_t fallbacks = 0;  ///< iterations whose g-update needed the max-stabilised form
-  /// Of the potentials returned, at the problem's epsilon: L1 of the x-marginal; with momentum or
+  /// Of the potentials returned, at the problem's epsilon: L1 of the x-marginal, or where that is
+  /// larger and the kernel was in codes, of the y-marginal with the next f; with momentum or
   /// penalties, plus that of the y-marginal, which is then not exact; with penalties, distances to
   /// what the potentials ask of the marginals: a_i exp(-f_i / rho_x), b_j exp(-g_j / rho_y).
   double marginal_error = 0;

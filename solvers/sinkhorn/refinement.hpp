@@ -4,23 +4,29 @@
 // same potentials tells the true error; from there on a pass is wrong by 2^-10 of the way that the
 // potentials have gone at most, so that with refreshes near the optimum any tolerance is reached.
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <limits>
 
 #include "runtime/checkpoint/snapshot.hpp"
+#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::sinkhorn {
 
 class Refinement {
  public:
-  /// Whether the error has fallen so far since the refresh that what the kernel is wrong by may
-  /// soon show; or falls no more: columns are exact per rank, which may leave a plan's mass wrong.
-  /// @param error of a pass that read the kernel; each of them once.
-  bool is_due(double error) {
+  /// Whether the error has fallen so far since the refresh, or the potentials have gone so far (a
+  /// slow way to the optimum), that what the kernel is wrong by may soon show; or falls no more:
+  /// columns are exact per rank, which may leave a plan's mass wrong.
+  /// @param error  of a pass that read the kernel; each of them once.
+  /// @param spread of its potentials, see AbsorbedKernel.
+  bool is_due(double error, double spread) {
     const bool falls = error < (1 - kLeastFall) * level_;
     level_ = falls ? error : level_;
     num_level_ = falls ? 0 : num_level_ + 1;
-    return error <= kFall * column_error_ || num_level_ >= kMostLevel;
+    const double wrong_by = kernels::kCodeError * -std::expm1(-spread);  // half the bound
+    return error <= std::max(kFall * column_error_, wrong_by) || num_level_ >= kMostLevel;
   }
 
   /// The next refresh is to tell whether the kernel led anywhere.
@@ -35,12 +41,12 @@ class Refinement {
 
   /// @param error true, of the pass at a refresh.
   void measured(double error) {
-    has_led_nowhere_ = has_led_nowhere_ || (is_checking_ && error > last_error_ / 2);
+    has_led_nowhere_ = has_led_nowhere_ || (is_checking_ && error > kLeastGain * last_error_);
     is_checking_ = false;
     last_error_ = error;
   }
 
-  /// A refresh that was to tell has not found half the error of the one before.
+  /// A refresh that was to tell has found hardly less error than the one before.
   bool has_led_nowhere() const { return has_led_nowhere_; }
 
   /// Between a pass and the update that follows.
@@ -61,6 +67,7 @@ class Refinement {
 
  private:
   static constexpr double kFall = 0x1p-8;
+  static constexpr double kLeastGain = 0.9;
   static constexpr double kLeastFall = 1e-3;  ///< within so many passes:
   static constexpr std::int64_t kMostLevel = 32;
   static constexpr double kNone = std::numeric_limits<double>::max();

@@ -58,8 +58,8 @@ TEST(DoctorCheck, warns_when_threads_outnumber_cores) {
 }
 
 TEST(DoctorCheck, warns_when_memory_is_short) {
-  expect_verdict(judge_memory(4'000'000'000, 4), Verdict::ok);
-  expect_verdict(judge_memory(3'900'000'000, 4), Verdict::warn);
+  expect_verdict(judge_memory(1e9, 4), Verdict::ok);
+  expect_verdict(judge_memory(.98e9, 4), Verdict::warn);
 }
 
 TEST(DoctorCheck, warns_of_other_threads_and_second_libraries) {

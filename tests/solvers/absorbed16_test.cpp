@@ -107,9 +107,9 @@ void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config, const Und
 }
 
 TEST(Absorbed16, resumes_to_the_bit) {
-  for (const double weight : {1.0, 1.4}) {
+  for (const bool is_adaptive : {false, true}) {  // then most iterations read the costs
     sinkhorn::SinkhornConfig config = settings(1e-5);
-    config.momentum.weight = weight;
+    config.momentum.is_adaptive = is_adaptive;
     const Undisturbed whole = undisturbed(config);
     EXPECT_TRUE(whole.result.converged.value());
     ASSERT_GT(whole.saved.size(), 30u);
@@ -151,15 +151,20 @@ TEST(Absorbed16, refuses_float64) {
 
 TEST(Refinement, is_due_where_the_kernels_own_error_may_show) {
   sinkhorn::Refinement refinement;
-  EXPECT_FALSE(refinement.is_due(1e-30));
+  EXPECT_FALSE(refinement.is_due(1e-30, 0));
   refinement.refreshed(.5);
-  EXPECT_FALSE(refinement.is_due(.5));
-  EXPECT_FALSE(refinement.is_due(2e-3));
-  EXPECT_TRUE(refinement.is_due(.5 / 256));
-  EXPECT_FALSE(refinement.is_due(std::nan("")));
+  EXPECT_FALSE(refinement.is_due(.5, 0));
+  EXPECT_FALSE(refinement.is_due(2e-3, 0));
+  EXPECT_TRUE(refinement.is_due(.5 / 256, 0));
+  EXPECT_FALSE(refinement.is_due(std::nan(""), 0));
   refinement.refreshed(1e-3);
-  EXPECT_FALSE(refinement.is_due(1e-3));
-  EXPECT_TRUE(refinement.is_due(3e-6));
+  EXPECT_FALSE(refinement.is_due(1e-3, 0));
+  EXPECT_TRUE(refinement.is_due(3e-6, 0));
+  // Potentials that have gone far: 2^-11 (1 - e^-spread).
+  EXPECT_FALSE(refinement.is_due(2.5e-4, .5));
+  EXPECT_TRUE(refinement.is_due(1.9e-4, .5));
+  EXPECT_FALSE(refinement.is_due(.5e-3, 100));
+  EXPECT_TRUE(refinement.is_due(.48e-3, 100));
 }
 
 TEST(Refinement, is_due_where_the_error_falls_no_more) {
@@ -168,7 +173,7 @@ TEST(Refinement, is_due_where_the_error_falls_no_more) {
     refinement.refreshed(.5);
     double error = .5;
     for (int pass = 1; pass <= most; ++pass) {
-      if (refinement.is_due(error)) return pass;
+      if (refinement.is_due(error, 0)) return pass;
       error *= factor;
     }
     return 0;
@@ -179,7 +184,7 @@ TEST(Refinement, is_due_where_the_error_falls_no_more) {
   EXPECT_EQ(passes(1.1, 1000), 33);
 }
 
-TEST(Refinement, gives_up_where_a_check_finds_more_than_half_the_error) {
+TEST(Refinement, gives_up_where_a_check_finds_hardly_less_error) {
   const auto after = [](double first, bool is_check, double second) {
     sinkhorn::Refinement refinement;
     refinement.check();
@@ -189,26 +194,26 @@ TEST(Refinement, gives_up_where_a_check_finds_more_than_half_the_error) {
     refinement.measured(second);
     return refinement;
   };
-  EXPECT_FALSE(after(1, true, .5).has_led_nowhere());
-  EXPECT_TRUE(after(1, true, .51).has_led_nowhere());
-  EXPECT_FALSE(after(1, false, .9).has_led_nowhere());  // the potentials had drifted
+  EXPECT_FALSE(after(1, true, .9).has_led_nowhere());
+  EXPECT_TRUE(after(1, true, .91).has_led_nowhere());
+  EXPECT_FALSE(after(1, false, .95).has_led_nowhere());  // the potentials had drifted
   // It keeps to that, also in a run that goes on.
-  for (const double last : {.51, .4}) {
+  for (const double last : {.91, .2}) {
     sinkhorn::Refinement refinement = after(1, true, last);
     refinement.refreshed(.25);
-    for (int pass = 0; pass < 32; ++pass) EXPECT_FALSE(refinement.is_due(.2));
+    for (int pass = 0; pass < 32; ++pass) EXPECT_FALSE(refinement.is_due(.2, 0));
     checkpoint::Snapshot state;
     refinement.save(state);
     sinkhorn::Refinement restored;
     restored.restore(state);
-    EXPECT_EQ(restored.has_led_nowhere(), last == .51);
-    EXPECT_TRUE(sinkhorn::Refinement(restored).is_due(.25 / 256));
-    EXPECT_TRUE(restored.is_due(.2));
+    EXPECT_EQ(restored.has_led_nowhere(), last == .91);
+    EXPECT_TRUE(sinkhorn::Refinement(restored).is_due(.25 / 256, 0));
+    EXPECT_TRUE(restored.is_due(.2, 0));
     restored.check();
-    restored.measured(.19);
-    EXPECT_EQ(restored.has_led_nowhere(), last == .51);
+    restored.measured(.17);
+    EXPECT_EQ(restored.has_led_nowhere(), last == .91);
     restored.check();
-    restored.measured(.18);
+    restored.measured(.16);
     EXPECT_TRUE(restored.has_led_nowhere());
   }
 }

@@ -134,6 +134,34 @@ TEST(DeviceSinkhorn, goes_on_from_an_absorbed_kernel_of_the_host) {
   EXPECT_NEAR(result.dual_value, expected.dual_value, 2e-3 * std::abs(expected.dual_value));
 }
 
+TEST(DeviceSinkhorn, goes_on_on_a_host_without_an_absorbed_kernel) {
+  DeviceSoftMin device = emulated_device();
+  const Problem problem = random_problem({}, .3, {.n = 400, .m = 300, .d = 40});
+  TestRun begun(world(), "float32");
+  begun.checkpoints = MemoryCheckpoints(1);
+  begun.context.device_soft_min = &device;
+  const Result expected = sinkhorn::solve(config_of(), problem, begun.context);
+  TestRun rest(world(), "float32");
+  rest.checkpoints.resume_from(begun.checkpoints.saved().at(2));
+  const Result result = sinkhorn::solve(config_of(), problem, rest.context);
+  EXPECT_EQ(result.converged, true);
+  EXPECT_NEAR(result.dual_value, expected.dual_value, 2e-3 * std::abs(expected.dual_value));
+}
+
+TEST(DeviceSinkhorn, goes_on_from_kept_costs_of_the_host_where_there_is_no_room) {
+  DeviceSoftMin device([]() -> const cuda::SoftMinKernels& { return emulated_kernels(); }, 0);
+  const Problem problem = random_problem({}, .3, {.n = 40, .m = 30, .d = 3});
+  TestRun host(world(), "float32");
+  host.checkpoints = MemoryCheckpoints(1);
+  sinkhorn::solve(config_of(), problem, host.context);
+  checkpoint::Snapshot state = host.checkpoints.saved().at(2);
+  state.metadata.integers.at("sinkhorn.storage") = static_cast<int>(Storage::materialised);
+  TestRun rest(world(), "float32");
+  rest.checkpoints.resume_from(state);
+  rest.context.device_soft_min = &device;
+  EXPECT_EQ(sinkhorn::solve(config_of(), problem, rest.context).storage->form, "streamed");
+}
+
 TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
   DeviceSoftMin device = emulated_device();
   for (const auto& [d, form] : {std::pair{3, "streamed"}, std::pair{64, "materialised"}}) {

@@ -103,8 +103,13 @@ TEST(StorageBytes, count_what_is_stored_on_top_of_what_is_streamed) {
   EXPECT_LT(plan.streamed.bytes, 30e6);
   EXPECT_NEAR(plan.materialised.bytes, 4 * matrix, 30e6);
   EXPECT_NEAR(plan.absorbed.bytes, 4 * matrix, 30e6);
-  EXPECT_EQ(plan.absorbed16.stored_bytes, 2 * matrix);
+  EXPECT_EQ(plan.absorbed16.stored_bytes, 2 * 8192. * (8192 + 32));  // an odd number of lines
   EXPECT_NEAR(plan.absorbed16.bytes, 2 * matrix, 30e6);
+  shape.m = 33;
+  EXPECT_EQ(estimate_storage(shape, InstructionSet::avx512).absorbed16.stored_bytes,
+            2 * 8192. * 96);
+  EXPECT_EQ(estimate_storage(shape, InstructionSet::avx512).absorbed.stored_bytes, 4 * 8192. * 48);
+  shape.m = 8192;
   shape.is_double = true;
   EXPECT_EQ(estimate_storage(shape, InstructionSet::avx512).absorbed.stored_bytes, 8 * matrix);
   shape.has_matrix = true;  // once each way
@@ -156,6 +161,18 @@ TEST(StorageChoice, goes_on_with_what_was_begun_while_it_fits) {
   const Workload coded{.refreshes = 4, .begun_with = Storage::absorbed16};
   EXPECT_EQ(plan_storage(shape, Storage::automatic, coded, 200e6, run.context).form,
             Storage::absorbed16);  // half as large
+}
+
+TEST(StorageChoice, of_a_run_begun_without_an_absorbed_kernel_is_none) {
+  const SolveShape shape = square(8192, 16);
+  TestRun run(world());
+  Workload workload{.refreshes = 4};
+  const auto form = [&] {
+    return plan_storage(shape, Storage::automatic, workload, kPlenty, run.context).form;
+  };
+  EXPECT_TRUE(is_absorbed(form()));
+  workload.begun_with = Storage::automatic;  // on a GPU
+  EXPECT_FALSE(is_absorbed(form()));
 }
 
 TEST(StorageChoice, warns_where_it_cannot_go_on_with_what_was_begun) {

@@ -1,6 +1,7 @@
 #include "runtime/core/memory_limits.hpp"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <fstream>
 #include <limits>
@@ -31,7 +32,7 @@ TEST(MemoryLimits, take_the_least_of_all_groups_above) {
   write(mount / "system/job_7/memory.current", "1500");
   EXPECT_EQ(memory_left_by_cgroups(mount, member), 3500);
   write(mount / "system/job_7/memory.stat", "anon 800\ninactive_file 400\nactive_file 300");
-  EXPECT_EQ(memory_left_by_cgroups(mount, member), 3900);
+  EXPECT_EQ(memory_left_by_cgroups(mount, member), 4200);
   write(mount / "memory.max", "2000");  // as a container sees its own
   write(mount / "memory.current", "1900");
   EXPECT_EQ(memory_left_by_cgroups(mount, member), 100);
@@ -47,12 +48,25 @@ TEST(MemoryLimits, read_groups_of_version_1) {
   const std::string members = "5:cpu,cpuacct:/slurm\n4:memory:/slurm/job:3/step\n0::/slurm\n";
   write(mount / "memory/slurm/job:3/memory.limit_in_bytes", "5000");
   write(mount / "memory/slurm/job:3/memory.usage_in_bytes", "1500");
-  write(mount / "memory/slurm/job:3/memory.stat", "inactive_file 1\ntotal_inactive_file 500");
-  EXPECT_EQ(memory_left_by_cgroups(mount, members), 4000);
+  write(mount / "memory/slurm/job:3/memory.stat",
+        "inactive_file 1\ntotal_inactive_file 500\ntotal_active_file 100");
+  EXPECT_EQ(memory_left_by_cgroups(mount, members), 4100);
   EXPECT_EQ(memory_left_by_cgroups(mount, "5:cpu,memory_x:/slurm/job:3\n"), kNoLimit);
 }
 
-TEST(MemoryLimits, are_positive_here) { EXPECT_GT(memory_left_by_ulimit(), 1 << 20); }
+TEST(MemoryLimits, of_the_address_space_are_what_is_not_mapped_yet) {
+  rlimit before{};
+  ASSERT_EQ(getrlimit(RLIMIT_AS, &before), 0);
+  constexpr std::int64_t kLimit = std::int64_t{1} << 44;  // more than any sanitizer maps, almost
+  const rlimit lowered{static_cast<rlim_t>(kLimit), before.rlim_max};
+  if (before.rlim_max == RLIM_INFINITY || before.rlim_max >= lowered.rlim_cur) {
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &lowered), 0);
+    const std::int64_t left = memory_left_by_ulimit();
+    ASSERT_EQ(setrlimit(RLIMIT_AS, &before), 0);
+    EXPECT_GE(left, 0);
+    EXPECT_LT(left, kLimit);
+  }
+}
 
 }  // namespace
 }  // namespace kantor::test
