@@ -27,10 +27,8 @@ fs::path clean(const std::string& path) {
 std::string reason(int error_number) { return std::generic_category().message(error_number); }
 
 [[noreturn]] void refuse_existing(const std::string& path, const char* what) {
-  throw ConfigError(
-      concat("output directory ", path, " ", what,
-             "; nothing is written over: choose another with --out, or go on with a stopped run by "
-             "--resume"));
+  throw ConfigError(concat("output directory ", path, " ", what,
+                           "; nothing is written over: choose another with --out"));
 }
 
 void check_existing(const std::string& path, const fs::path& folder) {

@@ -91,6 +91,11 @@ void check_is_new(const std::string& out) {
   if (std::filesystem::exists(out + "/LOCK", ignored) && checkpoint::RunLock::is_held(out)) {
     const checkpoint::RunLock refused(out);
   }
+  if (std::filesystem::exists(out + "/STATUS", ignored)) {
+    throw ConfigError(concat("output directory ", out,
+                             " holds a run; nothing is written over: choose another with --out, or "
+                             "go on with a stopped run by --resume"));
+  }
   check_output_directory(out);
 }
 

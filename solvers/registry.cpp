@@ -107,17 +107,18 @@ void check_progot(const sinkhorn::SinkhornConfig& solves) {
   }
 }
 
-/// Updates that never read an absorbed kernel.
+/// Updates that never read the absorbed kernel.
 void check_absorbed(const Configuration& configuration) {
   const sinkhorn::SinkhornConfig& solves = configuration.sinkhorn;
   if (configuration.solver == "neural" || !solves.storage.starts_with("absorbed")) return;
-  const bool is_relaxed = solves.momentum.weight != 1 && !solves.momentum.is_adaptive;
+  const bool is_coded = solves.storage == "absorbed16";
+  const bool is_relaxed = is_coded && solves.momentum.weight != 1 && !solves.momentum.is_adaptive;
   if (!is_relaxed && configuration.problem.rho.is_balanced()) return;
-  throw ConfigError(concat("solver.sinkhorn.storage = \"", solves.storage,
-                           "\" is read by plain updates between exact marginals alone, so that ",
-                           is_relaxed ? "solver.sinkhorn.momentum" : "problem.rho",
-                           " would never use it; take \"auto\"",
-                           is_relaxed ? ", or momentum = \"adaptive\"" : ""));
+  throw ConfigError(concat(
+      "solver.sinkhorn.storage = \"", solves.storage, "\" is read by ", is_coded ? "plain " : "",
+      "updates between exact marginals alone, so that ",
+      is_relaxed ? "solver.sinkhorn.momentum" : "problem.rho", " would never use it; take \"auto\"",
+      is_relaxed ? ", \"absorbed\" or momentum = \"adaptive\"" : ""));
 }
 
 /// Keys of one table that another one does not go with.

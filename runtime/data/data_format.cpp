@@ -18,7 +18,13 @@ DataFormat format_of(const std::string& path) {
   const auto bytes = file.bytes();
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (text.starts_with("\x93NUMPY")) return DataFormat::npy;
-  if (is_gzip(bytes)) return DataFormat::idx;
+  if (is_gzip(bytes)) {
+    const std::string inside = std::filesystem::path(path).stem().extension().string();
+    if (inside != ".npy" && inside != ".safetensors") return DataFormat::idx;
+    throw DataError(
+        concat("cannot read ", path,
+               ": of compressed files only idx-ubyte is read; decompress it by gunzip"));
+  }
   if (bytes.size() >= 3 && bytes[0] == std::byte{0} && bytes[1] == std::byte{0}) {
     return DataFormat::idx;
   }

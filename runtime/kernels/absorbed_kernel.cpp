@@ -153,12 +153,13 @@ bool AbsorbedKernel<T>::holds(std::span<const double> g) const {
 
 template <class T>
 void AbsorbedKernel<T>::weights(std::span<const double> g, std::span<const double> row_weights,
-                                ThreadPool& pool, std::span<double> f,
+                                const RowUpdate& update, ThreadPool& pool, std::span<double> f,
                                 std::span<double> column_weights) const {
   KANTOR_CHECK(holds(g), "absorbed kernel: potentials further than ", kMaxDrift,
                " epsilon from those absorbed (or not as many); absorb them first");
   check_size("f", f.size(), num_rows_);
   check_size("row_weights", row_weights.size(), num_rows_);
+  if (!update.kept.empty()) check_size("kept", update.kept.size(), num_rows_);
   check_size("column_weights", column_weights.size(), num_columns_);
   Workspace::Frame frame(pool.workspace());
   T* scale = frame.take<T>(stride_);  // exp((g - g0) / eps), of codes times their unit
@@ -167,7 +168,7 @@ void AbsorbedKernel<T>::weights(std::span<const double> g, std::span<const doubl
   for (std::size_t j = 0; j < g.size(); ++j) {
     if (!is_absent_[j]) scale[j] = static_cast<T>(unit * std::exp((g[j] - g_[j]) / epsilon_));
   }
-  sum_plan(scale, row_weights, pool, f, column_weights);
+  sum_plan(scale, {row_weights, update, f}, pool, column_weights);
   for (std::size_t j = 0; j < g.size(); ++j) {
     column_weights[j] *= static_cast<double>(scale[j]) / unit * (is_coded() ? factors_[j] : 1.0);
   }
@@ -175,50 +176,51 @@ void AbsorbedKernel<T>::weights(std::span<const double> g, std::span<const doubl
 
 /// f_i, and the scale of row i in column sums. @param sum of the row's plan times the scale of g.
 template <class T>
-T AbsorbedKernel<T>::update_row(double sum, std::int64_t row, std::span<const double> row_weights,
-                                std::span<double> f) const {
-  f[at(row)] = sum == 0 ? kInfinity : f_[at(row)] - epsilon_ * std::log(sum);
+T AbsorbedKernel<T>::update_row(double sum, std::int64_t row, const Rows& rows) const {
+  const std::size_t i = at(row);
+  rows.f[i] = sum == 0 ? kInfinity : f_[i] - epsilon_ * std::log(sum);
+  if (sum == 0 || rows.weights[i] == 0) return T{0};
   const double unit = is_coded() ? static_cast<double>(kCodeUnit) : 1;
-  return static_cast<T>(sum == 0 ? 0.0 : unit * row_weights[at(row)] / sum);
+  const double moved =
+      rows.update.is_plain() ? 1 : std::exp((rows.update.of(i, rows.f[i]) - rows.f[i]) / epsilon_);
+  return static_cast<T>(unit * rows.weights[i] * moved / sum);
 }
 
 /// @param scale [stride]. @param[in,out] sums [stride]. @param[out] totals [stride], of these rows.
 template <class T>
 void AbsorbedKernel<T>::sum_numbers(std::int64_t first_row, std::int64_t count, const T* scale,
-                                    std::span<const double> row_weights, std::span<double> f,
-                                    T* sums, double* totals) const {
+                                    const Rows& rows, T* sums, double* totals) const {
   const auto& kernels = vector_kernels<T>();
-  const T* rows = numbers_.data() + first_row * stride_;
+  const T* first = numbers_.data() + first_row * stride_;
   T scales[kMaxBlockRows];
   for (std::int64_t r = 0; r < count; ++r) {  // brings the rows into the cache
-    const double sum = kernels.dot(rows + r * stride_, scale, stride_);
-    scales[r] = update_row(sum, first_row + r, row_weights, f);
+    const double sum = kernels.dot(first + r * stride_, scale, stride_);
+    scales[r] = update_row(sum, first_row + r, rows);
   }
-  kernels.sum_rows(rows, stride_, count, scales, stride_, sums);
+  kernels.sum_rows(first, stride_, count, scales, stride_, sums);
   for (std::int64_t j = 0; j < stride_; ++j) totals[j] += static_cast<double>(sums[j]);
 }
 
 /// The same. While some rows come from memory, those before are summed.
 template <class T>
 void AbsorbedKernel<T>::sum_codes(std::int64_t first_row, std::int64_t count, const T* scale,
-                                  std::span<const double> row_weights, std::span<double> f, T* sums,
-                                  double* totals) const {
+                                  const Rows& rows, T* sums, double* totals) const {
   const auto& kernels = vector_kernels<T>();
-  const std::uint16_t *rows[kCodeRows], *before[kCodeRows];
+  const std::uint16_t *next[kCodeRows], *before[kCodeRows];
   T scales[kCodeRows] = {};  // of the rows before
   double dots[kCodeRows];
   std::fill_n(sums, stride_, T{0});
   for (std::int64_t r = 0; r < count + kCodeRows; r += kCodeRows) {
     for (int k = 0; k < kCodeRows; ++k) {
-      rows[k] = codes_.data() + (first_row + std::min(r + k, count - 1)) * stride_;
-      if (r == 0) before[k] = rows[k];
+      next[k] = codes_.data() + (first_row + std::min(r + k, count - 1)) * stride_;
+      if (r == 0) before[k] = next[k];
     }
     const bool has_next = first_row + r + 2 * kCodeRows <= num_rows_;
-    kernels.dot_and_add_codes(rows, has_next ? kCodeRows * stride_ : 0, scale, dots, before, scales,
+    kernels.dot_and_add_codes(next, has_next ? kCodeRows * stride_ : 0, scale, dots, before, scales,
                               sums, stride_);
     for (int k = 0; k < kCodeRows; ++k) {
-      before[k] = rows[k];
-      scales[k] = r + k < count ? update_row(dots[k], first_row + r + k, row_weights, f) : T{0};
+      before[k] = next[k];
+      scales[k] = r + k < count ? update_row(dots[k], first_row + r + k, rows) : T{0};
     }
   }
   for (std::int64_t j = 0; j < stride_; ++j) totals[j] += static_cast<double>(sums[j]);
@@ -226,8 +228,7 @@ void AbsorbedKernel<T>::sum_codes(std::int64_t first_row, std::int64_t count, co
 
 /// @param scale [stride]. @param[out] columns [M], to be multiplied by it.
 template <class T>
-void AbsorbedKernel<T>::sum_plan(const T* scale, std::span<const double> row_weights,
-                                 ThreadPool& pool, std::span<double> f,
+void AbsorbedKernel<T>::sum_plan(const T* scale, const Rows& rows, ThreadPool& pool,
                                  std::span<double> columns) const {
   const RowCut cut =
       is_coded() ? cut_code_rows(num_rows_) : cut_rows(num_rows_, num_columns_, 0, sizeof(T));
@@ -239,8 +240,8 @@ void AbsorbedKernel<T>::sum_plan(const T* scale, std::span<const double> row_wei
     double* totals = lanes + lane * stride_;
     std::fill_n(totals, stride_, 0.0);
     cut.for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
-      is_coded() ? sum_codes(first_row, count, scale, row_weights, f, sums, totals)
-                 : sum_numbers(first_row, count, scale, row_weights, f, sums, totals);
+      is_coded() ? sum_codes(first_row, count, scale, rows, sums, totals)
+                 : sum_numbers(first_row, count, scale, rows, sums, totals);
     });
   });
   add_lanes(lanes, cut.num_lanes, stride_, columns);

@@ -63,26 +63,34 @@ class AbsorbedKernel {
   /// rounding of T, or of codes. Results do not depend on the number of threads.
   /// @param g                   [M], holds(g).
   /// @param row_weights         [N], >= 0.
-  /// @param[out] f              [N].
-  /// @param[out] column_weights [M].
+  /// @param[out] f              [N] soft minima, not yet updated.
+  /// @param[out] column_weights [M] of the updated plan.
   /// @throws ShapeError, ValueError. Reads N M numbers once from memory.
+  void weights(std::span<const double> g, std::span<const double> row_weights,
+               const RowUpdate& update, ThreadPool& pool, std::span<double> f,
+               std::span<double> column_weights) const;
   void weights(std::span<const double> g, std::span<const double> row_weights, ThreadPool& pool,
-               std::span<double> f, std::span<double> column_weights) const;
+               std::span<double> f, std::span<double> column_weights) const {
+    weights(g, row_weights, RowUpdate{}, pool, f, column_weights);
+  }
 
  private:
   void store_numbers(const Pass<T>& pass);
   void store_codes(Pass<T>& pass, std::span<const double> row_weights);
   void correct(std::span<const double> row_weights, ThreadPool& pool);
-  T update_row(double sum, std::int64_t row, std::span<const double> row_weights,
-               std::span<double> f) const;
-  void sum_numbers(std::int64_t first_row, std::int64_t count, const T* scale,
-                   std::span<const double> row_weights, std::span<double> f, T* sums,
-                   double* totals) const;
-  void sum_codes(std::int64_t first_row, std::int64_t count, const T* scale,
-                 std::span<const double> row_weights, std::span<double> f, T* sums,
-                 double* totals) const;
-  void sum_plan(const T* scale, std::span<const double> row_weights, ThreadPool& pool,
-                std::span<double> f, std::span<double> columns) const;
+
+  struct Rows {
+    std::span<const double> weights;  ///< [N]
+    const RowUpdate& update;
+    std::span<double> f;  ///< out [N]
+  };
+  T update_row(double sum, std::int64_t row, const Rows& rows) const;
+  void sum_numbers(std::int64_t first_row, std::int64_t count, const T* scale, const Rows& rows,
+                   T* sums, double* totals) const;
+  void sum_codes(std::int64_t first_row, std::int64_t count, const T* scale, const Rows& rows,
+                 T* sums, double* totals) const;
+  void sum_plan(const T* scale, const Rows& rows, ThreadPool& pool,
+                std::span<double> columns) const;
 
   KernelFormat format_;
   std::int64_t num_rows_ = 0;

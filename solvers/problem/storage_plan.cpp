@@ -163,6 +163,7 @@ Storage choose_storage(const StoragePlan& plan, const Workload& workload) {
   double seconds = seconds_of(plan, fastest, workload) / kWorthStoring;
   for (const Storage which : kKept) {
     if (is_absorbed(which) && workload.refreshes == 0) continue;
+    if (which == Storage::absorbed16 && !workload.reads_codes) continue;
     if (plan.of(which).bytes == 0) continue;
     if (!plan.fits(which) || seconds_of(plan, which, workload) >= seconds) continue;
     fastest = which;

@@ -33,6 +33,7 @@ constexpr kernels::KernelFormat format_of(Storage storage) {
 struct Workload {
   double iterations = 100;  ///< about
   double refreshes = 0;     ///< of an absorbed kernel, about; 0: its iterations cannot read one
+  bool reads_codes = true;  ///< nor, if false, one in 16 bits
   std::optional<Storage> begun_with = {};  ///< by a run that goes on: the same again, if it fits
 };
 

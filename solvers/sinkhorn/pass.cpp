@@ -96,7 +96,7 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
       pass.is_refreshed = true;
       pass.refresh_s = monotonic_seconds() - start;
     }
-    kernel->weights(g, a, context.pool, pass.f, columns);
+    kernel->weights(g, a, update, context.pool, pass.f, columns);
   } else {
     const kernels::UpdatedColumns wanted[] = {{update, columns}};
     problem.transform_to_x(g, step.epsilon, wanted, pass.f);
@@ -162,7 +162,9 @@ ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass
 
 template <class T>
 bool takes_kernel(const ShardedEot<T>& problem, const Step& step) {
-  return step.weight == 1 && problem.penalty().is_balanced() && step.epsilon == problem.epsilon();
+  const bool is_coded = problem.storage() == Storage::absorbed16;
+  return (step.weight == 1 || !is_coded) && problem.penalty().is_balanced() &&
+         step.epsilon == problem.epsilon();
 }
 
 #define KANTOR_PASS(T)                                                                       \

@@ -40,7 +40,8 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
            std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
            Context& context);
 
-/// Whether the step is a plain one at the problem's own epsilon.
+/// Whether the step is one between exact marginals at the problem's own epsilon; for a kernel in
+/// codes, whose columns are exact for plain updates, also a plain one.
 template <class T>
 bool takes_kernel(const ShardedEot<T>& problem, const Step& step);
 

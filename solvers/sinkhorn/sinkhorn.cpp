@@ -197,7 +197,8 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
   Workload workload;
   const auto most = static_cast<double>(config.max_iterations);
   workload.iterations = config.tolerance > 0 ? std::min(most, kUsual) : most;
-  if (config.momentum.is_plain() && problem.rho.is_balanced() && !config.epsilon_decay) {
+  workload.reads_codes = config.momentum.is_plain();
+  if (problem.rho.is_balanced() && !config.epsilon_decay) {
     // Potentials travel about a mean cost.
     const double drifts =
         problem.mean_cost / problem.epsilon / kernels::AbsorbedKernel<float>::kMaxDrift;

@@ -151,6 +151,10 @@ TEST(Registry, refuses_an_absorbed_kernel_that_no_update_would_read) {
   EXPECT_NE(
       refusal("[solver]\nname = \"progot\"\n" + table + "momentum = 0.9\n").find("absorbed16"),
       std::string::npos);
+  EXPECT_EQ(read(kProblem + "[solver]\nname = \"sinkhorn\"\n[solver.sinkhorn]\nmomentum = 1.4\n" +
+                 "storage = \"absorbed\"\n")
+                .solver,
+            "sinkhorn");
   for (const char* momentum : {"1.0", "\"adaptive\""}) {
     EXPECT_EQ(read(concat(kProblem, sinkhorn, "momentum = ", momentum, "\n")).solver, "sinkhorn");
   }

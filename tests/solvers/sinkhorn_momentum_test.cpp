@@ -60,6 +60,11 @@ TEST(Momentum, takes_the_published_course) {
   for (const Row& row : {Row{1, 166, 166}, Row{1.2, 104, 105}, Row{1.3, 70, 71}, Row{1.4, 63, 64},
                          Row{1.5, 38, 38}, Row{1.6, 46, 48}}) {
     SCOPED_TRACE(row.weight);
+    sinkhorn::SinkhornConfig absorbed = with_weight(row.weight);
+    absorbed.storage = "absorbed";
+    const Result read = solve(golden_problem(), absorbed);
+    EXPECT_EQ(read.iterations, row.to_both);
+    EXPECT_GT(read.storage->refreshes, 0);
     const auto row_error = [&](std::int64_t iterations) {
       return solve(golden_problem(), with_weight(row.weight, 0, iterations)).marginal_error.at(0);
     };
@@ -205,8 +210,8 @@ void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config) {
 /// Where the potentials drift, the kernel is made anew on the way; a resumed run makes the one that
 /// the stopped run had.
 TEST(Absorbed, resumes_to_the_bit) {
-  for (const double weight : {1.0, 1.4}) {
-    sinkhorn::SinkhornConfig config = with_weight(weight, 1e-7);
+  for (sinkhorn::SinkhornConfig config :
+       {with_weight(1, 1e-7), with_weight(1.4, 1e-7), adaptive(1e-7)}) {
     config.storage = "absorbed";
     expect_resumes_to_the_bit(config);
   }

@@ -68,6 +68,9 @@ TEST(StorageChoice, absorbs_only_what_iterations_can_read_and_does_not_drift) {
     return choice(shape, kPlenty, InstructionSet::avx512, {1000, refreshes});
   };
   EXPECT_EQ(with(4), Storage::absorbed16);
+  EXPECT_EQ(choice(shape, kPlenty, InstructionSet::avx512,
+                   {.iterations = 1000, .refreshes = 4, .reads_codes = false}),
+            Storage::absorbed);
   EXPECT_EQ(with(1000), Storage::materialised);
   EXPECT_EQ(with(0), Storage::materialised);
 }

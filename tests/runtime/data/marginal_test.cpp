@@ -242,6 +242,9 @@ TEST_F(MarginalTest, refuses_files_it_does_not_know) {
   other.path = folder_.file("x.npz");
   test::write_bytes(other.path, "PK\x03\x04 and more");
   EXPECT_THAT(data_refusal(other), HasSubstr("npz"));
+  other.path = folder_.file("x.npy.gz");
+  test::write_bytes(other.path, "\x1f\x8b and more");
+  EXPECT_THAT(data_refusal(other), HasSubstr("gunzip"));
   other.path = folder_.file("x.csv");
   test::write_bytes(other.path, "1,2\n");
   EXPECT_THAT(data_refusal(other), HasSubstr("numpy.save"));

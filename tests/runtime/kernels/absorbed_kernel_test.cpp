@@ -33,11 +33,11 @@ struct Outputs {
 
 template <class T>
 Outputs weights(const AbsorbedKernel<T>& kernel, const RandomProblem<T>& problem,
-                std::span<const double> g, int num_threads = 1) {
+                std::span<const double> g, int num_threads = 1, const RowUpdate& update = {}) {
   ThreadPool pool(num_threads);
   Outputs out{std::vector<double>(problem.a.size(), -7.0),
               std::vector<double>(problem.b.size(), -7.0)};
-  kernel.weights(g, problem.a, pool, out.f, out.columns);
+  kernel.weights(g, problem.a, update, pool, out.f, out.columns);
   return out;
 }
 
@@ -71,6 +71,33 @@ TYPED_TEST(AbsorbedKernelOf, gives_the_weights_of_the_reduction_up_to_the_larges
       problem.g = before;
     }
   }
+}
+
+TYPED_TEST(AbsorbedKernelOf, sums_the_columns_of_updated_rows) {
+  RandomProblem<typename TypeParam::Number> problem(kSquare, {130, 61, 3});
+  ThreadPool pool(1);
+  const auto matrix = problem.streamed();
+  auto kernel = TypeParam::kernel();
+  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto f = reference::soft_min(problem.exact());
+  std::vector<double> kept = uniform(130, -1, 1, 9);
+  std::vector<double> moved = f;
+  for (std::size_t i = 0; i < f.size(); ++i) {
+    kept[i] = -.4 * f[i] + problem.epsilon * kept[i];
+    moved[i] = kept[i] + 1.4 * f[i];
+  }
+  const Outputs out = weights(kernel, problem, problem.g, 1, {kept, 1.4});
+  const Outputs plain = weights(kernel, problem, problem.g);
+  EXPECT_EQ(out.f, plain.f);
+  const auto columns = reference::plan_column_weights(problem.exact(), moved, problem.a);
+  // Codes are exact for the scales of the rows that they were made with.
+  const double spread = TypeParam::kIsCoded ? 6 * kCodeError : 0;
+  const double tolerance = 4 * problem.plan_tolerance() + spread;
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    ASSERT_NEAR(out.columns[j], columns[j], tolerance * columns[j]) << j;
+    EXPECT_GT(std::abs(out.columns[j] / plain.columns[j] - 1), 0);
+  }
+  EXPECT_THROW(weights(kernel, problem, problem.g, 1, {std::span(kept).first(5), 1}), Error);
 }
 
 // A second absorption of the same shape keeps the memory, and forgets the first.
