@@ -211,7 +211,7 @@ void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config) {
 /// the stopped run had.
 TEST(Absorbed, resumes_to_the_bit) {
   for (sinkhorn::SinkhornConfig config :
-       {with_weight(1, 1e-7), with_weight(1.4, 1e-7), adaptive(1e-7)}) {
+       {with_weight(1, 1e-7), with_weight(1.4, 1e-7), adaptive(1e-4)}) {
     config.storage = "absorbed";
     expect_resumes_to_the_bit(config);
   }
