@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "distributed/device.hpp"
+#include "distributed/nccl/cuda_kernels.hpp"
 #include "distributed/polling.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -16,17 +17,24 @@ namespace kantor {
 
 namespace {
 
+/// Who goes on without it warns of that where its kernels are missed.
+bool has_cuda_library() {
+  try {
+    static_cast<void>(soft_min_kernels_of_library());
+    return true;
+  } catch (const ConfigError&) {
+    return false;
+  }
+}
+
 std::unique_ptr<Staging> staging_for(const std::vector<std::int64_t>& shape, at::ScalarType type,
                                      const at::Device& device) {
   if (device.is_cpu()) return nullptr;
   const std::int64_t count =
       std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  if (!has_cuda_library()) return nullptr;
   const c10::DeviceGuard guard(device);
-  try {
-    return make_page_locked_staging(static_cast<std::size_t>(count) * c10::elementSize(type));
-  } catch (const ConfigError&) {
-    return nullptr;  // if for lack of the library, device_soft_min() warns of it
-  }
+  return make_page_locked_staging(static_cast<std::size_t>(count) * c10::elementSize(type));
 }
 
 }  // namespace
@@ -43,7 +51,10 @@ StagedTensor::StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type,
       own_(staging_ ? at::Tensor() : torch::empty(shape_, options_.device(torch::kCPU))) {}
 
 at::Tensor StagedTensor::host(Communicator& world) {
-  if (!staging_) return own_;
+  if (!staging_) {
+    if (!options_.device().is_cpu()) world.settle();  // sending will wait for the stream
+    return own_;
+  }
   const auto is_free = [this] { return staging_->is_free(); };
   world.settle_until(is_free);
   const double start_s = monotonic_seconds();  // what is left is work of this rank's own device

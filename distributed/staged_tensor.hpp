@@ -12,8 +12,8 @@
 namespace kantor {
 
 /// A tensor that the host fills anew for each step, and its copy on a device. On the CPU both are
-/// one; to a GPU it goes through page-locked memory, and nobody waits for the copy; where there is
-/// none, sending waits.
+/// one; to a GPU it goes through page-locked memory, and nobody waits for the copy; without the
+/// library that gives it, sending waits.
 class StagedTensor {
  public:
   StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type, const at::Device& device);

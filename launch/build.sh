@@ -32,6 +32,6 @@ num_jobs() {
 
 "$root/launch/bootstrap.sh"
 cd -- "$root"
-cmake --preset release -DKANTOR_TORCH="$("$root/launch/bootstrap.sh" --print)" "${benchmarks[@]}" </dev/null
+cmake --preset release -DKANTOR_TORCH="$("$root/launch/bootstrap.sh" --print)" ${benchmarks[@]+"${benchmarks[@]}"} </dev/null
 cmake --build build/release --target "$target" --parallel "$(num_jobs)" </dev/null
 echo "built $root/build/release/kantor"

@@ -118,7 +118,9 @@ void check_absorbed(const Configuration& configuration) {
       "solver.sinkhorn.storage = \"", solves.storage, "\" is read by ", is_coded ? "plain " : "",
       "updates between exact marginals alone, so that ",
       is_relaxed ? "solver.sinkhorn.momentum" : "problem.rho", " would never use it; take \"auto\"",
-      is_relaxed ? ", \"absorbed\" or momentum = \"adaptive\"" : ""));
+      is_relaxed && configuration.problem.rho.is_balanced()
+          ? ", \"absorbed\" or momentum = \"adaptive\""
+          : ""));
 }
 
 /// Keys of one table that another one does not go with.

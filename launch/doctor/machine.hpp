@@ -25,8 +25,7 @@ struct CoreUse {
 Check judge_cores(const CoreUse& use);
 Check check_cores(int num_ranks, int num_threads);
 
-/// @param bytes available on the host, which `num_ranks` share.
-/// @param bytes of one rank.
+/// @param bytes available to each of the host's ranks. @param num_ranks how many it has.
 Check judge_memory(double bytes, int num_ranks);
 
 /// OMP_NUM_THREADS. @param value null if it is not set.

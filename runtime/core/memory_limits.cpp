@@ -19,11 +19,12 @@ constexpr std::int64_t kNoLimit = std::numeric_limits<std::int64_t>::max();
 struct GroupFiles {
   const char* limit;
   const char* usage;
-  const char* of_files[2];  ///< keys in memory.stat: pages that the kernel would give up
+  const char* active;  ///< keys in memory.stat: pages of files, in use lately and not
+  const char* inactive;
 };
-constexpr GroupFiles kVersion1{
-    "memory.limit_in_bytes", "memory.usage_in_bytes", {"total_active_file", "total_inactive_file"}};
-constexpr GroupFiles kVersion2{"memory.max", "memory.current", {"active_file", "inactive_file"}};
+constexpr GroupFiles kVersion1{"memory.limit_in_bytes", "memory.usage_in_bytes",
+                               "total_active_file", "total_inactive_file"};
+constexpr GroupFiles kVersion2{"memory.max", "memory.current", "active_file", "inactive_file"};
 
 /// Nothing for "max", or if there is no such file.
 std::optional<std::int64_t> number_in(const fs::path& file) {
@@ -33,13 +34,14 @@ std::optional<std::int64_t> number_in(const fs::path& file) {
   return std::nullopt;
 }
 
-/// Of a line for each key; 0 if there is none.
-std::int64_t sum_of(const char* const (&keys)[2], const fs::path& file) {
-  std::ifstream stream(file);
+/// What the kernel would give up without harm: of the pages in use half, as MemAvailable has it.
+std::int64_t reclaimable(const fs::path& folder, const GroupFiles& files) {
+  std::ifstream stream(folder / "memory.stat");
   std::int64_t sum = 0;
   std::string key;
   for (std::int64_t value = 0; stream >> key >> value;) {
-    if (key == keys[0] || key == keys[1]) sum += value;
+    if (key == files.inactive) sum += value;
+    if (key == files.active) sum += value / 2;
   }
   return sum;
 }
@@ -48,8 +50,7 @@ std::int64_t left_in(const fs::path& folder, const GroupFiles& files) {
   const auto limit = number_in(folder / files.limit);
   const auto usage = number_in(folder / files.usage);
   if (!limit || !usage) return kNoLimit;
-  const std::int64_t used =
-      std::max<std::int64_t>(*usage - sum_of(files.of_files, folder / "memory.stat"), 0);
+  const std::int64_t used = std::max<std::int64_t>(*usage - reclaimable(folder, files), 0);
   return std::max<std::int64_t>(*limit - used, 0);
 }
 

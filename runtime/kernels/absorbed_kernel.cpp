@@ -131,15 +131,16 @@ void AbsorbedKernel<T>::correct(std::span<const double> row_weights, ThreadPool&
 }
 
 template <class T>
-double AbsorbedKernel<T>::spread(std::span<const double> g) const {
-  double least = kInfinity;
-  double largest = -kInfinity;
+double AbsorbedKernel<T>::drift(std::span<const double> g, std::span<const double> masses) const {
+  double mean = 0;
   for (std::size_t j = 0; j < g.size(); ++j) {
-    if (is_absent_[j]) continue;
-    least = std::min(least, g[j] - g_[j]);
-    largest = std::max(largest, g[j] - g_[j]);
+    if (masses[j] > 0) mean += masses[j] * (g[j] - g_[j]);
   }
-  return largest > least ? (largest - least) / epsilon_ : 0;
+  double deviation = 0;
+  for (std::size_t j = 0; j < g.size(); ++j) {
+    if (masses[j] > 0) deviation += masses[j] * std::abs(g[j] - g_[j] - mean);
+  }
+  return deviation / epsilon_;
 }
 
 template <class T>

@@ -27,7 +27,8 @@ class Pass;
 /// In codes each entry is S0_ij (1 + d_ij), |d_ij| <= 2^-11, and 0 below 2^-62. Factors of the rows
 /// and of the columns make both sums those of S0 at g0, so that what g gives is wrong only as far
 /// as it has drifted: with s the spread of (g - g0) / eps over the columns, u_i by at most
-/// 2^-10 (1 - e^-s) of it, and column_j by that and 2^-9 of what row_i / u_i have spread, of it.
+/// 2^-10 (1 - e^-s) of it, and column_j by that and 2^-9 of what the scales of the rows have spread
+/// since (row_i / u_i, times what an update moves), of it.
 /// A column whose entries are all below 2^-62 is 0, and one of such for the most part is exact at
 /// g0 alone.
 template <class T>
@@ -55,9 +56,10 @@ class AbsorbedKernel {
   /// @param g [M].
   bool holds(std::span<const double> g) const;
 
-  /// s above: of (g - g0) / eps over the columns that have weight; 0 without any.
-  /// @param g [M], holds(g).
-  double spread(std::span<const double> g) const;
+  /// How far g is from g0, but for a constant: the mean absolute deviation of (g - g0) / eps.
+  /// @param g      [M], holds(g).
+  /// @param masses [M] of the columns, summing to 1; those without do not count.
+  double drift(std::span<const double> g, std::span<const double> masses) const;
 
   /// What soft_min_weights gives for the absorbed reduction with these potentials instead, to the
   /// rounding of T, or of codes. Results do not depend on the number of threads.

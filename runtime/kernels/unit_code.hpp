@@ -23,7 +23,7 @@ inline float decode(std::uint16_t code) {
 }
 
 /// To the nearest, ties to even; 0 below kSmallestCoded and of a NaN with a sign; the largest code
-/// of what is larger than that, and of any other NaN.
+/// of numbers beyond it, and of any other NaN.
 inline std::uint16_t encode(float value) {
   constexpr std::int32_t kUnit = 64 << 23;  // kCodeUnit in a float's exponent
   constexpr std::int32_t kSmallest = std::bit_cast<std::int32_t>(kSmallestCoded);

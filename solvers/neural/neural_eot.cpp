@@ -148,12 +148,14 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
              Result& result, Context& context) {
   sinkhorn::Report report;
   {
-    // By the shape alone, as long as there is memory: a run that goes on has the same bits.
+    // By the shape alone, as long as there is memory: a run that goes on has the same bits. On a
+    // GPU it has them in any form.
     constexpr double kMostStoredBytes = 4e9;
     const SolveShape shape = solve_shape(problem, subset, sizeof(T) == 8, context);
     const bool is_large =
+        context.device_soft_min == nullptr &&
         estimate_storage(shape, kernels::best_instruction_set()).materialised.stored_bytes >
-        kMostStoredBytes;
+            kMostStoredBytes;
     const StoragePlan plan =
         plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
     ShardedEot<T> fast(problem, subset, plan, context);

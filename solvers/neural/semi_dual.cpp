@@ -125,7 +125,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   });
 
   // The first reduction is compared with LibTorch's operations, which waits for the stream.
-  if (std::exchange(is_first_, false)) group_.settle();
+  if (std::exchange(is_first_, false)) context_.world.settle();
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
   const SoftWeights soft = profile.timed(Phase::soft_min, [&] {

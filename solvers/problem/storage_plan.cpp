@@ -70,15 +70,16 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
                                        figures, "; ", remedy)));
 }
 
-/// What a free choice goes on as, in a run that began with `begun`. A GPU's choice changes no bits,
-/// and an absorbed kernel is the host's.
+/// What a free choice goes on as, in a run that began with `begun`: automatic on a GPU, whose
+/// choice changes no bits there.
 Storage going_on(const StoragePlan& plan, Storage begun, Workload& workload, Log& log) {
   if (!is_absorbed(begun)) workload.refreshes = 0;  // its checkpoint has no absorbed kernel
-  if (plan.is_on_device ? !is_absorbed(begun) : begun == Storage::automatic) {
-    return Storage::automatic;
-  }
-  if (!plan.is_on_device && plan.fits(begun)) return begun;
-  log.warn_once(concat("the run began with its costs ", name_of(begun),
+  const bool began_on_device = begun == Storage::automatic;
+  if (plan.is_on_device && began_on_device) return begun;
+  if (!plan.is_on_device && !began_on_device && plan.fits(begun)) return begun;
+  log.warn_once(concat("the run began ",
+                       began_on_device ? std::string("on a GPU")
+                                       : concat("with its costs ", name_of(begun), " on a host"),
                        ", which they cannot be here, for lack of memory or on another device; what "
                        "follows may differ by rounding from a run that was not stopped"));
   workload.refreshes = 0;

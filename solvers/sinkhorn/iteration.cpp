@@ -75,7 +75,8 @@ class Iteration {
   bool is_exact() const { return is_exact_; }
   /// Whether it did not, but should before more is done with it.
   bool is_refresh_due(double error) {
-    return !is_exact_ && kernel_.is_coded() && refinement_.is_due(error, kernel_.spread(g_));
+    return !is_exact_ && kernel_.is_coded() &&
+           refinement_.is_due(error, kernel_.drift(g_, problem_.b()));
   }
   /// The next pass does, and from here on all of them, unless the kernel is one to be refined.
   void look_exactly() {
@@ -106,7 +107,7 @@ class Iteration {
     if (refinement_.has_led_nowhere() && !is_finishing_) {  // not before a snapshot is made
       is_finishing_ = true;
       context_.log.detail(concat("iteration ", report.iterations,
-                                 ": the kernel in 16 bits leads no further; costs are streamed"));
+                                 ": the kernel in 16 bits leads no further, and is left"));
     }
     if (reads_kernel_ == problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
   }

@@ -19,13 +19,14 @@ class Refinement {
   /// Whether the error has fallen so far since the refresh, or the potentials have gone so far (a
   /// slow way to the optimum), that what the kernel is wrong by may soon show; or falls no more:
   /// columns are exact per rank, which may leave a plan's mass wrong.
-  /// @param error  of a pass that read the kernel; each of them once.
-  /// @param spread of its potentials, see AbsorbedKernel.
-  bool is_due(double error, double spread) {
+  /// @param error of a pass that read the kernel; each of them once.
+  /// @param drift of its potentials, see AbsorbedKernel.
+  bool is_due(double error, double drift) {
     const bool falls = error < (1 - kLeastFall) * level_;
     level_ = falls ? error : level_;
     num_level_ = falls ? 0 : num_level_ + 1;
-    const double wrong_by = kernels::kCodeError * -std::expm1(-spread);  // half the bound
+    // Of all rows, half of what it may be.
+    const double wrong_by = kernels::kCodeError * -std::expm1(-2 * drift);
     return error <= std::max(kFall * column_error_, wrong_by) || num_level_ >= kMostLevel;
   }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "distributed/rank_memory.hpp"
 #include "runtime/core/error.hpp"
 #include "tests/distributed/contract.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -48,6 +49,16 @@ TEST_F(CommunicatorContract, knows_its_place) {
   const std::vector<std::int64_t> mine = {world().rank()};
   world().all_gather(std::span<const std::int64_t>(mine), std::span(ranks), "ranks");
   for (std::size_t i = 0; i < ranks.size(); ++i) EXPECT_EQ(ranks[i], static_cast<std::int64_t>(i));
+}
+
+// A host is shared by its ranks, a process's address space by those that are its threads.
+TEST_F(CommunicatorContract, tells_a_rank_its_share_of_the_memory) {
+  const double of_host = 8e9 / world().local_size();
+  EXPECT_EQ(memory_of_rank(world(), 8'000'000'000, 1'000'000'000'000), of_host);
+  const bool are_threads = world().backend_name() == "thread";
+  const double of_process = are_threads ? 1e6 / world().size() : 1e6;
+  EXPECT_EQ(memory_of_rank(world(), 8'000'000'000, 1'000'000), of_process);
+  EXPECT_GT(memory_of_rank(world()), 0);
 }
 
 TEST_F(CommunicatorContract, refuses_parts_that_do_not_fit_before_anything_is_sent) {

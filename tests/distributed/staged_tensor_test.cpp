@@ -48,6 +48,18 @@ TEST(StagedTensor, is_its_own_copy_on_the_cpu) {
   }
 }
 
+// Without the CUDA library: what is under way has to be through before a copy waits for the stream.
+TEST(StagedTensor, is_copied_plainly_where_there_is_no_page_locked_memory) {
+  FaultInjectingCommunicator ranks(world(), 1000);
+  StagedTensor staged({3, 2}, torch::kFloat32, torch::kMeta, nullptr);
+  const at::Tensor host = staged.host(ranks);
+  EXPECT_TRUE(host.is_cpu());
+  EXPECT_EQ(ranks.num_settled(), 1);
+  const at::Tensor sent = staged.send();
+  EXPECT_TRUE(sent.is_meta());
+  EXPECT_EQ(sent.sizes(), (std::vector<std::int64_t>{3, 2}));
+}
+
 TEST(StagedTensor, sends_what_was_filled_and_waits_for_the_buffer_behind_the_verbs) {
   FaultInjectingCommunicator ranks(world(), 1000);
   StagedTensor staged({3, 2}, torch::kFloat32, torch::kCPU,

@@ -160,9 +160,9 @@ TEST(Refinement, is_due_where_the_kernels_own_error_may_show) {
   refinement.refreshed(1e-3);
   EXPECT_FALSE(refinement.is_due(1e-3, 0));
   EXPECT_TRUE(refinement.is_due(3e-6, 0));
-  // Potentials that have gone far: 2^-11 (1 - e^-spread).
-  EXPECT_FALSE(refinement.is_due(2.5e-4, .5));
-  EXPECT_TRUE(refinement.is_due(1.9e-4, .5));
+  // Potentials that have gone far: 2^-11 (1 - e^(-2 drift)).
+  EXPECT_FALSE(refinement.is_due(2.5e-4, .25));
+  EXPECT_TRUE(refinement.is_due(1.9e-4, .25));
   EXPECT_FALSE(refinement.is_due(.5e-3, 100));
   EXPECT_TRUE(refinement.is_due(.48e-3, 100));
 }

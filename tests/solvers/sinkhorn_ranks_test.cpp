@@ -163,6 +163,25 @@ TEST(SinkhornRanks, may_outnumber_the_rows) {
   }
 }
 
+TEST(SinkhornRanks, read_the_absorbed_kernel_with_momentum) {
+  const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 3});
+  const auto solved = [&](Communicator& ranks, const char* storage, const char* precision) {
+    TestRun run(ranks, precision);
+    sinkhorn::SinkhornConfig config;
+    config.tolerance = 1e-5;
+    config.storage = storage;
+    config.momentum.weight = 1.4;
+    return sinkhorn::solve(config, problem, run.context);
+  };
+  const auto alone = make_self_communicator();
+  const Result streamed = solved(*alone, "streamed", "float64");
+  expect_same(solved(world(), "absorbed", "float64"), streamed, 1e-12);
+  const Result floats = solved(world(), "absorbed", "float32");
+  EXPECT_EQ(floats.converged, true);
+  EXPECT_LE(std::abs(floats.iterations - streamed.iterations), 1);
+  EXPECT_NEAR(floats.dual_value, streamed.dual_value, 1e-5);
+}
+
 // What its codes are wrong by is of each rank's own columns, but second order: as far as the
 // potentials may go within the tolerance.
 TEST(SinkhornRanks, reach_the_tolerance_with_a_kernel_in_16_bits) {

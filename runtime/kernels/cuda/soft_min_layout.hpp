@@ -38,11 +38,13 @@ struct Chunks {
 /// cache (40 to 126 MB) holds them.
 constexpr std::int64_t kKeptBytes = std::int64_t{32} << 20;
 
-/// Whether the sums over dimensions cost more than keeping them does. By data sheets: a number's
-/// way to the cache and back, and its share of the launches of its rows, last as long as about 50
-/// multiply-adds; a power takes 16.
-inline bool are_worth_keeping(const SoftMinCall& call) {
-  return call.d >= (call.cost.form == CostForm::powers ? 4 : 64);
+/// Whether the sums over dimensions cost more than keeping them does, and a tile's rows of them fit
+/// the cache. By data sheets: a number's way to the cache and back, and its share of the launches
+/// of its rows, last as long as about 50 multiply-adds; a power takes 16.
+template <class T>
+bool are_worth_keeping(const SoftMinCall& call) {
+  const auto tile_bytes = call.y.count * Tile<T>::kRows * static_cast<std::int64_t>(sizeof(T));
+  return call.d >= (call.cost.form == CostForm::powers ? 4 : 64) && tile_bytes <= kKeptBytes;
 }
 
 /// The rows that are taken together through all passes, the chunks of each pass, and the parts of
@@ -92,7 +94,7 @@ struct Layout {
         call.given_f == nullptr && (call.column_weights != nullptr || call.averages != nullptr);
     rows_at_once = call.x.count;
     keeps_sums = call.sums == nullptr && returns_to_pairs &&
-                 (call.rows_at_once > 0 || are_worth_keeping(call));
+                 (call.rows_at_once > 0 || are_worth_keeping<T>(call));
     if (!keeps_sums) return;
     sums_stride = quotient_up(call.y.count, 4) * 4;
     constexpr std::int64_t kTile = Tile<T>::kRows;

@@ -32,7 +32,7 @@ TEST(MemoryLimits, take_the_least_of_all_groups_above) {
   write(mount / "system/job_7/memory.current", "1500");
   EXPECT_EQ(memory_left_by_cgroups(mount, member), 3500);
   write(mount / "system/job_7/memory.stat", "anon 800\ninactive_file 400\nactive_file 300");
-  EXPECT_EQ(memory_left_by_cgroups(mount, member), 4200);
+  EXPECT_EQ(memory_left_by_cgroups(mount, member), 4050);
   write(mount / "memory.max", "2000");  // as a container sees its own
   write(mount / "memory.current", "1900");
   EXPECT_EQ(memory_left_by_cgroups(mount, member), 100);
@@ -50,7 +50,7 @@ TEST(MemoryLimits, read_groups_of_version_1) {
   write(mount / "memory/slurm/job:3/memory.usage_in_bytes", "1500");
   write(mount / "memory/slurm/job:3/memory.stat",
         "inactive_file 1\ntotal_inactive_file 500\ntotal_active_file 100");
-  EXPECT_EQ(memory_left_by_cgroups(mount, members), 4100);
+  EXPECT_EQ(memory_left_by_cgroups(mount, members), 4050);
   EXPECT_EQ(memory_left_by_cgroups(mount, "5:cpu,memory_x:/slurm/job:3\n"), kNoLimit);
 }
 

@@ -73,6 +73,21 @@ TYPED_TEST(AbsorbedKernelOf, gives_the_weights_of_the_reduction_up_to_the_larges
   }
 }
 
+TYPED_TEST(AbsorbedKernelOf, tells_how_far_potentials_are_but_for_a_constant) {
+  RandomProblem<typename TypeParam::Number> problem(kSquare, {5, 3, 2}, .5);
+  ThreadPool pool(1);
+  const auto matrix = problem.streamed();
+  auto kernel = TypeParam::kernel();
+  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  std::vector<double> g = problem.g;
+  const std::vector<double> masses = {.5, .5, 0};
+  for (double& value : g) value += 1;
+  EXPECT_NEAR(kernel.drift(g, masses), 0, 1e-12);
+  g[0] += .2;
+  g[2] += 100;
+  EXPECT_NEAR(kernel.drift(g, masses), .1 / .5, 1e-12);
+}
+
 TYPED_TEST(AbsorbedKernelOf, sums_the_columns_of_updated_rows) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {130, 61, 3});
   ThreadPool pool(1);

@@ -136,9 +136,12 @@ TYPED_TEST(DeviceSoftMinOf, takes_any_number_of_values) {
 
 TYPED_TEST(DeviceSoftMinOf, takes_rows_with_gaps_between_them) {
   for (const std::int64_t d : {3, 17, 65}) {
-    const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {33, 70, d});
-    EXPECT_EQ(emulated(problem, {.row_weights = problem.a, .padding = 5}),
-              emulated(problem, {.row_weights = problem.a}));
+    const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {70, 33, d});
+    for (const std::int64_t rows_at_once : {0, 64}) {
+      EXPECT_EQ(
+          emulated(problem, {.row_weights = problem.a, .rows_at_once = rows_at_once, .padding = 5}),
+          emulated(problem, {.row_weights = problem.a, .rows_at_once = rows_at_once}));
+    }
   }
 }
 

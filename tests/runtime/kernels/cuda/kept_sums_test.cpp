@@ -128,16 +128,17 @@ TYPED_TEST(KeptSums, of_some_rows_are_kept_where_dimensions_are_many) {
     EXPECT_EQ(layout.keeps_sums, d == 64);
     EXPECT_EQ(layout.rows_at_once, 70);
   }
-  // As many tiles of 64 rows as a card's cache holds, but one at least.
+  // As many tiles of 64 rows as a card's cache holds, if it holds one.
   const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {1, 1, 64});
   PlanCall<TypeParam> task(problem);
   task.call.x.count = 100'000;
-  for (const auto& [m, rows] : {std::pair{4'000, 2048}, {60'000, 128}, {1'000'000, 64}}) {
-    task.call.y.count = m;
+  for (const auto& [m, rows] : {std::pair{4'000, 2048}, {60'000, 128}, {131'072, 64}}) {
     const auto factor = static_cast<std::int64_t>(sizeof(TypeParam) / 4);
-    EXPECT_EQ(cuda::Layout<TypeParam>(task.call).rows_at_once,
-              std::max<std::int64_t>(rows / factor, 64));
+    task.call.y.count = m / factor;
+    EXPECT_EQ(cuda::Layout<TypeParam>(task.call).rows_at_once, rows);
   }
+  ++task.call.y.count;
+  EXPECT_FALSE(cuda::Layout<TypeParam>(task.call).keeps_sums);
 }
 
 TYPED_TEST(KeptSums, of_some_rows_serve_all_passes_over_these) {
