@@ -110,7 +110,7 @@ TYPED_TEST(AbsorbedKernelOf, sums_the_columns_of_updated_rows) {
   const double tolerance = 4 * problem.plan_tolerance() + spread;
   for (std::size_t j = 0; j < columns.size(); ++j) {
     ASSERT_NEAR(out.columns[j], columns[j], tolerance * columns[j]) << j;
-    if (columns[j] > 0) EXPECT_NE(out.columns[j], plain.columns[j]);
+    EXPECT_TRUE(columns[j] == 0 || out.columns[j] != plain.columns[j]) << j;
   }
   EXPECT_THROW(weights(kernel, problem, problem.g, 1, {std::span(kept).first(5), 1}), Error);
 }
