@@ -73,15 +73,13 @@ double seconds_of(const StoragePlan& plan, Storage form, const Workload& workloa
 /// What a free choice goes on as, in a run that began with `begun`: automatic on a GPU, whose
 /// choice changes no bits there.
 Storage going_on(const StoragePlan& plan, Storage begun, Workload& workload, Log& log) {
-  if (!is_absorbed(begun)) workload.refreshes = 0;  // its checkpoint has no absorbed kernel
   const bool began_on_device = begun == Storage::automatic;
   if (plan.is_on_device && began_on_device) return begun;
   if (!plan.is_on_device && !began_on_device && plan.fits(begun)) return begun;
-  log.warn_once(concat("the run began ",
-                       began_on_device ? std::string("on a GPU")
-                                       : concat("with its costs ", name_of(begun), " on a host"),
-                       ", which they cannot be here, for lack of memory or on another device; what "
-                       "follows may differ by rounding from a run that was not stopped"));
+  log.warn_once(
+      concat("the run began with its costs ", began_on_device ? "on a GPU" : name_of(begun),
+             " and goes on otherwise, for lack of memory or on another device; what follows "
+             "may differ by rounding from a run that was not stopped"));
   workload.refreshes = 0;
   return Storage::automatic;
 }
