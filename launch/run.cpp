@@ -91,8 +91,9 @@ void check_is_new(const std::string& out) {
   if (std::filesystem::exists(out + "/LOCK", ignored) && checkpoint::RunLock::is_held(out)) {
     const checkpoint::RunLock refused(out);
   }
-  const bool is_empty = std::filesystem::is_empty(out, ignored) || ignored;
-  if (std::filesystem::exists(out + "/STATUS", ignored) || (!is_empty && is_untouched(out))) {
+  const bool is_filled =
+      std::filesystem::is_directory(out, ignored) && !std::filesystem::is_empty(out, ignored);
+  if (is_filled && (std::filesystem::exists(out + "/STATUS", ignored) || is_untouched(out))) {
     throw ConfigError(concat("output directory ", out,
                              " holds a run; nothing is written over: choose another with --out, or "
                              "go on with a stopped run by --resume"));

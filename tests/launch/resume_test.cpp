@@ -172,6 +172,8 @@ TEST_F(Resume, of_a_finished_run_refuses_other_settings_by_name) {
 
 TEST_F(Resume, refuses_other_settings_by_name) {
   make_cut_run();
+  // Begun again it is refused, too.
+  expect_refused(run("out", kAlone, kNeural.settings), 78, {"holds a run", "--resume"});
   for (const auto& [setting, key] : std::vector<std::pair<std::string, std::string>>{
            {"solver.neural.steps=61", "steps"},
            {"solver.neural.batch=31", "batch"},
@@ -236,6 +238,9 @@ TEST_F(Resume, touches_no_folder_that_holds_something_else) {
   write("out/thesis.txt", "years of work");
   expect_resume_refused(kNeural.settings, {"out", "holds no run"});
   EXPECT_EQ(contents("out").size(), 1u);
+  const ProcessOutcome begun = run("out", kAlone, kNeural.settings);
+  expect_refused(begun, 78, {"out", "not empty"});
+  EXPECT_EQ(begun.err.find("--resume"), std::string::npos) << begun.err;
   write("file", "a file");
   expect_refused(resume("file", kAlone, kNeural.settings), 78, {"file", "not a directory"});
   EXPECT_EQ(read("file"), "a file");
