@@ -12,6 +12,7 @@
 #include "distributed/trainer.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/solvers/dense_semi_dual.hpp"
+#include "tests/support/fault_injecting_communicator.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -80,6 +81,23 @@ TEST(SemiDual, is_the_same_on_one_rank_and_on_many) {
     EXPECT_NEAR(many.loss, one.loss, 1e-12);
     for (std::size_t k = 0; k < one.gradient.size(); ++k) {
       EXPECT_NEAR(many.gradient[k], one.gradient[k], 1e-12);
+    }
+  }
+}
+
+// Kernels are compared with LibTorch's operations then, which waits for what is under way; between
+// other steps nobody does.
+TEST(SemiDual, settles_before_its_first_reduction_alone) {
+  const Problem problem = random_problem({}, .3, {.n = 40, .m = 31, .d = 3});
+  const neural::Potential potential = small_potential(problem);
+  for (const char* negatives : {"global", "local"}) {
+    FaultInjectingCommunicator ranks(world(), 1 << 20);
+    TestRun run(ranks);
+    zero_gradients(potential);
+    neural::SemiDual<double> objective(batch_of(8, negatives), problem, potential, run.context);
+    for (const std::int64_t step : {0, 1, 2}) {
+      objective.evaluate(step);
+      EXPECT_EQ(ranks.num_settled(), 1) << negatives << ", step " << step;
     }
   }
 }
