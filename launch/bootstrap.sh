@@ -145,5 +145,8 @@ install_packages
 install_torch
 [ "$want_pytorch" = no ] ||
   install_python "pytorch-$torch_version" "PyTorch $torch_version for Python (4.7 GB)" "torch==$torch_version" numpy
-[ "$want_numpy" = no ] || install_python "numpy-$numpy_version" "numpy $numpy_version for Python" "numpy==$numpy_version"
+if [ "$want_numpy" = yes ]; then
+  install_python "numpy-$numpy_version" "numpy $numpy_version for Python" "numpy==$numpy_version"
+  say "Python with numpy: $cache/numpy-$numpy_version/bin/python"
+fi
 say "ready (LibTorch in $(torch_dir))"

@@ -145,9 +145,14 @@ std::string not_converged_line(const Result& result, const Configuration& config
   // Its own measure was too coarse to see the rest, or its steps to get there.
   const bool is_too_coarse =
       has_stopped_early || (result.is_stalled && configuration.run.precision == "float32");
-  return what + (is_too_coarse
-                     ? "use run.precision = \"float64\" or raise solver.sinkhorn.tolerance"
-                     : "raise solver.sinkhorn.max_iterations or problem.epsilon");
+  return what +
+         (is_too_coarse
+              ? "use run.precision = \"float64\" or raise solver.sinkhorn.tolerance"
+              : concat(
+                    "raise solver.sinkhorn.max_iterations or problem.epsilon",
+                    configuration.solver == "sinkhorn"
+                        ? "; solver.sinkhorn.warm_start = \"this run's folder\" goes on from here"
+                        : ""));
 }
 
 }  // namespace kantor::launch

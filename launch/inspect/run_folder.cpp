@@ -67,7 +67,8 @@ std::string state_text(const fs::path& folder, const Status& status,
   }
   if (is_held) return concat("a process holds it (its LOCK says which): it is starting or ending");
   if (status.state == "running") {
-    return concat("dead: was killed at about step ", status.step, "; ", resume_text(environment));
+    return concat("dead: was killed after the save of step ", status.step, "; ",
+                  resume_text(environment));
   }
   if (status.state == "stopped") {
     return concat("stopped at step ", status.step, " by ", reason, "; ", resume_text(environment));

@@ -275,6 +275,7 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
                             : Solves<float>(config, solves, problem, context).run();
   const double solve_end = monotonic_seconds();
   Result result;
+  context.log.info("evaluating the plan, in double");
   evaluate(problem, solved, result, context);
   describe_steps(solved.course, solves.tolerance, result, context);
   const Timing& timing = solved.timing;

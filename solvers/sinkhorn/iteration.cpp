@@ -250,7 +250,7 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
                std::vector<double>& g, Context& context, const char* label, Checkpoints* keep) {
   const double start = monotonic_seconds();
   metrics::Progress progress(
-      {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
+      {.enabled = context.show_progress, .label = label, .total = stopping.known_iterations()});
   Iteration<T> iteration(problem, stopping, f, g, context);
   Report& report = iteration.report;
   if (keep != nullptr && is_under_way(*keep)) {

@@ -24,6 +24,9 @@ struct Stopping {
   std::int64_t max_iterations = 0;
   Momentum momentum = {};
   EpsilonDecay decay = {};
+
+  /// For progress: 0 where the tolerance ends it, nobody knows when.
+  std::int64_t known_iterations() const { return tolerance > 0 ? 0 : max_iterations; }
 };
 
 struct Report {

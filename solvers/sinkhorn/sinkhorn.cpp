@@ -176,6 +176,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                                     solved.costs.store_s + solved.report.refresh_s,
                                     solved.report.refreshes, context);
   }
+  context.log.info("evaluating the plan, in double");
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
     result.converged =

@@ -49,7 +49,7 @@ Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
                          std::vector<double>& f, Context& context, const char* label,
                          Checkpoints* keep) {
   metrics::Progress progress(
-      {.enabled = context.show_progress, .label = label, .total = stopping.max_iterations});
+      {.enabled = context.show_progress, .label = label, .total = stopping.known_iterations()});
   std::vector<double> part(problem.a().size());  // softmin f, then the next f
   Report report;
   if (keep != nullptr && keep->restored() != nullptr) {

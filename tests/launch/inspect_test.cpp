@@ -217,7 +217,8 @@ TEST_F(InspectRun, tells_of_every_other_end) {
 TEST_F(InspectRun, tells_a_dead_one_from_a_living_one) {
   forget_result(R"({"state": "running", "pid": 7, "host": "h", "step": 40})");
   const std::string dead = told("out");
-  EXPECT_THAT(dead, StartsWith("run out: dead: was killed at about step 40; --resume goes on"));
+  EXPECT_THAT(dead,
+              StartsWith("run out: dead: was killed after the save of step 40; --resume goes on"));
   EXPECT_THAT(dead, HasSubstr("cost sqeuclidean"));
   EXPECT_THAT(dead, ContainsRegex("marginal 1 .*y.npy"));
   EXPECT_THAT(dead, HasSubstr("neural, float64"));
@@ -242,7 +243,8 @@ TEST_F(InspectRun, watches_one_live_and_die) {
   EXPECT_FALSE(outcome.timed_out);
   const std::string pid = outcome.out.substr(0, outcome.out.find('\n'));
   EXPECT_THAT(read("alive"), StartsWith("run long: running (" + pid + " on host "));
-  EXPECT_THAT(read("dead"), ContainsRegex("^run long: dead: was killed at about step [1-9]"));
+  EXPECT_THAT(read("dead"),
+              ContainsRegex("^run long: dead: was killed after the save of step [1-9]"));
   EXPECT_THAT(read("dead"), HasSubstr("run problem.toml --out long"));
   EXPECT_THAT(read("dead"), HasSubstr("--resume\n"));
 }
@@ -280,7 +282,8 @@ TEST_F(InspectRun, shows_what_it_can_of_a_damaged_one) {
 TEST_F(InspectRun, tells_of_one_that_was_killed_before_its_first_word) {
   fs::create_directory(folder().path() / "early");
   write("early/STATUS", "");
-  EXPECT_THAT(told("early"), StartsWith("run early: dead: was killed at about step 0; --resume"));
+  EXPECT_THAT(told("early"),
+              StartsWith("run early: dead: was killed after the save of step 0; --resume"));
 }
 
 TEST_F(InspectRun, answers_once_under_mpirun) {
