@@ -107,10 +107,10 @@ void claim_directory(std::optional<RunDirectory>& opened, const RunArguments& ar
   if (found == Found::nothing) {
     opened.emplace(arguments.out);
   } else {
-    // The other ranks wait meanwhile, until their deadline.
     if (checkpoint::RunLock::is_held(arguments.out)) {
       session.log.info(concat("another run holds ", arguments.out, "; waiting for its end"));
     }
+    // The other ranks wait meanwhile, until their deadline.
     opened.emplace(arguments.out, std::min(10.0, session.run.timeout_s / 2));
     if (has_finished(look_at(arguments.out))) {
       throw ConfigError(concat(arguments.out, " was finished by another run just now"));

@@ -182,9 +182,8 @@ T AbsorbedKernel<T>::update_row(double sum, std::int64_t row, const Rows& rows) 
   rows.f[i] = sum == 0 ? kInfinity : f_[i] - epsilon_ * std::log(sum);
   if (sum == 0 || rows.weights[i] == 0) return T{0};
   const double unit = is_coded() ? static_cast<double>(kCodeUnit) : 1;
-  const double moved =
-      rows.update.is_plain() ? 1 : std::exp((rows.update.of(i, rows.f[i]) - rows.f[i]) / epsilon_);
-  return static_cast<T>(unit * rows.weights[i] * moved / sum);
+  const double grown = rows.weights[i] * rows.update.growth(i, rows.f[i], epsilon_);
+  return static_cast<T>(unit * grown / sum);
 }
 
 /// @param scale [stride]. @param[in,out] sums [stride]. @param[out] totals [stride], of these rows.

@@ -128,10 +128,9 @@ void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row
         for (std::int64_t r = 0; r < count; ++r) {
           const std::size_t i = at(first_row + r);
           const bool is_absent = block.sum(r) == 0 || row_weights[i] == 0;
-          const double moved = is_absent || update.is_plain()
-                                   ? 1
-                                   : std::exp((update.of(i, f[i]) - f[i]) / pass.epsilon());
-          scales[r] = static_cast<T>(is_absent ? 0.0 : row_weights[i] * moved / block.sum(r));
+          scales[r] = static_cast<T>(
+              is_absent ? 0.0
+                        : row_weights[i] * update.growth(i, f[i], pass.epsilon()) / block.sum(r));
         }
         pass.kernels().add_columns(block.block(), pass.columns(), scales, columns[k].lane(lane));
       }

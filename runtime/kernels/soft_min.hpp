@@ -10,6 +10,7 @@
 // copy of the column points (M D), 16 M doubles for each plan whose columns are summed, and a tile
 // of 0.5 to 16 MB per thread; never N x M.
 
+#include <cmath>
 #include <cstdint>
 #include <span>
 
@@ -60,6 +61,10 @@ struct RowUpdate {
   bool is_plain() const { return kept.empty() && gain == 1; }
   double of(std::size_t i, double soft_minimum) const {
     return (kept.empty() ? 0.0 : kept[i]) + gain * soft_minimum;
+  }
+  /// By what the row of the plan grows: exp((f'_i - f_i) / eps).
+  double growth(std::size_t i, double soft_minimum, double epsilon) const {
+    return is_plain() ? 1 : std::exp((of(i, soft_minimum) - soft_minimum) / epsilon);
   }
 };
 

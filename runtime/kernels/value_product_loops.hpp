@@ -1,7 +1,7 @@
 #pragma once
 
-// Products of the rows of a tile with values, in the shape of register_tiles.hpp, and the
-// table of an instruction set. Included only by the translation units of the instruction sets.
+// Products of the rows of a tile with values, in the shape of register_tiles.hpp, and the table of
+// an instruction set. Included only by the translation units of the instruction sets.
 // Shapes: R rows of a tile, n columns of it, K value columns.
 
 #include "runtime/kernels/code_loops.hpp"
@@ -12,11 +12,12 @@ namespace {
 
 template <class T, class Arch>
 struct ValueProductLoops {
-  using Vector = Loops<T, Arch>;
-  using Batch = typename Vector::Batch;
-  static constexpr int kWidth = RowBlockLoops<T, Arch>::kWidth;
-  static constexpr int kRows = RowBlockLoops<T, Arch>::kRows;
-  static constexpr int kPanel = RowBlockLoops<T, Arch>::kPanel;
+  using Tiles = RegisterTiles<T, Arch>;
+  using Vector = typename Tiles::Vector;
+  using Batch = typename Tiles::Batch;
+  static constexpr int kWidth = Tiles::kWidth;
+  static constexpr int kRows = Tiles::kRows;
+  static constexpr int kPanel = Tiles::kPanel;
 
   /// sums[r, k] += sum_j rows[r, j] packed[j, k] for up to U vectors of values.
   template <int U>

@@ -21,6 +21,15 @@ struct Form {
   static constexpr bool kIsCoded = kFormat == KernelFormat::codes;
 };
 
+/// The kernel of a problem's own potentials.
+template <class F>
+auto absorbed(const RandomProblem<typename F::Number>& problem, int num_threads = 1) {
+  ThreadPool pool(num_threads);
+  auto kernel = F::kernel();
+  kernel.absorb(problem.reduction(*problem.streamed()), problem.a, pool);
+  return kernel;
+}
+
 template <class F>
 class AbsorbedKernelOf : public testing::Test {};
 using Forms = testing::Types<Form<float, KernelFormat::numbers>,
@@ -43,12 +52,9 @@ Outputs weights(const AbsorbedKernel<T>& kernel, const RandomProblem<T>& problem
 
 TYPED_TEST(AbsorbedKernelOf, gives_the_weights_of_the_reduction_up_to_the_largest_drift) {
   using T = typename TypeParam::Number;
-  ThreadPool pool(1);
   for (const Shape shape : {Shape{1, 1, 2}, Shape{37, 61, 3}, Shape{500, 300, 5}}) {
     RandomProblem<T> problem(kSquare, shape);
-    const auto matrix = problem.streamed();
-    auto kernel = TypeParam::kernel();
-    kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+    const auto kernel = absorbed<TypeParam>(problem);
     for (const double drift : {0., .1, 1., 8.}) {
       const std::vector<double> step = uniform(shape.m, -drift, drift, 9);
       std::vector<double> g = problem.g;
@@ -75,10 +81,7 @@ TYPED_TEST(AbsorbedKernelOf, gives_the_weights_of_the_reduction_up_to_the_larges
 
 TYPED_TEST(AbsorbedKernelOf, tells_how_far_potentials_are_but_for_a_constant) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {5, 3, 2}, .5);
-  ThreadPool pool(1);
-  const auto matrix = problem.streamed();
-  auto kernel = TypeParam::kernel();
-  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto kernel = absorbed<TypeParam>(problem);
   std::vector<double> g = problem.g;
   const std::vector<double> masses = {.5, .5, 0};
   for (double& value : g) value += 1;
@@ -90,10 +93,7 @@ TYPED_TEST(AbsorbedKernelOf, tells_how_far_potentials_are_but_for_a_constant) {
 
 TYPED_TEST(AbsorbedKernelOf, sums_the_columns_of_updated_rows) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {130, 61, 3});
-  ThreadPool pool(1);
-  const auto matrix = problem.streamed();
-  auto kernel = TypeParam::kernel();
-  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto kernel = absorbed<TypeParam>(problem);
   const auto f = reference::soft_min(problem.exact());
   std::vector<double> kept = uniform(130, -1, 1, 9);
   std::vector<double> moved = f;
@@ -136,15 +136,10 @@ TYPED_TEST(AbsorbedKernelOf, absorbs_again) {
 
 TYPED_TEST(AbsorbedKernelOf, gives_the_same_bits_on_any_number_of_threads) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {3000, 300, 2});
-  const auto matrix = problem.streamed();
-  ThreadPool pool(1);
-  auto kernel = TypeParam::kernel();
-  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto kernel = absorbed<TypeParam>(problem);
   const Outputs one = weights(kernel, problem, problem.g);
   for (const int threads : {2, 3, 5}) {
-    ThreadPool many(threads);
-    auto absorbed_by_many = TypeParam::kernel();
-    absorbed_by_many.absorb(problem.reduction(*matrix), problem.a, many);
+    const auto absorbed_by_many = absorbed<TypeParam>(problem, threads);
     for (const auto* each : {&kernel, &absorbed_by_many}) {
       const Outputs out = weights(*each, problem, problem.g, threads);
       EXPECT_EQ(out.f, one.f);
@@ -155,10 +150,7 @@ TYPED_TEST(AbsorbedKernelOf, gives_the_same_bits_on_any_number_of_threads) {
 
 TYPED_TEST(AbsorbedKernelOf, ignores_the_potentials_of_absent_points) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {20, 30, 2});
-  ThreadPool pool(1);
-  const auto matrix = problem.streamed();
-  auto kernel = TypeParam::kernel();
-  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto kernel = absorbed<TypeParam>(problem);
   const Outputs before = weights(kernel, problem, problem.g);
   for (std::size_t j = 0; j < problem.b.size(); ++j) {
     if (problem.b[j] == 0) problem.g[j] = std::numeric_limits<double>::quiet_NaN();
@@ -208,10 +200,7 @@ TYPED_TEST(AbsorbedKernelOf, of_absent_points_alone_is_empty) {
   RandomProblem<typename TypeParam::Number> problem(kSquare, {5, 7, 2});
   std::fill(problem.b.begin(), problem.b.end(), 0.0);
   problem.set_log_weights();
-  ThreadPool pool(1);
-  const auto matrix = problem.streamed();
-  auto kernel = TypeParam::kernel();
-  kernel.absorb(problem.reduction(*matrix), problem.a, pool);
+  const auto kernel = absorbed<TypeParam>(problem);
   const Outputs out = weights(kernel, problem, problem.g);
   for (const double f : out.f) EXPECT_EQ(f, kInfinity);
   for (const double column : out.columns) EXPECT_EQ(column, 0);
