@@ -21,6 +21,8 @@ void set_environment_defaults() {
 
 int main(int argc, char** argv) {
   set_environment_defaults();
-  std::signal(SIGXFSZ, SIG_IGN);  // a file-size limit is a write that fails, not the end
+  // A file-size limit and a pipe that nobody reads are writes that fail, not the end of a run.
+  std::signal(SIGXFSZ, SIG_IGN);
+  std::signal(SIGPIPE, SIG_IGN);
   return kantor::launch::run_program(std::vector<std::string>(argv, argv + argc));
 }

@@ -42,7 +42,12 @@ void catch_stop_signals() {
   action.sa_handler = on_stop_signal;
   action.sa_flags = SA_RESTART | SA_ONSTACK;  // see SignalStack
   sigemptyset(&action.sa_mask);
-  for (const int number : {SIGUSR1, SIGTERM, SIGINT}) sigaction(number, &action, nullptr);
+  for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGHUP}) {
+    struct sigaction before {};
+    sigaction(number, nullptr, &before);
+    const bool is_nohup = number == SIGHUP && before.sa_handler == SIG_IGN;
+    if (!is_nohup) sigaction(number, &action, nullptr);
+  }
 }
 
 bool StopRequests::requested() {
@@ -73,6 +78,7 @@ std::string reason_of(std::int64_t cause) {
   if (cause == kStopFile) return "the file STOP in the run directory";
   if (cause == kEndOfTime) return "the end of its time";
   if (cause == SIGINT) return "Ctrl-C";
+  if (cause == SIGHUP) return "SIGHUP";
   return cause == SIGUSR1 ? "SIGUSR1" : "SIGTERM";
 }
 

@@ -10,9 +10,9 @@
 
 namespace kantor::launch {
 
-/// From now on SIGUSR1, SIGTERM and the first SIGINT (Ctrl-C, which is answered by a line) ask
-/// every run of this process to stop; a second SIGINT ends it at once. Once per process, before
-/// threads start.
+/// From now on SIGUSR1, SIGTERM, SIGHUP (a terminal that is gone; under nohup it stays ignored) and
+/// the first SIGINT (Ctrl-C, which is answered by a line) ask every run of this process to stop; a
+/// second SIGINT ends it at once. Once per process, before threads start.
 void catch_stop_signals();
 
 class StopRequests final : public StopSource {

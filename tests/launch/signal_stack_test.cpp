@@ -16,7 +16,7 @@ namespace {
 
 TEST(SignalStack, is_where_the_handlers_of_stop_signals_run) {
   catch_stop_signals();
-  for (const int number : {SIGUSR1, SIGTERM, SIGINT}) {
+  for (const int number : {SIGUSR1, SIGTERM, SIGINT, SIGHUP}) {
     struct sigaction action {};
     ASSERT_EQ(sigaction(number, nullptr, &action), 0);
     EXPECT_NE(action.sa_flags & SA_ONSTACK, 0) << number;

@@ -69,6 +69,7 @@ TEST_F(Stop, by_a_signal_to_mpirun_is_agreed_on_by_all_ranks) {
 }
 TEST_F(Stop, by_sigusr1_saves) { expect_stop(kAlone, by(SIGUSR1), "SIGUSR1"); }
 TEST_F(Stop, by_sigterm_saves) { expect_stop(kAlone, by(SIGTERM), "SIGTERM"); }
+TEST_F(Stop, by_a_closed_terminal_saves) { expect_stop(kAlone, by(SIGHUP), "SIGHUP"); }
 TEST_F(Stop, by_ctrl_c_saves) { expect_stop(kAlone, by(SIGINT), "Ctrl-C"); }
 TEST_F(Stop, of_ranks_that_are_threads_saves_once) {
   expect_stop(kTwoThreads, by(SIGTERM), "SIGTERM");
@@ -186,6 +187,28 @@ TEST_F(Stop, asked_for_before_the_first_step_comes_after_it) {
   process->send(SIGUSR1);
   expect_stopped(process->wait(kPatience_s), "out", "SIGUSR1");
   EXPECT_EQ(json("out/STATUS").at("step"), 1);
+}
+
+TEST_F(Stop, under_nohup_is_not_by_a_closed_terminal) {
+  Words command = {"nohup", KANTOR_BINARY};
+  const Words more = words("out", kAlone, kEndless);
+  command.insert(command.end(), more.begin(), more.end());
+  Process process(command, folder().path().string());
+  ASSERT_TRUE(is_training("out"));
+  process.send(SIGHUP);  // ends nothing, so that the next one is the reason
+  process.send(SIGUSR1);
+  expect_stopped(process.wait(kPatience_s), "out", "SIGUSR1");
+}
+
+TEST_F(Stop, is_said_into_a_pipe_that_nobody_reads_any_more) {
+  std::string script = concat("'", KANTOR_BINARY, "'");
+  for (const std::string& word : words("out", kAlone, kEndless, {})) script += " '" + word + "'";
+  script += " 2>&1 | { head -n 1 > first; exec <&-; touch closed; }; exit ${PIPESTATUS[0]}";
+  Process process({"bash", "-c", script}, folder().path().string());
+  ASSERT_TRUE(becomes_true([&] { return exists("closed"); }, kPatience_s));
+  ASSERT_TRUE(is_training("out"));
+  ASSERT_EQ(kill(processes().at(0), SIGTERM), 0);
+  expect_stopped(process.wait(kPatience_s), "out", "SIGTERM");
 }
 
 TEST_F(Stop, twice_by_ctrl_c_does_not_wait_for_the_step) {
