@@ -41,8 +41,13 @@ std::string path_of(const void* function) {
   return dladdr(function, &info) == 0 || info.dli_fname == nullptr ? "?" : info.dli_fname;
 }
 
+bool went_well(cudaError_t code) {
+  if (code != cudaSuccess) static_cast<void>(cudaGetLastError());
+  return code == cudaSuccess;
+}
+
 void check(cudaError_t code, const char* function) {
-  if (code == cudaSuccess) return;
+  if (went_well(code)) return;
   throw DeviceFault(concat(function, ": ", cudaGetErrorString(code), " (CUDA error ",
                            static_cast<int>(code), ")"));
 }
@@ -65,12 +70,9 @@ void check_set(const void* result, const char* function) {
 
 bool is_reached(cudaEvent_t event) {
   const cudaError_t code = cudaEventQuery(event);
-  if (code == cudaErrorNotReady) {
-    static_cast<void>(cudaGetLastError());  // it is remembered, and others would trip over it
-    return false;
-  }
-  check(code, "cudaEventQuery");
-  return true;
+  if (went_well(code)) return true;
+  if (code != cudaErrorNotReady) check(code, "cudaEventQuery");
+  return false;
 }
 
 void poll(const IsDone& is_done, double timeout_s) {

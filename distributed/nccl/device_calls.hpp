@@ -31,6 +31,9 @@ struct AsyncFault : DeviceFault {
   using DeviceFault::DeviceFault;
 };
 
+/// Whether it is cudaSuccess. The runtime remembers any other code until it is asked, and LibTorch,
+/// which asks after its own calls, would take it for theirs: so it is forgotten here.
+bool went_well(cudaError_t code);
 /// @throws DeviceFault unless it is cudaSuccess.
 void check(cudaError_t code, const char* function);
 /// @param comm may be null.

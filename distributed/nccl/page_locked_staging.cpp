@@ -24,8 +24,8 @@ PageLockedStaging::PageLockedStaging(std::size_t bytes)
 PageLockedStaging::~PageLockedStaging() {
   if (std::uncaught_exceptions() > exceptions_before_) return;
   for (const Slot& slot : slots_) {  // a failure here changes no result, and no call may follow it
-    if (cudaFreeHost(slot.memory) != cudaSuccess) return;
-    if (cudaEventDestroy(slot.event) != cudaSuccess) return;
+    if (!went_well(cudaFreeHost(slot.memory))) return;
+    if (!went_well(cudaEventDestroy(slot.event))) return;
   }
 }
 

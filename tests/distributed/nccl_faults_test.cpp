@@ -127,6 +127,7 @@ TEST(NcclFaults, end_in_an_error_whichever_call_fails) {
       const std::string fault = concat(function, ":", number, ":", 2);
       const Outcome outcome = live(fault);
       EXPECT_FALSE(outcome.is_wrong) << fault;
+      EXPECT_EQ(fake_gpu::last_error(), 0) << fault << " is left for LibTorch to trip over";
       if (!fake_gpu::has_fired()) continue;
       ++num_fired;
       EXPECT_NE(outcome.error, "") << fault << " went unseen";

@@ -170,4 +170,18 @@ TEST(Staging, frees_all_on_the_good_path_and_calls_nothing_on_the_other) {
   EXPECT_EQ(fake_gpu::calls().size(), 0u) << "a broken GPU was called";
 }
 
+TEST(Staging, leaves_no_error_behind_whichever_call_fails) {
+  for (const char* function : {"cudaHostAlloc", "cudaEventCreateWithFlags", "cudaEventQuery",
+                               "cudaFreeHost", "cudaEventDestroy"}) {
+    fake_gpu::inject(std::string(function) + ":1:2");
+    try {
+      static_cast<void>(make_page_locked_staging(kBytes)->is_free());
+    } catch (const Error&) {  // the end of a staging keeps its failure to itself
+    }
+    EXPECT_TRUE(fake_gpu::has_fired()) << function;
+    EXPECT_EQ(fake_gpu::last_error(), 0) << function;
+  }
+  fake_gpu::inject("");
+}
+
 }  // namespace kantor::test

@@ -23,6 +23,8 @@ class CudaLauncher {
     void* parameters[] = {const_cast<typename Body::Arguments*>(&arguments)};
     error_ = cudaLaunchKernel(run_body<Body>, dim3(grid.x, grid.y), dim3(gpu::kBlockThreads),
                               parameters, shared_bytes, stream_);
+    // It is remembered, and LibTorch, which then does the work, would trip over it.
+    if (error_ != cudaSuccess) static_cast<void>(cudaGetLastError());
   }
 
   /// Null, or what went wrong first.

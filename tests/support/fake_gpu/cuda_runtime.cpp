@@ -8,6 +8,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/support/fake_gpu/fake_gpu.hpp"
@@ -30,6 +31,13 @@ struct Runtime {
   thread_local static int device;
 };
 thread_local int Runtime::device = -1;
+thread_local cudaError_t last_code = cudaSuccess;
+
+/// As the runtime does of each error that a function returns, "not ready" too.
+cudaError_t remembered(cudaError_t code) {
+  if (code != cudaSuccess) last_code = code;
+  return code;
+}
 
 Runtime& runtime() {
   static Runtime the_runtime;
@@ -70,6 +78,8 @@ void progress() {
   for (Stream* stream : runtime().streams) drain(*stream);
 }
 
+int last_error() { return static_cast<int>(cudaPeekAtLastError()); }
+
 int current_device() { return Runtime::device; }
 
 void* make_stream() { return *runtime().streams.insert(new Stream).first; }
@@ -94,9 +104,9 @@ void read(void* host, const void* device, std::size_t bytes) {
 using namespace kantor::fake_gpu;
 
 /// The fault that is due now, before the function does its work.
-#define FAKE_CUDA_ENTRY()                                                       \
-  const Action action = next(__func__);                                         \
-  if (action.kind == Kind::code) return static_cast<cudaError_t>(action.value); \
+#define FAKE_CUDA_ENTRY()                                                                   \
+  const Action action = next(__func__);                                                     \
+  if (action.kind == Kind::code) return remembered(static_cast<cudaError_t>(action.value)); \
   if (action.kind == Kind::nothing) return cudaSuccess
 
 extern "C" {
@@ -107,7 +117,9 @@ const char* cudaGetErrorString(cudaError_t error) {
   return text.c_str();
 }
 
-cudaError_t cudaGetLastError() { return cudaSuccess; }
+cudaError_t cudaPeekAtLastError() { return last_code; }
+
+cudaError_t cudaGetLastError() { return std::exchange(last_code, cudaSuccess); }
 
 cudaError_t cudaRuntimeGetVersion(int* version) {
   FAKE_CUDA_ENTRY();
@@ -124,12 +136,13 @@ cudaError_t cudaDriverGetVersion(int* version) {
 cudaError_t cudaGetDeviceCount(int* count) {
   FAKE_CUDA_ENTRY();
   *count = setting("KANTOR_FAKE_DEVICES", 8);
-  return *count == 0 ? cudaErrorNoDevice : cudaSuccess;
+  return remembered(*count == 0 ? cudaErrorNoDevice : cudaSuccess);
 }
 
 cudaError_t cudaSetDevice(int device) {
   FAKE_CUDA_ENTRY();
-  if (device < 0 || device >= setting("KANTOR_FAKE_DEVICES", 8)) return cudaErrorInvalidDevice;
+  if (device < 0 || device >= setting("KANTOR_FAKE_DEVICES", 8))
+    return remembered(cudaErrorInvalidDevice);
   Runtime::device = device;
   return cudaSuccess;
 }
@@ -167,7 +180,7 @@ cudaError_t cudaStreamCreateWithPriority(cudaStream_t* stream, unsigned, int) {
 cudaError_t cudaStreamDestroy(cudaStream_t handle) {
   FAKE_CUDA_ENTRY();
   Stream* stream = stream_of(handle);
-  if (handle == nullptr || stream == nullptr) return cudaErrorInvalidResourceHandle;
+  if (handle == nullptr || stream == nullptr) return remembered(cudaErrorInvalidResourceHandle);
   runtime().streams.erase(stream);
   delete stream;
   return cudaSuccess;
@@ -182,7 +195,7 @@ cudaError_t cudaEventCreateWithFlags(cudaEvent_t* event, unsigned) {
 cudaError_t cudaEventDestroy(cudaEvent_t handle) {
   FAKE_CUDA_ENTRY();
   Event* event = event_of(handle);
-  if (event == nullptr) return cudaErrorInvalidResourceHandle;
+  if (event == nullptr) return remembered(cudaErrorInvalidResourceHandle);
   runtime().events.erase(event);
   delete event;
   return cudaSuccess;
@@ -191,7 +204,8 @@ cudaError_t cudaEventDestroy(cudaEvent_t handle) {
 cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
   FAKE_CUDA_ENTRY();
   Event* event = event_of(handle);
-  if (event == nullptr || stream_of(stream) == nullptr) return cudaErrorInvalidResourceHandle;
+  if (event == nullptr || stream_of(stream) == nullptr)
+    return remembered(cudaErrorInvalidResourceHandle);
   const int number = ++event->num_recorded;
   stream_of(stream)->put([event, number] {
     event->num_reached = number;
@@ -203,9 +217,9 @@ cudaError_t cudaEventRecord(cudaEvent_t handle, cudaStream_t stream) {
 cudaError_t cudaEventQuery(cudaEvent_t handle) {
   FAKE_CUDA_ENTRY();
   const Event* event = event_of(handle);
-  if (event == nullptr) return cudaErrorInvalidResourceHandle;
+  if (event == nullptr) return remembered(cudaErrorInvalidResourceHandle);
   progress();
-  return event->num_reached == event->num_recorded ? cudaSuccess : cudaErrorNotReady;
+  return remembered(event->num_reached == event->num_recorded ? cudaSuccess : cudaErrorNotReady);
 }
 
 // Calls that wait, without a deadline: there so that a use of one is counted.
@@ -213,7 +227,7 @@ cudaError_t cudaEventQuery(cudaEvent_t handle) {
 cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
   FAKE_CUDA_ENTRY();
   const Event* event = event_of(handle);
-  if (event == nullptr) return cudaErrorInvalidResourceHandle;
+  if (event == nullptr) return remembered(cudaErrorInvalidResourceHandle);
   while (event->num_reached != event->num_recorded) progress();
   return cudaSuccess;
 }
@@ -221,7 +235,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t handle) {
 cudaError_t cudaStreamSynchronize(cudaStream_t handle) {
   FAKE_CUDA_ENTRY();
   const Stream* stream = stream_of(handle);
-  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
+  if (stream == nullptr) return remembered(cudaErrorInvalidResourceHandle);
   while (!stream->work.empty()) progress();
   return cudaSuccess;
 }
@@ -239,12 +253,12 @@ cudaError_t cudaDeviceSynchronize() {
 cudaError_t cudaMalloc(void** pointer, size_t bytes) {
   FAKE_CUDA_ENTRY();
   *pointer = allocate_device(bytes);
-  return *pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess;
+  return remembered(*pointer == nullptr ? cudaErrorMemoryAllocation : cudaSuccess);
 }
 
 cudaError_t cudaFree(void* pointer) {
   FAKE_CUDA_ENTRY();
-  return release_device(pointer) ? cudaSuccess : cudaErrorInvalidValue;
+  return remembered(release_device(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
@@ -255,15 +269,15 @@ cudaError_t cudaHostAlloc(void** pointer, size_t bytes, unsigned) {
 
 cudaError_t cudaFreeHost(void* pointer) {
   FAKE_CUDA_ENTRY();
-  return release_page_locked(pointer) ? cudaSuccess : cudaErrorInvalidValue;
+  return remembered(release_page_locked(pointer) ? cudaSuccess : cudaErrorInvalidValue);
 }
 
 cudaError_t cudaMemcpyAsync(void* to, const void* from, size_t bytes, cudaMemcpyKind kind,
                             cudaStream_t handle) {
   FAKE_CUDA_ENTRY();
   Stream* stream = stream_of(handle);
-  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
-  if (!fits(to, from, bytes, kind)) return cudaErrorInvalidValue;
+  if (stream == nullptr) return remembered(cudaErrorInvalidResourceHandle);
+  if (!fits(to, from, bytes, kind)) return remembered(cudaErrorInvalidValue);
   stream->put([=] {
     std::memcpy(bytes_of(to), bytes_of(from), bytes);
     return true;
@@ -276,12 +290,13 @@ cudaError_t cudaLaunchKernel(const void* function, dim3 grid, dim3 block, void**
                              size_t shared_bytes, cudaStream_t handle) {
   FAKE_CUDA_ENTRY();
   Stream* stream = stream_of(handle);
-  if (stream == nullptr) return cudaErrorInvalidResourceHandle;
-  if (function == nullptr || arguments == nullptr) return cudaErrorInvalidDeviceFunction;
+  if (stream == nullptr) return remembered(cudaErrorInvalidResourceHandle);
+  if (function == nullptr || arguments == nullptr)
+    return remembered(cudaErrorInvalidDeviceFunction);
   // What every card allows without being asked first.
   if (grid.x == 0 || grid.y == 0 || grid.y > 65535 || block.x == 0 || block.x > 1024 ||
       shared_bytes > 48 * 1024) {
-    return cudaErrorInvalidConfiguration;
+    return remembered(cudaErrorInvalidConfiguration);
   }
   stream->put([] { return true; });
   return cudaSuccess;

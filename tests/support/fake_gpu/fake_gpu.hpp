@@ -20,6 +20,9 @@ bool has_fired();
 /// Calls of each function since inject().
 std::map<std::string, int> calls();
 
+/// What cudaGetLastError() would say on this thread; 0: nothing.
+int last_error();
+
 /// How often NCCL says "in progress" before it does what a call asks for (KANTOR_FAKE_POLLS).
 void set_polls(int polls);
 /// How often something must poll before a collective that has come to the front of its stream
