@@ -51,8 +51,9 @@ struct SoftMinCall {
   void* kept_sums = nullptr;     ///< out, where sums is null; null: not wanted
   std::int64_t sums_stride = 0;  ///< between rows: M or more, a multiple of 4; all finite
 
-  /// Rows whose sums are made once and kept in the scratch memory for column weights and averages,
-  /// before the next rows follow; 0: as many as a card's cache holds, if that pays. At least 64.
+  /// Rows that go through all passes before the next ones follow, if column weights or averages
+  /// are wanted: their sums are made once and kept in the scratch memory, or come from `sums` once;
+  /// 0: as many as a card's cache holds, if that pays. At least 64.
   std::int64_t rows_at_once = 0;
 
   const double* given_f = nullptr;      ///< [N], any f; null: the soft minima of this reduction

@@ -81,12 +81,19 @@ class SoftMinLaunches {
     pairs.maxima = at(layout_.maxima);
     pairs.num_maxima = static_cast<int>(layout_.num_maxima);
     pairs.columns_are_inner = columns_are_inner;
-    pairs.sums = layout_.keeps_sums ? kept().sums : static_cast<const T*>(call_.sums);
-    pairs.sums_stride = layout_.keeps_sums ? layout_.sums_stride : call_.sums_stride;
+    const KeptSums<const T> sums = sums_of(rows);
+    pairs.sums = sums.sums;
+    pairs.sums_stride = sums.stride;
     pairs.tiles_per_chunk = chunks.tiles_each;
     return pairs;
   }
   KeptSums<T> kept() const { return {reinterpret_cast<T*>(at(layout_.kept)), layout_.sums_stride}; }
+  /// Of these rows, if they come from memory.
+  KeptSums<const T> sums_of(const Rows& rows) const {
+    if (layout_.keeps_sums) return {kept().sums, layout_.sums_stride};
+    if (call_.sums == nullptr) return {};
+    return {static_cast<const T*>(call_.sums) + rows.first * call_.sums_stride, call_.sums_stride};
+  }
 
   template <class Body>
   void launch(std::int64_t blocks, int chunks, std::int64_t shared_numbers,

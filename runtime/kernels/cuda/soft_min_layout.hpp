@@ -34,24 +34,29 @@ struct Chunks {
   }
 };
 
-/// Bytes of sums that are made once and kept for the passes over the plan: a card's second-level
-/// cache (40 to 126 MB) holds them.
-constexpr std::int64_t kKeptBytes = std::int64_t{32} << 20;
+/// Bytes of sums over dimensions that are made, or come from the card's memory, once and are in its
+/// second-level cache for the passes over the plan: a cache of 40 to 126 MB, of which a processor
+/// reaches one half the faster and other data want their share.
+constexpr std::int64_t kCachedBytes = std::int64_t{24} << 20;
 
-/// Whether the sums over dimensions cost more than keeping them does, and a tile's rows of them fit
-/// the cache. By data sheets: a number's way to the cache and back, and its share of the launches
-/// of its rows, last as long as about 50 multiply-adds; a power takes 16.
+/// Whether the rows that the cache holds go through all passes before the next ones: a tile of rows
+/// fits, and its sums cost more to make or to bring anew than to keep. By data sheets: a number's
+/// way to the cache and back, and its share of the launches of its rows, last as long as about 50
+/// multiply-adds; a power takes 16. From sizes and cost alone: whether sums are kept by a call
+/// before or made anew, they meet the same sums in the same order.
 template <class T>
-bool are_worth_keeping(const SoftMinCall& call) {
+bool is_worth_cutting(const SoftMinCall& call) {
   const auto tile_bytes = call.y.count * Tile<T>::kRows * static_cast<std::int64_t>(sizeof(T));
-  return call.d >= (call.cost.form == CostForm::powers ? 4 : 64) && tile_bytes <= kKeptBytes;
+  const bool are_dear = call.d == 0 || call.d >= (call.cost.form == CostForm::powers ? 4 : 64);
+  return are_dear && tile_bytes <= kCachedBytes;
 }
 
 /// The rows that are taken together through all passes, the chunks of each pass, and the parts of
 /// the scratch memory, in doubles.
 template <class T>
 struct Layout {
-  bool keeps_sums = false;  ///< of the rows at hand, in the scratch memory
+  bool keeps_sums =
+      false;  ///< of the rows at hand, in the scratch memory, unless a call before has
   std::int64_t rows_at_once = 0;
   std::int64_t sums_stride = 0;
   Chunks forward, weights, averages;
@@ -93,15 +98,14 @@ struct Layout {
     const bool returns_to_pairs =
         call.given_f == nullptr && (call.column_weights != nullptr || call.averages != nullptr);
     rows_at_once = call.x.count;
-    keeps_sums = call.sums == nullptr && returns_to_pairs &&
-                 (call.rows_at_once > 0 || are_worth_keeping<T>(call));
-    if (!keeps_sums) return;
+    if (!returns_to_pairs || (call.rows_at_once == 0 && !is_worth_cutting<T>(call))) return;
+    keeps_sums = call.sums == nullptr;
     sums_stride = quotient_up(call.y.count, 4) * 4;
     constexpr std::int64_t kTile = Tile<T>::kRows;
     const std::int64_t row_bytes =
         std::max<std::int64_t>(1, sums_stride * static_cast<std::int64_t>(sizeof(T)));
     const std::int64_t wanted =
-        call.rows_at_once > 0 ? call.rows_at_once : kKeptBytes / row_bytes / kTile * kTile;
+        call.rows_at_once > 0 ? call.rows_at_once : kCachedBytes / row_bytes / kTile * kTile;
     rows_at_once = std::min(rows_at_once, std::max(wanted, kTile));
   }
 };

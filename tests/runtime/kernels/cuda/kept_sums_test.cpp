@@ -28,7 +28,9 @@ TYPED_TEST(KeptSums, give_the_bits_of_sums_made_from_points) {
       const Cost& cost = kCosts[turn % std::size(kCosts)];
       const std::int64_t d = std::array{1, 3, 17, 65}[turn % 4];
       const RandomProblem<TypeParam> problem(cost, {n, m, d});
-      Task task{.row_weights = problem.a, .enough_blocks = std::array{1, 4, 512}[turn % 3]};
+      Task task{.row_weights = problem.a,
+                .enough_blocks = std::array{1, 4, 512}[turn % 3],
+                .rows_at_once = std::array{0, 64, 128}[turn / 3 % 3]};
       ++turn;
       SCOPED_TRACE(testing::Message() << "N " << n << ", M " << m << ", D " << d);
       const Outcome from_points = emulated(problem, task);
@@ -47,7 +49,7 @@ TYPED_TEST(KeptSums, give_the_bits_of_sums_made_from_points) {
 }
 
 TYPED_TEST(KeptSums, may_be_costs_of_anything) {
-  for (const std::int64_t n : {1, 64, 70}) {
+  for (const std::int64_t n : {1, 64, 70, 130}) {
     for (const std::int64_t m : {1, 64, 131}) {
       const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {n, m, 3}, .5);
       const auto costs =
@@ -68,6 +70,7 @@ TYPED_TEST(KeptSums, may_be_costs_of_anything) {
                                    .epsilon = problem.epsilon,
                                    .sums = sums.data(),
                                    .sums_stride = stride,
+                                   .rows_at_once = 64,
                                    .f = f.data(),
                                    .row_weights = problem.a.data(),
                                    .column_weights = columns.data()};
@@ -128,17 +131,49 @@ TYPED_TEST(KeptSums, of_some_rows_are_kept_where_dimensions_are_many) {
     EXPECT_EQ(layout.keeps_sums, d == 64);
     EXPECT_EQ(layout.rows_at_once, 70);
   }
-  // As many tiles of 64 rows as a card's cache holds, if it holds one.
+}
+
+// As many tiles of 64 rows as a card's cache holds, if it holds one.
+TYPED_TEST(KeptSums, rows_are_cut_by_sizes_alone) {
   const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {1, 1, 64});
   PlanCall<TypeParam> task(problem);
   task.call.x.count = 100'000;
-  for (const auto& [m, rows] : {std::pair{4'000, 2048}, {60'000, 128}, {131'072, 64}}) {
-    const auto factor = static_cast<std::int64_t>(sizeof(TypeParam) / 4);
-    task.call.y.count = m / factor;
-    EXPECT_EQ(cuda::Layout<TypeParam>(task.call).rows_at_once, rows);
-  }
-  ++task.call.y.count;
-  EXPECT_FALSE(cuda::Layout<TypeParam>(task.call).keeps_sums);
+  TypeParam anywhere[4] = {};
+  const auto expect_rows = [&](std::int64_t m, std::int64_t rows) {
+    task.call.y.count = m;
+    task.call.sums = nullptr;
+    const cuda::Layout<TypeParam> layout(task.call);
+    EXPECT_EQ(layout.rows_at_once, rows);
+    EXPECT_EQ(layout.keeps_sums, task.call.d > 0 && rows < task.call.x.count);
+    task.call.sums = anywhere;
+    task.call.sums_stride = 2 * m;
+    const cuda::Layout<TypeParam> of_kept(task.call);
+    EXPECT_EQ(of_kept.rows_at_once, rows) << "kept by a call before";
+    EXPECT_FALSE(of_kept.keeps_sums);
+    for (const auto part : {&cuda::Layout<TypeParam>::forward, &cuda::Layout<TypeParam>::weights,
+                            &cuda::Layout<TypeParam>::averages}) {
+      EXPECT_EQ((of_kept.*part).count, (layout.*part).count);
+    }
+  };
+  constexpr std::int64_t kFactor = sizeof(TypeParam) / 4;
+  expect_rows(4'000 / kFactor, 1536);
+  expect_rows(40'000 / kFactor, 128);
+  expect_rows(98'304 / kFactor, 64);
+  expect_rows(98'304 / kFactor + 1, 100'000);
+  task.call.d = 3;
+  expect_rows(4'000 / kFactor, 100'000);
+}
+
+TYPED_TEST(KeptSums, given_costs_are_cut_too) {
+  const RandomProblem<TypeParam> problem({CostKind::sqeuclidean, 2}, {1, 1, 1});
+  PlanCall<TypeParam> task(problem);
+  TypeParam anywhere[4] = {};
+  task.call.cost = cuda::given_costs();
+  task.call.d = 0;
+  task.call.x.count = 100'000;
+  task.call.y.count = 4'000 * 4 / sizeof(TypeParam);
+  task.call.sums = anywhere;
+  EXPECT_EQ(cuda::Layout<TypeParam>(task.call).rows_at_once, 1536);
 }
 
 TYPED_TEST(KeptSums, of_some_rows_serve_all_passes_over_these) {
