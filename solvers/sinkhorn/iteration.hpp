@@ -36,7 +36,8 @@ struct Report {
   /// Of the potentials returned, at the problem's epsilon: L1 of the x-marginal, or where that is
   /// larger and the kernel was in codes, of the y-marginal with the next f; with momentum or
   /// penalties, plus that of the y-marginal, which is then not exact; with penalties, distances to
-  /// what the potentials ask of the marginals: a_i exp(-f_i / rho_x), b_j exp(-g_j / rho_y).
+  /// what the potentials ask of the marginals, a_i exp(-f_i / rho_x) and b_j exp(-g_j / rho_y),
+  /// over the mass of the plan.
   double marginal_error = 0;
   double first_error = 0;  ///< of the potentials given
   /// Near max_iterations: the level of the error has not fallen by a tenth from the third quarter
@@ -54,7 +55,7 @@ inline bool is_under_way(const Checkpoints& keep) {
 }
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
-/// One pass over the pairs (one exp each) and one all-reduce of M + 5 numbers per iteration: the
+/// One pass over the pairs (one exp each) and one all-reduce of M + 6 numbers per iteration: the
 /// row sums of the plan give f and the error of the previous pair, its column sums then give g.
 /// @param[in,out] f [N_r]; empty = a start from g, whose error is not measured.
 /// @param[in,out] g [M], the same on all ranks.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "runtime/core/process.hpp"
 
@@ -9,6 +10,7 @@ namespace kantor::sinkhorn {
 
 namespace {
 
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr double kSmallestColumn = 1e-30;  // below it, exponentials that underflowed would matter
 
 /// |exp(u) - exp(v)|, never inf - inf or 0 * inf.
@@ -21,23 +23,52 @@ struct Tail {
   double error = 0;
   double stop = 0;
   double save = 0;
-  double scale = 0;  ///< summed over the ranks: a bound
-  double mass = 0;
-  static constexpr std::size_t kSize = 5;
+  double scale = 0;   ///< summed over the ranks: a bound
+  double mass = 0;    ///< of the plan that was measured, over that of the level
+  double target = 0;  ///< sum_i a_i exp(-f_i / rho_x), over that of the level
+  static constexpr std::size_t kSize = 6;
 
   void write(double* at) const { std::copy_n(&error, kSize, at); }
   void read(const double* at) { std::copy_n(at, kSize, &error); }
 };
 static_assert(sizeof(Tail) == Tail::kSize * sizeof(double));
 
-double row_error(std::span<const double> a, std::span<const double> previous_f,
-                 std::span<const double> soft_minima, double epsilon, const Penalty& rho) {
-  double error = 0;
+/// An error over the mass of the plan. Masses beyond double are none that an error could be small
+/// beside.
+double relative_to(double mass, double error) {
+  if (std::isnan(error) || std::isnan(mass)) return std::nan("");
+  return mass > 0 && std::isfinite(mass) ? error / mass : kInfinity;
+}
+
+/// Error and mass of the rows of the plan of the previous f. @param level see log_target_mass().
+void measure_rows(std::span<const double> a, std::span<const double> previous_f,
+                  std::span<const double> soft_minima, double epsilon, const Penalty& rho,
+                  double level, Tail& tail) {
   for (std::size_t i = 0; i < previous_f.size(); ++i) {
     if (a[i] == 0) continue;
-    error += a[i] * distance((previous_f[i] - soft_minima[i]) / epsilon, -previous_f[i] / rho.x);
+    const double row = (previous_f[i] - soft_minima[i]) / epsilon - level;
+    tail.error += a[i] * distance(row, -previous_f[i] / rho.x - level);
+    if (!rho.is_balanced()) tail.mass += a[i] * std::exp(row);
   }
-  return error;
+}
+
+double largest_exponent(std::span<const double> weights, std::span<const double> potential,
+                        double rho) {
+  double largest = -kInfinity;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] > 0) largest = std::max(largest, -potential[i] / rho);
+  }
+  return largest;
+}
+
+/// sum_i weights_i exp(-potential_i / rho - level)
+double sum_of_targets(std::span<const double> weights, std::span<const double> potential,
+                      double rho, double level) {
+  double sum = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i] > 0) sum += weights[i] * std::exp(-potential[i] / rho - level);
+  }
+  return sum;
 }
 
 /// Soft minima to f. @return the largest factor by which a row of the plan grew.
@@ -59,18 +90,24 @@ bool have_vanished(std::span<const double> columns, std::span<const double> b, d
   return false;
 }
 
-/// f + shift, g - shift maximises the dual value over all shifts.
-double best_shift(const Penalty& rho, double f_mass, std::span<const double> b,
-                  std::span<const double> g) {
-  double g_mass = 0;
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    if (b[j] > 0) g_mass += b[j] * std::exp(-g[j] / rho.y);
-  }
-  const double shift = rho.x * rho.y / (rho.x + rho.y) * std::log(f_mass / g_mass);
-  return std::isfinite(shift) ? shift : 0;
+/// log sum_i a_i exp(-f_i / rho_x) over all ranks, however large the exponents are.
+double log_sum_over_ranks(std::span<const double> a, std::span<const double> f, double rho,
+                          Context& context) {
+  double largest = largest_exponent(a, f, rho);
+  context.world.all_reduce<double>({&largest, 1}, ReduceOp::max, "largest exponent");
+  double sum = sum_of_targets(a, f, rho, largest);
+  context.world.all_reduce<double>({&sum, 1}, ReduceOp::sum, "sum of exponentials");
+  return largest + std::log(sum);
 }
 
 }  // namespace
+
+double log_target_mass(std::span<const double> weights, std::span<const double> potential,
+                       double rho) {
+  if (std::isinf(rho)) return 0;
+  const double largest = largest_exponent(weights, potential, rho);
+  return largest + std::log(sum_of_targets(weights, potential, rho, largest));
+}
 
 template <class T>
 Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
@@ -101,25 +138,26 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
     const kernels::UpdatedColumns wanted[] = {{update, columns}};
     problem.transform_to_x(g, step.epsilon, wanted, pass.f);
   }
+  const double level = log_target_mass(problem.b(), g, rho.y);
   Tail tail;
-  tail.error = row_error(a, previous_f, pass.f, step.epsilon, rho);
+  measure_rows(a, previous_f, pass.f, step.epsilon, rho, level, tail);
   tail.stop = context.stop_requested() ? 1 : 0;
   tail.save = save ? 1 : 0;
   if (!is_plain) tail.scale = move_rows(update, a, step.epsilon, pass.f);
-  if (rho.is_free()) {
-    for (std::size_t i = 0; i < a.size(); ++i) {
-      if (a[i] > 0) tail.mass += a[i] * std::exp(-pass.f[i] / rho.x);
-    }
-  }
+  if (rho.is_free()) tail.target = sum_of_targets(a, pass.f, rho.x, level);
   tail.write(pass.columns.data() + g.size());
   context.world.all_reduce<double>(pass.columns, ReduceOp::sum, "column sums");
   tail.read(pass.columns.data() + g.size());
   pass.columns.resize(g.size());
   pass.stop = tail.stop > 0;
   pass.save = tail.save > 0;
-  pass.previous_error = tail.error;
+  pass.previous_error = rho.is_balanced() ? tail.error : relative_to(tail.mass, tail.error);
   pass.largest_scale = is_plain ? 1 : tail.scale;
-  pass.f_mass = tail.mass;
+  if (rho.is_free()) {
+    const bool is_in_range = tail.target > 0 && std::isfinite(tail.target);
+    pass.log_f_mass =
+        is_in_range ? level + std::log(tail.target) : log_sum_over_ranks(a, pass.f, rho.x, context);
+  }
   return pass;
 }
 
@@ -150,13 +188,19 @@ ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass
     excess[j] = (g[j] - plain[j]) / step.epsilon;
   }
   if (rho.is_free()) {
-    const double shift = best_shift(rho, pass.f_mass, b, g);
+    const double shift = rho.x * rho.y / (rho.x + rho.y) *
+                         (pass.log_f_mass - log_target_mass(b, g, rho.y));  // the best of the line
     for (double& value : pass.f) value += shift;
     for (double& value : g) value -= shift;
   }
+  const double level = log_target_mass(b, g, rho.y);
+  double mass = 0;
   for (std::size_t j = 0; j < g.size(); ++j) {
-    if (b[j] > 0) update.error += b[j] * distance(excess[j], -g[j] / rho.y);
+    if (b[j] == 0) continue;
+    update.error += b[j] * distance(excess[j] - level, -g[j] / rho.y - level);
+    mass += b[j] * std::exp(excess[j] - level);
   }
+  if (!rho.is_balanced()) update.error = relative_to(mass, update.error);
   return update;
 }
 

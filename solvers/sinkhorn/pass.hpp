@@ -24,13 +24,19 @@ struct Pass {
   std::vector<double> columns;  ///< [M] column sums of the plan of (f, g)
   double previous_error = 0;    ///< of the rows of the plan of (previous f, g), see row_target
   double largest_scale = 1;     ///< no row of the plan of (f, g) exceeds a_i times this
-  double f_mass = 0;            ///< sum_i a_i exp(-f_i / rho_x)
+  double log_f_mass = 0;        ///< log sum_i a_i exp(-f_i / rho_x), both marginals free
   bool is_refreshed = false;    ///< the kernel was made anew, at g
   double refresh_s = 0;         ///< of this rank: what that took
 };
 
+/// log sum_j weights_j exp(-potential_j / rho): at the optimum, that of the plan's mass. Errors and
+/// masses are summed over this level, so that none of them leaves double before the plan does.
+double log_target_mass(std::span<const double> weights, std::span<const double> potential,
+                       double rho);
+
 /// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with
-/// exact marginals |row_i - a_i|. One exp per pair and one all-reduce of M + 5 numbers.
+/// exact marginals |row_i - a_i|; with penalties, over the mass of the plan. One exp per pair and
+/// one all-reduce of M + 6 numbers.
 /// @param previous_f [N_r], or empty for 0.
 /// @param save       this rank wants the state saved.
 /// @param kernel     null, or read in place of costs and points, without an exp, where the step is
@@ -47,8 +53,10 @@ bool takes_kernel(const ShardedEot<T>& problem, const Step& step);
 
 struct ColumnUpdate {
   bool fell_back =
-      false;         ///< columns had all but vanished: the max-stabilised transform was needed
-  double error = 0;  ///< of the columns of the plan of (f, updated g); 0 for a plain update
+      false;  ///< columns had all but vanished: the max-stabilised transform was needed
+  /// Of the columns of the plan of (f, updated g), with penalties over its mass; 0 for a plain
+  /// update.
+  double error = 0;
 };
 
 /// g from the column sums. With both marginals free, f and g are then shifted to the best pair of

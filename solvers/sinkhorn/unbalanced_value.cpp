@@ -1,6 +1,11 @@
 #include "solvers/sinkhorn/unbalanced_value.hpp"
 
 #include <cmath>
+#include <limits>
+
+#include "distributed/together.hpp"
+#include "runtime/core/error.hpp"
+#include "solvers/sinkhorn/pass.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -72,6 +77,17 @@ double cross_entropy(const ShardedEot<double>& problem, const Marginals& plan) {
          problem.expectation_y(terms(plan.columns, problem.b()));
 }
 
+/// What underflows in a sum must be below its rounding, and what is multiplied with it finite.
+void check_mass(double mass, double log_target, Context& context) {
+  constexpr double kLeast =
+      std::numeric_limits<double>::min() / std::numeric_limits<double>::epsilon();
+  if (mass >= kLeast && mass <= 1 / kLeast) return;
+  fail_alike(context.world,
+             NumericError(concat("the mass of the plan is about exp(", log_target,
+                                 "), expected one between ", kLeast, " and ", 1 / kLeast,
+                                 "; subtract a constant from the costs, or raise problem.rho")));
+}
+
 }  // namespace
 
 UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<const double> f,
@@ -81,11 +97,12 @@ UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<co
   UnbalancedValue value;
 
   const Marginals own = marginals_of(problem, f, g, context);
-  value.marginal_error = {problem.expectation_x(errors(own.rows, f, rho.x)),
-                          problem.expectation_y(errors(own.columns, g, rho.y))};
+  const double own_mass = problem.expectation_x(own.rows);
+  check_mass(own_mass, log_target_mass(problem.b(), g, rho.y), context);
+  value.marginal_error = {problem.expectation_x(errors(own.rows, f, rho.x)) / own_mass,
+                          problem.expectation_y(errors(own.columns, g, rho.y)) / own_mass};
   value.dual_value = problem.expectation_x(dual_terms(f, rho.x)) +
-                     problem.expectation_y(dual_terms(g, rho.y)) -
-                     epsilon * (problem.expectation_x(own.rows) - 1);
+                     problem.expectation_y(dual_terms(g, rho.y)) - epsilon * (own_mass - 1);
 
   std::vector<double> plan_f(f.begin(), f.end());
   std::vector<double> plan_g(g.begin(), g.end());

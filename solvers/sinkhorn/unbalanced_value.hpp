@@ -15,8 +15,8 @@ namespace kantor::sinkhorn {
 ///   dual_value = - rho_x sum_i a_i expm1(-f_i / rho_x) - rho_y sum_j b_j expm1(-g_j / rho_y)
 ///                - eps (mass - 1), of (f, g) themselves
 /// with KL(p | q) = sum p log(p / q) - p + q; an infinite rho leaves sum_i a_i f_i.
-/// marginal_error: sum_i |row_i - a_i exp(-f_i / rho_x)| and its like, which vanish at the optimum
-/// alone.
+/// marginal_error: sum_i |row_i - a_i exp(-f_i / rho_x)| and its like, over the mass of the plan of
+/// (f, g); they vanish at the optimum alone.
 struct UnbalancedValue : PlanValue {
   double mass = 0;              ///< of the plan
   double marginal_penalty = 0;  ///< the two terms with rho
@@ -25,6 +25,7 @@ struct UnbalancedValue : PlanValue {
 
 /// Four to six passes over the pairs, always in double. Collective.
 /// @param f [N_r], @param g [M].
+/// @throws NumericError (on all ranks) where the mass is not one that double holds to all digits.
 /// Source: Chizat, Peyre, Schmitzer & Vialard 2018; Sejourne et al. 2019.
 UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<const double> f,
                                  std::span<const double> g, Context& context);

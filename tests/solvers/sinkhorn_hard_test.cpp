@@ -121,7 +121,7 @@ void expect_no_nan(const Result& result) {
   }
 }
 
-/// L1 errors of the plan of the potentials, written out.
+/// L1 errors of the plan of the potentials, with penalties over its mass, written out.
 double dense_error(const Problem& problem, const DenseEot& dense, const Result& result) {
   const auto& f = result.potentials[0];
   const auto& g = result.potentials[1];
@@ -130,7 +130,9 @@ double dense_error(const Problem& problem, const DenseEot& dense, const Result& 
   std::vector<double> columns = dense.b;
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= std::exp(-f[i] / problem.rho.x);
   for (std::size_t j = 0; j < columns.size(); ++j) columns[j] *= std::exp(-g[j] / problem.rho.y);
-  return std::max(DenseEot::l1(dense.rows(plan), rows), DenseEot::l1(dense.columns(plan), columns));
+  return std::max(DenseEot::l1(dense.rows(plan), rows),
+                  DenseEot::l1(dense.columns(plan), columns)) /
+         result.mass.value_or(1);
 }
 
 TEST(SinkhornHardProblems, end_converged_or_say_that_they_did_not) {

@@ -83,6 +83,27 @@ TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
   }
 }
 
+/// The first potentials of raised costs have exponentials beyond double.
+TEST(SinkhornRanks, penalise_plans_of_any_mass) {
+  const auto alone = make_self_communicator();
+  for (const std::int64_t n : {45, 3}) {
+    Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
+    problem.rho = {1, 2};
+    for (const double raise : {-1200.0, 1000.0}) {
+      std::vector<double> costs = costs_of(problem);
+      for (double& cost : costs) cost += raise;
+      problem.cost_matrix = data::memory_rows(costs, n, 38);
+      const Result one = solve(*alone, problem, "float64");
+      const Result many = solve(world(), problem, "float64");
+      EXPECT_TRUE(one.converged.value());
+      EXPECT_EQ(many.iterations, one.iterations);
+      // Potentials of 1,000 at epsilon .1 carry 1e-12.
+      EXPECT_NEAR(*many.mass / *one.mass, 1, 1e-10);
+      EXPECT_NEAR(*many.objective / *one.objective, 1, 1e-10);
+    }
+  }
+}
+
 TEST(SinkhornRanks, go_on_with_momentum_where_one_rank_stopped) {
   const auto alone = make_self_communicator();
   const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 2});

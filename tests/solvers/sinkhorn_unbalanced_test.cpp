@@ -12,6 +12,7 @@
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "solvers/sinkhorn/unbalanced_value.hpp"
 #include "tests/solvers/dense_eot.hpp"
+#include "tests/support/thrown.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -170,10 +171,52 @@ TEST(Unbalanced, reports_the_error_of_its_own_optimality) {
   const double x_error = DenseEot::l1(dense.rows(plan), rows);
   const double y_error = DenseEot::l1(dense.columns(plan), columns);
   EXPECT_GT(y_error, 1e-3);
-  EXPECT_NEAR(report.marginal_error, x_error + y_error, 1e-12);
+  double mass = 0;
+  for (const double p : plan) mass += p;
+  EXPECT_NEAR(report.marginal_error, (x_error + y_error) / mass, 1e-12);
   const auto value = sinkhorn::unbalanced_value(sharded, f, g, run.context);
-  EXPECT_NEAR(value.marginal_error.at(0), x_error, 1e-12);
-  EXPECT_NEAR(value.marginal_error.at(1), y_error, 1e-12);
+  EXPECT_NEAR(value.marginal_error.at(0), x_error / mass, 1e-12);
+  EXPECT_NEAR(value.marginal_error.at(1), y_error / mass, 1e-12);
+}
+
+/// The golden case with all costs raised: its plan times exp(-raise / (epsilon + rho_x + rho_y)).
+Problem raised(double raise, const Penalty& rho) {
+  Problem problem = with_penalty(golden_problem(), rho);
+  std::vector<double> costs = costs_of(problem);
+  for (double& cost : costs) cost += raise;
+  problem.cost_matrix = data::memory_rows(costs, problem.n(0), problem.n(1));
+  return problem;
+}
+
+TEST(Unbalanced, judges_errors_beside_the_mass_of_the_plan) {
+  for (const Penalty& rho : {Penalty{1, 1}, Penalty{.5, 2}}) {
+    const Result plain = solve(raised(0, rho), 1e-10);
+    for (const double raise : {-1000.0, -50.0, 100.0, 1000.0}) {
+      for (const double weight : {1.0, 1.3}) {
+        SCOPED_TRACE(concat(raise, " ", rho.x, " ", weight));
+        const Result result = solve(raised(raise, rho), 1e-10, 20000, weight);
+        EXPECT_TRUE(result.converged.value());
+        const double factor = std::exp(-raise / (.1 + rho.x + rho.y));
+        // Potentials of 1,000 at epsilon .1 carry 1e-12; each plan its tolerance, thrice or so.
+        EXPECT_NEAR(*result.mass / (factor * *plain.mass), 1, 1e-9);
+        for (const double error : result.marginal_error) EXPECT_LE(error, 2e-10);
+      }
+      const Result coarse = solve(raised(raise, rho), 1e-3, 20000, 1, "float32");
+      EXPECT_TRUE(coarse.converged.value());
+      EXPECT_NEAR(*coarse.mass / (std::exp(-raise / (.1 + rho.x + rho.y)) * *plain.mass), 1, 1e-2);
+    }
+    EXPECT_FALSE(solve(raised(-50, rho), 1e-10, 2).converged.value());
+    EXPECT_FALSE(solve(raised(100, rho), 1e-10, 2).converged.value());
+  }
+}
+
+TEST(Unbalanced, refuses_a_mass_beyond_double) {
+  for (const double raise : {-2000.0, 2000.0}) {
+    EXPECT_NE(message_of<NumericError>([&] {
+                solve(raised(raise, {1, 1}), 1e-6);
+              }).find(raise > 0 ? "about exp(-95" : "about exp(95"),
+              std::string::npos);
+  }
 }
 
 /// Published to a potential change of 1e-9 with the shift: 14, 79, 290, 155; without: 15, 97, 822,
