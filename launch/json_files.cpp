@@ -149,6 +149,7 @@ std::string environment_json(const RunFacts& facts, const std::vector<std::strin
   json["backend"] = facts.backend;
   json["hosts"] = facts.hosts;
   json["cpu"] = cpu_model();
+  json["instruction_set"] = facts.instruction_set;
   json["available_cores"] = num_available_cores();
   json["threads_per_rank"] = facts.threads;
   json["command_line"] = command_line;

@@ -18,6 +18,7 @@ struct RunFacts {
   std::string backend;
   std::string device;
   std::string precision;
+  std::string instruction_set;
   int threads = 1;                     ///< per rank
   std::int64_t peak_memory_bytes = 0;  ///< largest resident size of any rank
   std::vector<std::string> hosts;      ///< one per rank

@@ -17,6 +17,7 @@
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/instruction_set.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -102,6 +103,8 @@ void check_agreement(const Request& request, Communicator& world) {
         ConfigError("the configurations of the ranks differ (problem file, --set, "
                     "verb, --resume or --dry-run); give all ranks the same command line and file"));
   }
+  const std::string fault = is_doctor(request) ? "" : instruction_set_fault(world);
+  if (!fault.empty()) fail_alike(world, ConfigError(fault));
   const std::string& backend = request.loaded.typed.run.backend;
   const bool is_one_process = backend == "self" || backend == "thread";
   if (is_one_process && world.size() > 1 && world.backend_name() != backend) {
@@ -186,13 +189,18 @@ int inspect_alone(const InspectArguments& arguments) {
 }  // namespace
 
 int run_program(const std::vector<std::string>& command_line) {
-  const Request request = read_request(command_line);
+  Request request = read_request(command_line);
   if (const auto* answer = std::get_if<Answer>(&request.arguments); answer && !request.failure) {
     if (announced_rank() == 0) std::cout << answer->text << std::flush;
     return 0;
   }
   if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
     return inspect_alone(*arguments);
+  }
+  try {
+    hold_libraries_to_instruction_set();
+  } catch (...) {  // the ranks agree on it and say it once
+    request.failure = std::current_exception();
   }
   try {
     const SignalStack signal_stack;

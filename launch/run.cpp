@@ -151,6 +151,7 @@ RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& proble
   identity.environment = {{"kantor", build.version},
                           {"revision", build.revision},
                           {"mpi", build.mpi},
+                          {"instruction_set", facts.instruction_set},
                           {"threads_per_rank", concat(facts.threads)}};
   return identity;
 }

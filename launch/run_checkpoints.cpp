@@ -5,6 +5,7 @@
 #include "distributed/together.hpp"
 #include "launch/configuration.hpp"
 #include "runtime/checkpoint/checkpoint_file.hpp"
+#include "runtime/core/instruction_set.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 
@@ -25,6 +26,19 @@ void check_identity(const checkpoint::Metadata& stored, const RunIdentity& mine,
                              ": the data have changed since; restore the files, or start over in "
                              "another --out"));
   }
+}
+
+/// What a run is told that goes on with other instructions than it was saved with, or "".
+std::string other_instruction_set(const checkpoint::Metadata& stored, const RunIdentity& mine) {
+  const auto then = stored.environment.find("instruction_set");
+  if (then == stored.environment.end()) return "";
+  const std::string& now = mine.environment.at("instruction_set");
+  if (then->second == now) return "";
+  return concat(
+      "the run was saved by a process with instruction set ", then->second, " and goes on with ",
+      now, ": its numbers will be those of an undisturbed run up to rounding, not to the bit (",
+      kInstructionSetVariable, "=", then->second, " keeps the bits, where the processor ",
+      "has it)");
 }
 
 }  // namespace
@@ -54,7 +68,11 @@ void RunCheckpoints::read_newest(const RunIdentity& identity) {
   for (const checkpoint::Store::Rejected& rejected : found.rejected) {
     log_.warn(concat("checkpoint ", rejected.path, " is skipped: ", rejected.reason));
   }
-  if (found.snapshot) check_identity(found.snapshot->metadata, identity, found.path);
+  if (found.snapshot) {
+    check_identity(found.snapshot->metadata, identity, found.path);
+    const std::string note = other_instruction_set(found.snapshot->metadata, identity);
+    if (!note.empty()) log_.warn(note);
+  }
   restored_ = std::move(found.snapshot);
 }
 

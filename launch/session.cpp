@@ -8,6 +8,7 @@
 #include "distributed/nccl/nccl.hpp"
 #include "launch/torch_setup.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/instruction_set.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor::launch {
@@ -42,6 +43,17 @@ std::string launcher_fault(const LaunchEnvironment& launched, const Communicator
                 world.size(),
                 ": the launcher does not belong to the MPI library that kantor was built with (",
                 "use its mpirun, or srun --mpi=pmix)");
+}
+
+std::string instruction_set_fault(Communicator& world) {
+  const auto mine = static_cast<std::int64_t>(instruction_set());
+  const std::int64_t best = world.agree(mine, "the instruction set");
+  const std::int64_t least = -world.agree(-mine, "the instruction set");
+  if (best == least) return "";
+  const char* least_name = name_of(static_cast<InstructionSet>(least));
+  return concat("ranks work with different instruction sets, ", least_name, " to ",
+                name_of(static_cast<InstructionSet>(best)), "; let all use one: mpirun -x ",
+                kInstructionSetVariable, "=", least_name);
 }
 
 std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run, bool any_launcher) {
@@ -88,6 +100,7 @@ RunFacts gather_facts(Session& session) {
   facts.backend = session.world.backend_name();
   facts.device = session.run.device == "cuda" ? "cuda" : "cpu";
   facts.precision = session.run.precision;
+  facts.instruction_set = name_of(instruction_set());
   facts.threads = session.pool.num_threads();
   facts.hosts = gather_hosts(session.world);
   std::int64_t peak = peak_resident_bytes();

@@ -21,6 +21,10 @@ std::vector<std::unique_ptr<Communicator>> make_ranks(const RunConfig& run,
 /// Why launcher and MPI do not fit, or "".
 std::string launcher_fault(const LaunchEnvironment& launched, const Communicator& world);
 
+/// Ranks of several hosts may have several: sums would differ by rounding, and with them what the
+/// ranks decide alike. @return why not, or "". Collective.
+std::string instruction_set_fault(Communicator& world);
+
 /// The back end that works on top of those ranks, if the run asks for one (nccl); else nothing.
 /// Collective; all ranks fail alike.
 std::unique_ptr<Communicator> make_device_communicator(Communicator& host, const RunConfig& run);

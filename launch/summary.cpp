@@ -60,7 +60,7 @@ std::vector<std::string> opening_lines(const Configuration& configuration, const
       concat("solver ", configuration.solver, ", ", facts.world_size,
              facts.world_size == 1 ? " rank x " : " ranks x ", facts.threads,
              facts.threads == 1 ? " thread, " : " threads, ", "backend ", facts.backend, ", ",
-             facts.device, ", ", facts.precision),
+             facts.device, ", ", facts.precision, ", ", facts.instruction_set),
   };
 }
 

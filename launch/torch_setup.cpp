@@ -1,6 +1,7 @@
 #include "launch/torch_setup.hpp"
 
 #include <ATen/Parallel.h>
+#include <ATen/Version.h>
 #include <malloc.h>
 #include <torch/version.h>
 
@@ -35,5 +36,7 @@ std::function<void*()> device_stream(const RunConfig& run, const Communicator& w
 }
 
 std::string torch_version() { return TORCH_VERSION; }
+
+std::string torch_instruction_set() { return at::get_cpu_capability(); }
 
 }  // namespace kantor::launch

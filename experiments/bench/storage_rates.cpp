@@ -31,7 +31,7 @@ class Rates {
   explicit Rates(int threads) : pool_(threads) {}
 
   void print() {
-    std::printf("%s, %d-byte numbers, %d threads\n", name(best_instruction_set()),
+    std::printf("%s, %d-byte numbers, %d threads\n", name_of(instruction_set()),
                 static_cast<int>(sizeof(T)), pool_.num_threads());
     take(kFew);
     for (const std::int64_t d : {2, 16, 64, 256, 784}) streamed("factored ", CostKind::dot, d);

@@ -136,6 +136,10 @@ int doctor(const DoctorArguments& arguments, Session& session) {
   report.say(concat(version_line(), " on ", hosts.front()));
   report.add(describe_ranks(world, hosts));
   report.add(judge_launcher(launch_environment(), world));
+  const std::string fault = instruction_set_fault(world);
+  if (!fault.empty()) {
+    report.add({.verdict = Verdict::fail, .name = "instruction set", .text = fault});
+  }
   check_process(report, session);
   report.add(check_all_reduce(world));
   if (session.is_first()) report.add(check_disk(arguments.out));

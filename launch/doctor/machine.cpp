@@ -9,9 +9,9 @@
 
 #include "launch/torch_setup.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/instruction_set.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
-#include "runtime/kernels/vector_kernels.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -39,10 +39,13 @@ std::vector<std::string> named(const std::vector<std::string>& libraries,
 
 Check check_processor() {
   Check check{.name = "processor"};
-  const kernels::InstructionSet set = kernels::best_instruction_set();
-  check.text = concat(cpu_model(), ", ", kernels::name(set), " kernels");
+  const InstructionSet best = best_instruction_set();
+  check.text = concat(cpu_model(), ", instruction set ", name_of(instruction_set()));
+  if (instruction_set() != best) {
+    check.text += concat(" (", kInstructionSetVariable, "; its best is ", name_of(best), ")");
+  }
 #if defined(__x86_64__)
-  if (set == kernels::InstructionSet::portable) {
+  if (best == InstructionSet::portable) {
     check.verdict = Verdict::warn;
     check.remedy =
         "the kernels are several times faster on a processor (or virtual machine) that "
@@ -142,7 +145,8 @@ Check judge_blas(const std::vector<std::string>& libraries) {
 
 Check judge_torch(const std::vector<std::string>& libraries) {
   const auto found = named(libraries, {"libtorch_cpu"});
-  Check check{.name = "LibTorch", .text = concat(torch_version(), ", ", join(found))};
+  Check check{.name = "LibTorch",
+              .text = concat(torch_version(), ", ", torch_instruction_set(), ", ", join(found))};
   if (found.size() != 1) {
     check.verdict = Verdict::fail;
     check.text = concat(found.size(), " copies of libtorch_cpu are loaded: ", join(found));

@@ -5,11 +5,10 @@
 
 #include <cstdint>
 
+#include "runtime/core/instruction_set.hpp"
 #include "runtime/kernels/row_block.hpp"
 
 namespace kantor::kernels {
-
-enum class InstructionSet { portable, avx2, avx512 };
 
 /// What one row adds to the totals of a rounded plan.
 struct RoundedRow {
@@ -93,18 +92,11 @@ struct VectorKernels {
                             const RoundedColumns<T>& columns, std::int64_t n);
 };
 
-/// Whether this build and this processor have the instruction set.
-bool is_available(InstructionSet set);
-
-/// The best available set, and its name.
-InstructionSet best_instruction_set();
-const char* name(InstructionSet set);
-
 /// The loops of one instruction set. @throws ValueError if it is not available.
 template <class T>
 const VectorKernels<T>& vector_kernels(InstructionSet set);
 
-/// The loops of the best available set.
+/// The loops of instruction_set().
 template <class T>
 const VectorKernels<T>& vector_kernels();
 

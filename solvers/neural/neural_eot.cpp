@@ -154,8 +154,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
     const SolveShape shape = solve_shape(problem, subset, sizeof(T) == 8, context);
     const bool is_large =
         context.device_soft_min == nullptr &&
-        estimate_storage(shape, kernels::best_instruction_set()).materialised.stored_bytes >
-            kMostStoredBytes;
+        estimate_storage(shape, instruction_set()).materialised.stored_bytes > kMostStoredBytes;
     const StoragePlan plan =
         plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
     ShardedEot<T> fast(problem, subset, plan, context);

@@ -13,7 +13,6 @@ namespace kantor {
 namespace {
 
 using kernels::CostKind;
-using kernels::InstructionSet;
 
 /// Nanoseconds per pair and thread: at_zero + per_dimension D.
 struct Line {
@@ -23,7 +22,7 @@ struct Line {
 
 /// Of one instruction set and one type of numbers. Measured by experiments/bench/storage_rates, two
 /// threads on 2 cores of an AMD EPYC (Zen 5), n = m = 4,096 and, stored, 8,192; the other sets in
-/// builds whose best_instruction_set() answered them. Other processors have other rates, but in
+/// processes of instruction_set(). Other processors have other rates, but in
 /// like proportion.
 struct Rates {
   InstructionSet set;

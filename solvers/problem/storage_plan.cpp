@@ -185,7 +185,7 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
 StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& given,
                          double budget, Context& context) {
   Workload workload = given;
-  StoragePlan plan = estimate_storage(shape, kernels::best_instruction_set());
+  StoragePlan plan = estimate_storage(shape, instruction_set());
   plan.budget = budget;
   plan.is_strict = context.run.deterministic == "strict";
   if (asked == Storage::absorbed16 && shape.is_double) {

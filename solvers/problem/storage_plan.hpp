@@ -8,9 +8,9 @@
 #include <string>
 
 #include "distributed/context.hpp"
+#include "runtime/core/instruction_set.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 #include "runtime/kernels/unit_code.hpp"
-#include "runtime/kernels/vector_kernels.hpp"
 
 namespace kantor {
 
@@ -93,7 +93,7 @@ struct StoragePlan {
 
 /// Bytes and seconds of the forms; seconds by a table of rates, not by this machine's clock,
 /// so that the choice is the same in every run.
-StoragePlan estimate_storage(const SolveShape& shape, kernels::InstructionSet set);
+StoragePlan estimate_storage(const SolveShape& shape, InstructionSet set);
 
 /// The fastest of the forms that fit; streamed if none of the others is worth its memory. The
 /// number of threads does not change it.

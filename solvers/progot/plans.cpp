@@ -30,7 +30,7 @@ std::vector<StoragePlan> plans_of(const ProgotConfig& config,
   SolveShape self = solve_shape(problem, {}, shape.is_double, context);
   self.m = self.n;
   const double streamed =
-      config.debiased ? estimate_storage(self, kernels::best_instruction_set()).streamed.bytes : 0;
+      config.debiased ? estimate_storage(self, instruction_set()).streamed.bytes : 0;
   shape.more_solve_bytes += streamed;
   std::vector<StoragePlan> plans = {
       record.plan("progot.storage", shape, asked, sinkhorn::workload_of(solves, problem), context)};

@@ -14,8 +14,6 @@
 namespace kantor::test {
 namespace {
 
-using kernels::InstructionSet;
-
 constexpr double kPlenty = 1e15;
 constexpr InstructionSet kSets[] = {InstructionSet::portable, InstructionSet::avx2,
                                     InstructionSet::avx512};
@@ -136,8 +134,7 @@ TEST(StorageRefusal, names_bytes_budget_and_remedy) {
   const SolveShape shape = square(8192, 16);
   for (const Storage asked : {Storage::materialised, Storage::absorbed}) {
     const std::string message = refusal(shape, asked, 200e6);
-    const double needed =
-        1.1 * estimate_storage(shape, kernels::best_instruction_set()).of(asked).bytes;
+    const double needed = 1.1 * estimate_storage(shape, instruction_set()).of(asked).bytes;
     for (const std::string& word : {concat("\"", name_of(asked), "\" needs ", format_bytes(needed)),
                                     std::string("200.0 MB"), std::string("\"streamed\"")}) {
       EXPECT_NE(message.find(word), std::string::npos) << message;

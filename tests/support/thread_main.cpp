@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/instruction_set.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -124,6 +125,7 @@ void OnAllRanks::TearDown() {
 
 int main(int argc, char** argv) {
   try {
+    kantor::hold_libraries_to_instruction_set();
     return kantor::test::run(argc, argv);
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s: %s\n", argv[0], error.what());
