@@ -50,7 +50,8 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
 bool is_untouched(const std::string& out) {
   std::error_code ignored;  // whoever cannot read it will not be able to lock it either
   for (const auto& entry : std::filesystem::directory_iterator(out, ignored)) {
-    if (entry.path().filename() != "LOCK" && entry.path().filename() != "STOP") return false;
+    const std::string name = entry.path().filename().string();
+    if (!name.starts_with("LOCK") && name != "STOP") return false;
   }
   return true;
 }
@@ -117,6 +118,11 @@ void claim_directory(std::optional<RunDirectory>& opened, const RunArguments& ar
     }
   }
   session.log.open_file(opened->file("log.txt"));
+  if (!opened->is_locked_by_kernel()) {
+    session.log.info(concat("the file system of ", arguments.out,
+                            " knows no locks (flock): a file ",
+                            "LOCK.N with a heartbeat keeps other runs out"));
+  }
 }
 
 /// Everything that is known before the first step; from here on the run is on record.

@@ -22,6 +22,7 @@ class RunDirectory {
   RunDirectory(const std::string& path, double patience_s);
 
   const std::string& path() const { return path_; }
+  bool is_locked_by_kernel() const { return lock_->is_by_kernel(); }
   /// The path of a file in it.
   std::string file(const std::string& name) const { return path_ + "/" + name; }
 

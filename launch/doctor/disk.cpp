@@ -93,12 +93,17 @@ Check check_durable_file(const std::string& folder) {
 Check check_lock(const std::string& folder) {
   const checkpoint::RunLock lock(folder);
   Check check{.name = "lock", .text = "a second run in one directory would be refused"};
-  if (!lock.is_enforced() || !checkpoint::RunLock::is_held(folder)) {
+  if (!checkpoint::RunLock::is_held(folder)) {
     check.verdict = Verdict::warn;
-    check.text = "this file system knows no locks (flock)";
+    check.text = "a second run in one directory would not be noticed";
+    check.remedy = "start only one in each, or choose another file system with --out";
+  } else if (!lock.is_by_kernel()) {
+    check.verdict = Verdict::warn;
+    check.text =
+        "this file system knows no locks (flock): a file with a heartbeat keeps runs apart";
     check.remedy =
-        "two runs could write one directory: start only one in each, or choose another "
-        "file system with --out";
+        "after a kill on another host a run can go on a minute later: mount it with locks, or "
+        "choose another file system with --out";
   }
   return check;
 }

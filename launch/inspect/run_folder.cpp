@@ -151,7 +151,7 @@ std::string files_text(const fs::path& folder) {
   std::error_code failure;
   for (const auto& entry : fs::directory_iterator(folder, failure)) {
     std::string name = printable(entry.path().filename().string());
-    if (name == "checkpoints" || name == "LOCK") continue;
+    if (name == "checkpoints" || name.starts_with("LOCK")) continue;
     std::error_code ignored;
     if (fs::is_directory(entry.path(), ignored)) {
       const auto files = fs::directory_iterator(entry.path(), ignored);

@@ -5,14 +5,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
-#include <string_view>
 
+#include "runtime/checkpoint/lock_holder.hpp"
 #include "runtime/core/error.hpp"
-#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
 
 namespace kantor::checkpoint {
 namespace {
@@ -36,30 +34,19 @@ Outcome try_lock(data::FileSystem& files, int fd, int operation, const std::stri
   throw IoError(concat("cannot lock ", path, ": ", std::strerror(errno)));
 }
 
-/// "pid 123 on host a", or "unknown".
-std::string holder(data::FileSystem& files, int fd) {
-  std::array<char, 512> text{};
-  const ssize_t count = files.read(fd, text.data(), text.size());
-  std::string_view line(text.data(), count > 0 ? static_cast<std::size_t>(count) : 0);
-  line = line.substr(0, line.find('\n'));
-  const bool is_readable = !line.empty() && std::all_of(line.begin(), line.end(), [](char c) {
-    return c >= ' ' && c <= '~';
-  });
-  return is_readable ? std::string(line) : "unknown";
+/// For a run that was stopped (SIGSTOP, a laptop that slept) until its lock was taken over.
+[[noreturn]] void leave_to_the_other(const std::string& run_directory) {
+  const std::string line = concat(
+      "kantor: error: another run has taken over ", run_directory, ", since this one gave no sign ",
+      "of life for ", HeartbeatLock::kStale_s, " s; it ends here and leaves the folder to that\n");
+  [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+  ::_exit(static_cast<int>(ExitCode::config));
 }
 
-/// For people: what is in the file decides nothing.
-void write_holder(data::FileSystem& files, int fd, const std::string& path) {
-  const std::string text = concat("pid ", ::getpid(), " on host ", host_name(), "\n");
-  ssize_t written = -1;
-  if (files.truncate(fd, 0) == 0) {
-    do {
-      written = files.write(fd, text.data(), text.size());
-    } while (written < 0 && errno == EINTR);
-  }
-  if (written < 0) {
-    throw IoError(concat("cannot write ", path, ": ", std::strerror(errno)));
-  }
+[[noreturn]] void refuse(const std::string& run_directory, const std::string& holder,
+                         const std::string& hint) {
+  throw ConfigError(concat("another run is writing ", run_directory, " (", holder,
+                           "); wait for it, stop it, or choose another folder with --out", hint));
 }
 
 }  // namespace
@@ -78,19 +65,27 @@ void RunLock::acquire(const std::string& run_directory, double patience_s) {
   if (!file_->is_open()) {
     throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
   }
-  Outcome outcome = try_lock(files_, file_->get(), LOCK_EX, path);
-  const auto num_attempts = static_cast<int>(patience_s / kPause_s);
+  const auto num_attempts = 1 + static_cast<int>(patience_s / kPause_s);
+  Outcome outcome = Outcome::held_by_another;
+  HeartbeatLock::Holder holder;
   for (int i = 0; i < num_attempts && outcome == Outcome::held_by_another; ++i) {
-    ::nanosleep(&kPause, nullptr);
+    if (i > 0) ::nanosleep(&kPause, nullptr);
     outcome = try_lock(files_, file_->get(), LOCK_EX, path);
+    if (outcome != Outcome::unsupported) continue;
+    heartbeat_ = HeartbeatLock::take(run_directory, files_, holder,
+                                     [run_directory] { leave_to_the_other(run_directory); });
+    outcome = heartbeat_ ? Outcome::taken : Outcome::held_by_another;
   }
   if (outcome == Outcome::held_by_another) {
-    throw ConfigError(concat("another run is writing ", run_directory, " (",
-                             holder(files_, file_->get()),
-                             "); wait for it, stop it, or choose another folder with --out"));
+    const bool is_guess = !holder.name.empty() && !holder.is_here;
+    refuse(run_directory,
+           holder.name.empty() ? holder_name(read_lock(files_, file_->get())) : holder.name,
+           is_guess ? concat("; if it is dead, its lock ends ", HeartbeatLock::kStale_s,
+                             " s after its last sign of life, which is ",
+                             format_seconds(holder.age_s), " old")
+                    : "");
   }
-  is_enforced_ = outcome == Outcome::taken;
-  write_holder(files_, file_->get(), path);
+  write_lock(files_, file_->get(), own_lock_text(), path);  // for people: decides nothing
 }
 
 bool RunLock::is_held(const std::string& run_directory) {
@@ -99,7 +94,9 @@ bool RunLock::is_held(const std::string& run_directory) {
   const data::Descriptor file(files, path, O_RDONLY);
   if (!file.is_open() && errno == ENOENT) return false;
   if (!file.is_open()) throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
-  return try_lock(files, file.get(), LOCK_SH, path) == Outcome::held_by_another;
+  const Outcome outcome = try_lock(files, file.get(), LOCK_SH, path);
+  if (outcome == Outcome::unsupported) return HeartbeatLock::is_held(run_directory, files);
+  return outcome == Outcome::held_by_another;
 }
 
 }  // namespace kantor::checkpoint

@@ -284,6 +284,31 @@ TEST_F(Resume, and_a_new_run_are_refused_while_a_run_is_at_work) {
   expect_stopped(first->wait(kPatience_s), "out", "SIGTERM");
 }
 
+TEST_F(Resume, is_refused_while_a_run_is_at_work_on_a_file_system_without_locks_too) {
+  const auto command = [](const Words& settings, const Words& more) {
+    Words all = {"env", "LD_PRELOAD=" KANTOR_NO_FLOCK, KANTOR_BINARY};
+    const Words own = words("out", kAlone, settings, more);
+    all.insert(all.end(), own.begin(), own.end());
+    return all;
+  };
+  const std::string place = folder().path().string();
+  const Words endless = {"solver.neural.steps=100000000", "solver.neural.log_every=1"};
+  Process first(command(endless, {}), place);
+  ASSERT_TRUE(first.says("knows no locks (flock)", kPatience_s));
+  ASSERT_TRUE(becomes_true([&] { return reached("out", "train") > 0; }, kPatience_s));
+  const Words hasty = with(endless, "run.timeout_s=0.5");
+  for (const Words& more : {Words{"--quiet"}, Words{"--resume"}}) {
+    expect_refused(run_process(command(hasty, more), place, kPatience_s), 78,
+                   {"another run", concat("pid ", first.pid(), " on host ", host_name())});
+  }
+  first.send(SIGKILL);
+  EXPECT_EQ(first.wait(kPatience_s).exit_code, 128 + SIGKILL);
+  Process second(command(endless, {"--resume"}), place);
+  ASSERT_TRUE(second.says("resumed from step 0", kPatience_s));
+  second.send(SIGTERM);
+  expect_stopped(second.wait(kPatience_s), "out", "SIGTERM");
+}
+
 TEST_F(Resume, removes_what_a_killed_run_left_half_written) {
   make_cut_run();
   const ProcessOutcome child = run_process({"sh", "-c", "echo $$"}, ".", 10);  // dead by now

@@ -18,6 +18,7 @@ namespace kantor::checkpoint {
 namespace {
 
 using test::message_of;
+using testing::AllOf;
 using testing::HasSubstr;
 
 /// Another process that holds the lock until it is killed.
@@ -63,7 +64,7 @@ TEST(RunLock, held_by_another_process_is_refused_by_name_until_that_is_killed) {
   holder.kill();
   EXPECT_FALSE(RunLock::is_held(path));
   const RunLock lock(path);
-  EXPECT_TRUE(lock.is_enforced());
+  EXPECT_TRUE(lock.is_by_kernel());
   EXPECT_TRUE(RunLock::is_held(path));
 }
 
@@ -86,15 +87,28 @@ TEST(RunLock, names_an_unknown_holder_where_the_file_says_nothing) {
   EXPECT_THAT(message_of<ConfigError>([&] { RunLock second(path); }), HasSubstr("(unknown)"));
 }
 
-TEST(RunLock, is_not_enforced_where_the_file_system_has_none) {
-  const test::TemporaryDirectory folder;
+/// A file system that knows no locks.
+struct NoLocks : data::FileSystem {
+  explicit NoLocks(int error) : error_number(error) {}
+  int lock(int, int) override { return errno = error_number, -1; }
+  int error_number;
+};
+
+TEST(RunLock, is_a_heartbeat_where_the_file_system_has_none) {
   for (const int error_number : {ENOSYS, EOPNOTSUPP, ENOLCK}) {
-    test::FaultyFiles files;
-    files.fault = test::FaultyFiles::Fault::fail;
-    files.fault_at = 2;  // open, lock
-    files.error_number = error_number;
-    const RunLock lock(folder.path().string(), files);
-    EXPECT_FALSE(lock.is_enforced());
+    const test::TemporaryDirectory folder;
+    const std::string path = folder.path().string();
+    NoLocks files(error_number);
+    {
+      const RunLock lock(path, files);
+      EXPECT_FALSE(lock.is_by_kernel());
+      EXPECT_THAT(message_of<ConfigError>([&] { RunLock second(path, files); }),
+                  HasSubstr(concat("pid ", ::getpid(), " on host ", host_name())));
+    }
+    const RunLock again(path, files);
+    std::ofstream(folder.file("LOCK.9")) << "pid 7 on host a\n";
+    EXPECT_THAT(message_of<ConfigError>([&] { RunLock second(path, files); }),
+                AllOf(HasSubstr("pid 7 on host a"), HasSubstr("its lock ends 60 s after")));
   }
 }
 
