@@ -65,15 +65,19 @@ LaunchEnvironment launch_environment() {
 }
 
 int announced_rank() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMI_RANK", "SLURM_PROCID"}) {
-    const char* text = std::getenv(name);
-    if (text == nullptr) continue;
-    const auto rank = parse_integer(text);
-    if (rank && *rank >= 0 && *rank <= std::numeric_limits<int>::max()) {
-      return static_cast<int>(*rank);
-    }
+  try {
+    const LaunchEnvironment launched = launch_environment();
+    const std::string& by = launched.source;
+    const char* variable = by == "OMPI_COMM_WORLD_SIZE" ? "OMPI_COMM_WORLD_RANK"
+                           : by == "PMI_SIZE"           ? "PMI_RANK"
+                                                        : "SLURM_PROCID";
+    const char* text = std::getenv(variable);
+    const auto rank = text == nullptr ? std::nullopt : parse_integer(text);
+    // A number that no launcher vouches for was left behind by one.
+    return rank && *rank >= 0 && *rank < launched.num_ranks ? static_cast<int>(*rank) : 0;
+  } catch (const ConfigError&) {  // the count is none, as whoever asks for it will be told
+    return 0;
   }
-  return 0;
 }
 
 }  // namespace kantor

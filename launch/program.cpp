@@ -177,7 +177,6 @@ int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>>
 }
 
 int inspect_alone(const InspectArguments& arguments) {
-  if (announced_rank() != 0) return 0;  // one answer, should mpirun have been used
   try {
     return inspect(arguments);
   } catch (const std::exception& error) {
@@ -191,7 +190,7 @@ int inspect_alone(const InspectArguments& arguments) {
 int run_program(const std::vector<std::string>& command_line) {
   Request request = read_request(command_line);
   if (const auto* answer = std::get_if<Answer>(&request.arguments); answer && !request.failure) {
-    if (announced_rank() == 0) std::cout << answer->text << std::flush;
+    std::cout << answer->text << std::flush;
     return 0;
   }
   if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
@@ -208,10 +207,7 @@ int run_program(const std::vector<std::string>& command_line) {
     set_up_torch();
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
     return run_ranks(request, make_ranks(run, is_doctor(request)), command_line);
-  } catch (const ConfigError& error) {  // launcher and MPI do not fit: every process sees it
-    if (announced_rank() == 0) print_error(error.what(), 0, 1);
-    return exit_code_of(error);
-  } catch (const std::exception& error) {  // there are no ranks to agree with
+  } catch (const std::exception& error) {  // there are no ranks to agree with on who says it
     print_error(error.what(), announced_rank(), announced_rank() + 1);
     return exit_code_of(error);
   }

@@ -42,7 +42,7 @@ std::string launcher_fault(const LaunchEnvironment& launched, const Communicator
   return concat(launched.source, " announces ", launched.num_ranks, " ranks, but MPI has ",
                 world.size(),
                 ": the launcher does not belong to the MPI library that kantor was built with (",
-                "use its mpirun, or srun --mpi=pmix)");
+                "use its mpirun, or srun --mpi=pmix), or has left the variable behind (unset it)");
 }
 
 std::string instruction_set_fault(Communicator& world) {

@@ -88,7 +88,7 @@ TEST_F(Doctor, fails_when_runs_cannot_be_written) {
 
 TEST_F(Doctor, fails_when_the_launcher_does_not_fit) {
   const ProcessOutcome outcome = run_process(
-      {"env", "SLURM_NTASKS=3", "SLURM_STEP_NUM_TASKS=3", "SLURM_STEP_ID=0", "SLURM_PROCID=0",
+      {"env", "SLURM_NTASKS=3", "SLURM_STEP_NUM_TASKS=3", "SLURM_STEP_ID=0", "SLURM_PROCID=1",
        "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", KANTOR_BINARY, "doctor"},
       folder().path().string(), 120);
   EXPECT_EQ(outcome.exit_code, 78) << outcome.err;

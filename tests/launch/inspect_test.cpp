@@ -286,11 +286,25 @@ TEST_F(InspectRun, tells_of_one_that_was_killed_before_its_first_word) {
               StartsWith("run early: dead: was killed after the save of step 0; --resume"));
 }
 
-TEST_F(InspectRun, answers_once_under_mpirun) {
-  const ProcessOutcome outcome = kantor_on_ranks(2, {"inspect", "out"});
-  EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
-  EXPECT_EQ(outcome.out, told("out"));
-  expect_refused(kantor_on_ranks(2, {"inspect", "nowhere"}), 2, {"nowhere"});
+/// Each process by itself: one that kept silent because of a launcher's variable might be the only
+/// one there is.
+TEST_F(InspectRun, answers_whoever_asks) {
+  const std::string text = told("out");
+  const ProcessOutcome on_ranks = kantor_on_ranks(2, {"inspect", "out"});
+  EXPECT_EQ(on_ranks.exit_code, 0) << on_ranks.err;
+  EXPECT_EQ(on_ranks.out.size(), 2 * text.size());
+  for (const char* left_over : {"OMPI_COMM_WORLD_RANK=2", "PMI_RANK=1", "SLURM_PROCID=3"}) {
+    const auto alone = [&](const std::string& words) {
+      return run_process(
+          {"bash", "-c", concat("export ", left_over, "; exec '", KANTOR_BINARY, "' ", words)},
+          folder().path().string(), 120);
+    };
+    EXPECT_EQ(alone("inspect out").out, text) << left_over;
+    expect_refused(alone("inspect nowhere"), 2, {"nowhere"});
+    EXPECT_THAT(alone("--help").out, HasSubstr("kantor run")) << left_over;
+    EXPECT_THAT(alone("eval --help").out, HasSubstr("--points")) << left_over;
+    EXPECT_THAT(alone("doctor").out, HasSubstr("FAIL")) << left_over;  // "0 FAIL"
+  }
 }
 
 }  // namespace
