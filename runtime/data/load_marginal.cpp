@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <utility>
 
@@ -88,7 +89,8 @@ double accurate_sum(const std::vector<double>& values) {
   return sum + lost;
 }
 
-/// Non-negative, finite, summing to 1: exactly so afterwards.
+/// Non-negative, finite, summing to 1: exactly so afterwards, and each 0 or one that has a
+/// reciprocal.
 void check_and_rescale(const MarginalConfig& config, std::vector<double>& weights) {
   const auto refuse = [&](const std::string& reason) {
     throw DataError(concat("cannot use the weights ", config.weights, ": ", reason));
@@ -107,7 +109,10 @@ void check_and_rescale(const MarginalConfig& config, std::vector<double>& weight
     refuse(concat("they sum to ", sum, ", expected 1 within ", kSumTolerance,
                   "; set normalise = true in the marginal to rescale them"));
   }
-  for (double& weight : weights) weight /= sum;
+  for (double& weight : weights) {
+    weight /= sum;
+    if (weight < std::numeric_limits<double>::min()) weight = 0;
+  }
 }
 
 /// One weight per point, or none for uniform ones.

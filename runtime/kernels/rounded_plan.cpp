@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -26,7 +27,8 @@ struct Columns {
         missing(frame.take<T>(std::ssize(log_b))),
         lost(frame.take<T>(std::ssize(log_b))) {
     for (std::size_t j = 0; j < log_b.size(); ++j) {
-      const double b = std::exp(log_b[j]);
+      double b = std::exp(log_b[j]);
+      if (b < std::numeric_limits<T>::min()) b = 0;  // 1 / b may be no number, and b counts nowhere
       weight[j] = static_cast<T>(b);
       scale[j] = static_cast<T>(b > 0 ? column_scale[j] / b : 0.0);
       missing[j] =

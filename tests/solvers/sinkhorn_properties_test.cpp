@@ -137,6 +137,28 @@ TEST_P(SinkhornProperties, follow_a_permutation) {
   expect_potentials(result, expected);
 }
 
+/// Points whose weights are next to none, down to the smallest number that there is.
+TEST_P(SinkhornProperties, do_not_see_points_of_hardly_any_weight) {
+  const Problem problem = small({CostKind::sqeuclidean});
+  const Result expected = solve(problem);
+  for (const double weight : {1e-25, 1e-200, 1e-300, 1e-307, 1e-309, 5e-324}) {
+    SCOPED_TRACE(weight);
+    const auto with_faint_point = [&](const data::Marginal& marginal) {
+      std::vector<double> points = points_of(marginal);
+      std::vector<double> weights = marginal.weights();
+      points.insert(points.end(), {1.5, -.5});
+      weights.push_back(weight);
+      return make_marginal(points, 2, weights);
+    };
+    const Result result =
+        solve(make_problem(problem.cost, .3, with_faint_point(problem.marginals[0]),
+                           with_faint_point(problem.marginals[1])));
+    expect_same(result, expected);
+    expect_potentials(result, expected);
+    for (const auto& potential : result.potentials) EXPECT_TRUE(std::isfinite(potential.back()));
+  }
+}
+
 /// A point in two halves, and points of no weight: as if they were one, and none.
 TEST_P(SinkhornProperties, sum_the_weights_of_equal_points) {
   for (const Cost& cost : kAllCosts) {

@@ -65,6 +65,11 @@ TEST_F(MarginalWeights, are_normalised_on_demand) {
   EXPECT_THAT(load({huge, huge, huge, huge}).weights(), ElementsAre(0.25, 0.25, 0.25, 0.25));
 }
 
+TEST_F(MarginalWeights, without_a_reciprocal_count_as_none) {
+  const double least = std::numeric_limits<double>::min();
+  EXPECT_THAT(load({0.5, least / 2, least, 0.5}).weights(), ElementsAre(0.5, 0, least, 0.5));
+}
+
 TEST_F(MarginalWeights, of_the_whole_file_are_selected_with_the_rows) {
   config_.rows = {1, 3};
   config_.normalise = true;

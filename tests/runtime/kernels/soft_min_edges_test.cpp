@@ -54,6 +54,19 @@ double sum(std::span<const double> values) {
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
 
+/// A point whose weight has no reciprocal in T, by as many doublings as a float has digits.
+TYPED_TEST(SoftMinEdges, a_denormal_weight_weighs_nothing) {
+  RandomProblem<TypeParam> problem(kSquare, {20, 13, 3});
+  problem.b[4] = 0;
+  problem.set_log_weights();
+  const RoundedTotals absent = run(problem).totals;
+  problem.b[4] = std::numeric_limits<TypeParam>::min() * 0x1p-23;
+  problem.set_log_weights();
+  const RoundedTotals tiny = run(problem).totals;
+  EXPECT_EQ(tiny.transport_cost, absent.transport_cost);
+  EXPECT_EQ(tiny.kl, absent.kl);
+}
+
 TYPED_TEST(SoftMinEdges, f_is_infinite_and_the_plan_empty_when_every_point_is_absent) {
   RandomProblem<TypeParam> problem(kSquare, {20, 13, 3});
   std::fill(problem.b.begin(), problem.b.end(), 0.0);
