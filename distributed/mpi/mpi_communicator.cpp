@@ -122,8 +122,10 @@ void MpiCommunicator::InFlight::finish(int code, const char* function, MPI_Reque
 
 void MpiCommunicator::InFlight::check(int code, const char* function) {
   if (code == MPI_SUCCESS) return;
+  const std::string elsewhere = name_ranks_elsewhere(owner_.board_.ranks_here(), owner_.size_);
   owner_.fail(call_, concat("failed in ", error_text(code, function),
-                            ". A peer may be lost, or ranks called with different counts"));
+                            ". A peer may be lost, or ranks called with different counts",
+                            elsewhere.empty() ? "" : "; ", elsewhere));
 }
 
 bool MpiCommunicator::InFlight::is_done(MPI_Request& request) {
@@ -170,9 +172,13 @@ std::string MpiCommunicator::who_is_late(Lane lane, std::int64_t number, int ver
   });
   if (!std::all_of(late.begin(), late.end(), is_waiting)) std::erase_if(late, is_waiting);
   if (late.empty()) {
-    if (others.empty()) return "which rank is late cannot be seen from here";
-    return local_size_ == size_ ? "all ranks have come, so their counts may differ"
-                                : "all ranks of this host have come: look at the other hosts";
+    const std::string elsewhere = name_ranks_elsewhere(board_.ranks_here(), size_);
+    if (elsewhere.empty()) {
+      return others.empty() ? "which rank is late cannot be seen from here"
+                            : "all ranks have come, so their counts may differ";
+    }
+    return concat(others.empty() ? "" : "all ranks of this host have come; ", elsewhere,
+                  ": a rank or the network between may be lost");
   }
   std::vector<std::string> clauses;
   for (const Progress& other : late) {

@@ -38,6 +38,8 @@ class ProgressBoard {
   void leave(std::int64_t number, int verb);
   /// True for the first rank of this host to ask; for all of them if the board is empty.
   bool take_the_word();
+  /// The ranks of this host, its own among them, ascending.
+  const std::vector<int>& ranks_here() const { return world_ranks_; }
   /// The other ranks of this host, in rank order; empty if the board is.
   std::vector<Progress> others(Lane lane) const;
 

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <fstream>
+#include <iterator>
 
 #include "runtime/core/error.hpp"
 #include "tests/launch/interrupted.hpp"
@@ -15,6 +18,11 @@ using testing::HasSubstr;
 using testing::Not;
 
 using Words = std::vector<std::string>;
+
+std::string text_of(const char* path) {
+  std::ifstream stream(path);
+  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+}
 
 class Slurm : public Interrupted {
  protected:
@@ -61,11 +69,16 @@ TEST_F(Slurm, job_resumes_and_queues_itself_again_after_75) {
 }
 
 TEST_F(Slurm, job_is_not_queued_again_after_any_other_code) {
-  for (const int code : {0, 1, 2, 3, 4, 70, 74, 78, 130, 137, 143}) {
+  for (const int code : {0, 1, 2, 3, 4, 70, 74, 78}) {
     const ProcessOutcome outcome = run_job(code, {concat("SLURM_RESTART_COUNT=", code % 10)});
     EXPECT_EQ(outcome.exit_code, code);
     EXPECT_EQ(requeues(), "") << code;
   }
+}
+
+TEST_F(Slurm, job_resumes_after_a_killed_rank) {
+  EXPECT_EQ(run_job(137).exit_code, 75);
+  EXPECT_EQ(requeues(), "requeue 77\n");
 }
 
 TEST_F(Slurm, job_stops_after_the_most_restarts) {
@@ -107,6 +120,35 @@ TEST_F(Slurm, job_hands_the_signal_on_once_and_waits_for_the_run) {
   EXPECT_EQ(outcome.exit_code, 75) << outcome.err;
   EXPECT_EQ(read("signals"), "USR1\n");
   EXPECT_EQ(requeues(), "requeue 77\n");
+}
+
+TEST_F(Slurm, job_that_is_cancelled_saves_and_is_not_queued_again) {
+  write("code", "75");
+  write("endless", "");
+  Process process(job(), folder().path().string());
+  ASSERT_TRUE(becomes_true([&] { return exists("started"); }, kPatience_s));
+  process.send(SIGTERM);
+  const ProcessOutcome outcome = process.wait(kPatience_s);
+  EXPECT_EQ(outcome.exit_code, 75) << outcome.err;
+  EXPECT_EQ(read("signals"), "USR1\n");
+  EXPECT_THAT(outcome.out, HasSubstr("not queued again after SIGTERM"));
+  EXPECT_EQ(requeues(), "");
+}
+
+TEST_F(Slurm, job_without_the_script_that_watches_is_refused) {
+  write("copy", text_of(KANTOR_SOURCE "/launch/slurm/kantor.sbatch"));
+  const auto run_copy = [&](const Words& variables) {
+    Words command = job(variables);
+    *std::find(command.begin(), command.end(), KANTOR_SOURCE "/launch/slurm/kantor.sbatch") =
+        "./copy";
+    return run_process(command, folder().path().string(), kPatience_s);
+  };
+  write("code", "0");
+  const ProcessOutcome outcome = run_copy({});
+  EXPECT_EQ(outcome.exit_code, 78);
+  EXPECT_THAT(outcome.err, HasSubstr("submit from kantor's folder"));
+  EXPECT_EQ(run_copy({"SLURM_SUBMIT_DIR=" KANTOR_SOURCE}).exit_code, 0);
+  EXPECT_EQ(run_copy({"KANTOR_SUPERVISE=" KANTOR_SOURCE "/launch/supervise.sh"}).exit_code, 0);
 }
 
 TEST_F(Slurm, job_returns_the_code_of_a_run_that_finishes_all_the_same) {
