@@ -8,7 +8,9 @@
 namespace kantor {
 
 /// Where this rank's tensors live: the CPU, or with run.device = "cuda" the visible GPU of its
-/// number among the ranks of the host. LibTorch's CUDA part is loaded only then.
+/// number among the ranks of the host, which it makes the calling thread's current one: what asks
+/// CUDA without naming a device (page-locked memory, events) else begins to work on the first.
+/// LibTorch's CUDA part is loaded only then, and keeps float32 products in float32.
 /// @throws ConfigError: no usable GPU, or LibTorch's CUDA libraries are not all there.
 at::Device device_of(const RunConfig& run, const Communicator& world);
 

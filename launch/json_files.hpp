@@ -22,6 +22,8 @@ struct RunFacts {
   int threads = 1;                     ///< per rank
   std::int64_t peak_memory_bytes = 0;  ///< largest resident size of any rank
   std::vector<std::string> hosts;      ///< one per rank
+  std::string gpu_libraries;           ///< CUDA runtime and NCCL in use; "": no GPU is
+  std::string shared_gpus;             ///< which ranks have no GPU of their own; or ""
 };
 
 /// result.json, schema 1; keys that do not apply are absent.

@@ -139,6 +139,8 @@ void start_record(RunDirectory& directory, const RunArguments& arguments,
   for (const std::string& line : opening_lines(loaded.typed, problem, facts)) {
     session.log.info(line);
   }
+  if (!facts.gpu_libraries.empty()) session.log.info(facts.gpu_libraries);
+  if (!facts.shared_gpus.empty()) session.log.warn(facts.shared_gpus);
   session.log.info("run directory " + directory.path());
   if (!arguments.resume) return;
   session.log.info(step >= 0 ? concat("resumed from step ", step)

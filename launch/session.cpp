@@ -5,7 +5,9 @@
 #include <cstring>
 #include <span>
 
+#include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/nccl.hpp"
+#include "distributed/shared_gpus.hpp"
 #include "launch/torch_setup.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/instruction_set.hpp"
@@ -94,6 +96,21 @@ Session::Session(Communicator& world_, const RunConfig& run_, bool quiet_)
       quiet(quiet_),
       start_s(monotonic_seconds()) {}
 
+namespace {
+
+/// As `kantor doctor` says it.
+std::string gpu_libraries() {
+  try {
+    const CudaFacts cuda = describe_cuda();
+    return concat("CUDA runtime ", cuda_version_text(cuda.cuda_runtime), ", ", cuda.cuda_path,
+                  "; NCCL ", nccl_version_text(cuda.nccl), ", ", cuda.nccl_path);
+  } catch (const ConfigError& error) {
+    return error.what();
+  }
+}
+
+}  // namespace
+
 RunFacts gather_facts(Session& session) {
   RunFacts facts;
   facts.world_size = session.world.size();
@@ -103,6 +120,9 @@ RunFacts gather_facts(Session& session) {
   facts.instruction_set = name_of(instruction_set());
   facts.threads = session.pool.num_threads();
   facts.hosts = gather_hosts(session.world);
+  const bool has_nccl = session.run.backend == "nccl";  // which refuses to share, or was allowed to
+  if (facts.device == "cuda" || has_nccl) facts.gpu_libraries = gpu_libraries();
+  if (facts.device == "cuda" && !has_nccl) facts.shared_gpus = shared_gpus(session.world);
   std::int64_t peak = peak_resident_bytes();
   session.world.all_reduce(std::span<std::int64_t>(&peak, 1), ReduceOp::max, "peak memory");
   facts.peak_memory_bytes = peak;

@@ -9,6 +9,7 @@
 
 #include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/device_calls.hpp"
+#include "distributed/shared_gpus.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/process.hpp"
 
@@ -39,7 +40,8 @@ void read_versions(Identity& mine) {
   check(cudaRuntimeGetVersion(&mine.cuda_version), "cudaRuntimeGetVersion");
   if (mine.cuda_version < CUDART_VERSION) {
     throw ConfigError(concat("CUDA runtime ", mine.cuda_version, " was loaded; expected ",
-                             CUDART_VERSION, " or later: look at LD_LIBRARY_PATH"));
+                             CUDART_VERSION,
+                             " or later: LibTorch brings its own, look at LD_PRELOAD"));
   }
 }
 
@@ -57,7 +59,7 @@ Identity look_for_gpu(const Communicator& host) {
   if (mine.num_visible < 1) {
     throw DeviceFault("cudaGetDeviceCount sees none; is CUDA_VISIBLE_DEVICES empty?");
   }
-  mine.device = host.local_rank() % mine.num_visible;
+  mine.device = gpu_number(host, mine.num_visible);
   check(cudaSetDevice(mine.device), "cudaSetDevice");
   int current = -1;
   check(cudaGetDevice(&current), "cudaGetDevice");

@@ -7,12 +7,23 @@
 namespace kantor::nccl {
 namespace {
 
+std::string hexadecimal(const cudaUUID_t& uuid) {
+  std::string text;
+  for (const char byte : uuid.bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    const auto value = static_cast<unsigned char>(byte);
+    text += {kDigits[value / 16], kDigits[value % 16]};
+  }
+  return text;
+}
+
 CudaFacts::Device device_facts(int device) {
   cudaDeviceProp properties{};
   check(cudaGetDeviceProperties(&properties, device), "cudaGetDeviceProperties");
   return {.name = properties.name,
           .capability = concat(properties.major, ".", properties.minor),
-          .memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem)};
+          .memory_bytes = static_cast<std::int64_t>(properties.totalGlobalMem),
+          .uuid = hexadecimal(properties.uuid)};
 }
 
 }  // namespace

@@ -23,10 +23,15 @@ struct CudaFacts {
     std::string name;
     std::string capability;  ///< "9.0"
     std::int64_t memory_bytes = 0;
+    std::string uuid = {};  ///< of the GPU, or of its MIG instance: 32 hexadecimal digits
   };
   std::vector<Device> devices;  ///< the visible ones
   std::string problem;          ///< why there are none, or what a call returned
 };
+
+/// Loads libkantor_cuda.so, and with it the CUDA runtime and NCCL that its RUNPATH names, or
+/// LD_LIBRARY_PATH before it. @throws ConfigError: the library cannot be loaded.
+void load_cuda_library();
 
 /// Loads libkantor_cuda.so and asks. No GPU is made current, no memory taken on it.
 /// @throws ConfigError: the library cannot be loaded.

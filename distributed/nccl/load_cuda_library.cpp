@@ -49,6 +49,8 @@ const CudaLibrary& load() {
 
 }  // namespace
 
+void load_cuda_library() { static_cast<void>(load()); }
+
 CudaFacts describe_cuda() {
   CudaFacts facts;
   load().describe(facts);

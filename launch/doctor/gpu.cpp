@@ -1,5 +1,6 @@
 #include "launch/doctor/gpu.hpp"
 
+#include <cstdlib>
 #include <filesystem>
 #include <map>
 
@@ -28,7 +29,7 @@ Check judge_cuda(const CudaFacts& facts) {
   if (facts.cuda_runtime < facts.cuda_compiled) {
     check.verdict = Verdict::warn;
     check.remedy = concat("kantor was built with ", cuda_version_text(facts.cuda_compiled),
-                          ": look at LD_LIBRARY_PATH");
+                          ", and LibTorch brings its own: look at LD_PRELOAD");
   }
   return check;
 }
@@ -76,6 +77,17 @@ std::vector<Check> judge_gpus(const CudaFacts& facts, bool has_gpu_files, int nu
   return {judge_cuda(facts), judge_nccl(facts), judge_devices(facts, has_gpu_files, num_ranks)};
 }
 
+Check judge_tf32(const char* value) {
+  const std::string text = value == nullptr ? "" : value;
+  if (text.empty() || text == "0") return {.name = "float32 on GPUs", .text = "full precision"};
+  return {.verdict = Verdict::warn,
+          .name = "float32 on GPUs",
+          .text = concat("NVIDIA_TF32_OVERRIDE=", text,
+                         ": cuBLAS rounds what networks and LibTorch's "
+                         "reductions multiply to 10 bits, whatever a program asks for"),
+          .remedy = "unset it"};
+}
+
 Check judge_gpu_kernels(const std::vector<std::string>& faults) {
   if (faults.empty()) {
     return {.name = "GPU kernels",
@@ -110,7 +122,9 @@ std::vector<Check> check_gpus(const Communicator& world) {
   try {
     const CudaFacts facts = describe_cuda();
     std::vector<Check> checks = judge_gpus(facts, has_gpu_files, world.local_size());
-    if (!facts.devices.empty()) checks.push_back(check_gpu_kernels(world));
+    if (facts.devices.empty()) return checks;
+    checks.push_back(judge_tf32(std::getenv("NVIDIA_TF32_OVERRIDE")));
+    checks.push_back(check_gpu_kernels(world));
     return checks;
   } catch (const ConfigError& error) {
     return {{.verdict = Verdict::warn,

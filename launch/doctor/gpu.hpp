@@ -16,6 +16,9 @@ std::vector<Check> check_gpus(const Communicator& world);
 /// @param num_ranks     on this host.
 std::vector<Check> judge_gpus(const CudaFacts& facts, bool has_gpu_files, int num_ranks);
 
+/// NVIDIA_TF32_OVERRIDE. @param value null if it is not set.
+Check judge_tf32(const char* value);
+
 /// @param faults what speaks against the kernels.
 Check judge_gpu_kernels(const std::vector<std::string>& faults);
 

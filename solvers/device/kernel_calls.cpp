@@ -80,7 +80,7 @@ at::Tensor centre_on_device(const TensorReduction& reduction) {
 
 TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
                                 const TensorReduction& reduction, const at::Tensor& centre,
-                                const Wanted& wanted, std::int64_t rows_at_once) {
+                                const Wanted& wanted, const Cut& cut) {
   const c10::DeviceGuard guard(reduction.g.device());
   TensorCall task(reduction, centre);
   const at::Tensor given_f = packed(wanted.given_f);
@@ -92,7 +92,8 @@ TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
   if (row_weights.defined()) result.columns = torch::empty({reduction.m()}, options);
   if (values.defined()) result.averages = torch::empty({reduction.n(), values.size(1)}, options);
   cuda::SoftMinCall& call = task.call;
-  call.rows_at_once = rows_at_once;
+  call.rows_at_once = cut.rows_at_once;
+  call.enough_blocks = cut.enough_blocks;
   call.given_f = doubles(given_f);
   if (!given_f.defined()) call.f = result.f.data_ptr<double>();
   call.row_weights = doubles(row_weights);

@@ -12,12 +12,17 @@ namespace kantor {
 /// The centre as kernels take it; undefined for other costs than dot, which do not depend on it.
 at::Tensor centre_on_device(const TensorReduction& reduction);
 
+/// How a reduction is cut; see cuda::SoftMinCall.
+struct Cut {
+  std::int64_t rows_at_once = 0;
+  std::int64_t enough_blocks = 0;
+};
+
 /// As reduce_by_aten(). Puts work on the device's current stream, and does not wait for it.
-/// @param rows_at_once see cuda::SoftMinCall.
 /// @throws NumericError: a kernel cannot be launched.
 TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
                                 const TensorReduction& reduction, const at::Tensor& centre,
-                                const Wanted& wanted, std::int64_t rows_at_once = 0);
+                                const Wanted& wanted, const Cut& cut = {});
 
 /// [N, M rounded up to a multiple of 4], uninitialised; undefined where it, and some room beside
 /// it, cannot be had.

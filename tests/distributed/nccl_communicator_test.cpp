@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "distributed/shared_gpus.hpp"
 #include "runtime/core/error.hpp"
 #include "tests/distributed/contract.hpp"
 #include "tests/distributed/device_buffer.hpp"
@@ -204,6 +205,28 @@ TEST(NcclCommunicator, refuses_bad_options) {
     EXPECT_THROW(make_nccl({.timeout_s = timeout_s}), ConfigError) << timeout_s;
     EXPECT_THROW(make_nccl({.init_timeout_s = timeout_s}), ConfigError) << timeout_s;
   }
+}
+
+TEST(SharedGpus, are_told_by_their_uuids) {
+  const int num_ranks = world().size();
+  for (const int num_gpus : {1, 2, 3, 8}) {
+    const FakeSetting devices("KANTOR_FAKE_DEVICES", num_gpus);
+    const std::string told = shared_gpus(host());
+    if (num_ranks <= num_gpus) {
+      EXPECT_EQ(told, "");
+    } else {
+      EXPECT_THAT(told, HasSubstr(concat("ranks 0 and ", num_gpus, " share the GPU 00000")));
+    }
+  }
+  // Each rank is shown one, another one on each.
+  const FakeSetting one("KANTOR_FAKE_DEVICES", 1);
+  const FakeSetting own("KANTOR_FAKE_FIRST_DEVICE", world().rank());
+  EXPECT_EQ(shared_gpus(host()), "");
+}
+
+TEST(SharedGpus, are_none_where_a_rank_has_no_gpu) {
+  const FakeSetting none("KANTOR_FAKE_DEVICES", 0);
+  EXPECT_EQ(shared_gpus(host()), "");
 }
 
 }  // namespace kantor::test

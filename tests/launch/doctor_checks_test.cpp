@@ -130,6 +130,13 @@ TEST(DoctorCheck, is_content_with_gpus_that_suffice) {
   EXPECT_EQ(checks.at(2).text, "2 x H (compute 9.0, 80.0 GB)");
 }
 
+TEST(DoctorCheck, warns_of_products_with_fewer_bits) {
+  expect_verdict(judge_tf32(nullptr), Verdict::ok);
+  expect_verdict(judge_tf32("0"), Verdict::ok);
+  expect_verdict(judge_tf32("1"), Verdict::warn);
+  EXPECT_THAT(judge_tf32("1").text, HasSubstr("NVIDIA_TF32_OVERRIDE=1"));
+}
+
 TEST(DoctorCheck, warns_of_gpus_that_do_not_suffice) {
   expect_verdict(judge_gpus(facts_of_a_gpu(), true, 3).at(2), Verdict::warn);
   CudaFacts old = facts_of_a_gpu();

@@ -53,6 +53,7 @@ TEST_F(Nccl, trains_to_the_numbers_of_mpi) {
   EXPECT_EQ(nccl.exit_code, mpi.exit_code) << nccl.err;
   EXPECT_EQ(result().at("backend"), "nccl");
   EXPECT_EQ(result().at("world_size"), 3);
+  EXPECT_THAT(read("out/log.txt"), HasSubstr(concat("; NCCL 2.28.9, ", KANTOR_FAKE_GPU)));
   for (const char* key : {"dual_value", "objective", "transport_cost"}) {
     // Sums over 3 ranks in another order, 60 steps of float64.
     const double expected = result("mpi").at(key);
@@ -179,6 +180,38 @@ TEST_F(Nccl, is_not_loaded_by_other_runs) {
   EXPECT_THAT(loaded.out, HasSubstr("libtorch_cpu.so"));
   EXPECT_THAT(loaded.out, Not(HasSubstr("libkantor_cuda.so")));
   EXPECT_THAT(loaded.out, Not(HasSubstr("libnccl.so")));
+}
+
+/// As distributed/README.md promises: a folder that holds another NCCL. There is no GPU to use it
+/// with; an old one is refused by name before.
+TEST_F(Nccl, is_that_of_ld_library_path_in_runs_and_to_the_doctor) {
+  const std::string setting =
+      concat("mkdir -p other; ln -sf '", KANTOR_FAKE_GPU, "' other/libnccl.so.2; ",
+             "export LD_LIBRARY_PATH=$PWD/other KANTOR_FAKE_NCCL_VERSION=22704; ");
+  const std::string used = folder().file("other/libnccl.so.2");
+  expect_refused(
+      script_on_ranks(
+          1, setting + "exec \"$KANTOR\" run problem.toml --out out --set run.backend=nccl"),
+      78, {"NCCL 2.27.4 was loaded from " + used});
+  const ProcessOutcome doctor = script_on_ranks(1, setting + "exec \"$KANTOR\" doctor");
+  EXPECT_THAT(doctor.out, HasSubstr("2.27.4, " + used));
+}
+
+/// LibTorch's libraries would bring their own NCCL, whatever LD_LIBRARY_PATH says.
+TEST_F(Nccl, comes_with_kantors_library_before_libtorchs) {
+  run_process({"env", "CUDA_VISIBLE_DEVICES=", "LD_DEBUG=files", "LD_DEBUG_OUTPUT=loaded",
+               KANTOR_BINARY, "run", "problem.toml", "--out", "out", "--set", "run.device=cuda"},
+              folder().path().string(), 120);
+  const ProcessOutcome loaded =
+      run_process({"sh", "-c",
+                   "cat loaded.* | grep -o 'file=[^ ]*lib[a-z_]*cuda.so .*needed by\\|"
+                   "file=[^ ]*lib[a-z_]*cuda.so .*dynamically loaded'"},
+                  folder().path().string(), 120);
+  const std::size_t ours = loaded.out.find("libkantor_cuda.so");
+  const std::size_t theirs = loaded.out.find("libtorch_cuda.so");
+  ASSERT_NE(ours, std::string::npos) << loaded.out;
+  ASSERT_NE(theirs, std::string::npos) << loaded.out;
+  EXPECT_LT(ours, theirs);
 }
 
 }  // namespace

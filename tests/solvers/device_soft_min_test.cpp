@@ -84,7 +84,7 @@ double tolerance_of(at::ScalarType type) {
   return type == torch::kFloat32 ? test::tol<float>(kDims) : test::tol<double>(200);
 }
 
-constexpr int kChecks = 5;  // calls that compare the kernels
+constexpr int kChecks = 7;  // calls that compare the kernels
 
 TEST(DeviceSoftMinOnTensors, is_the_same_by_kernels_and_by_aten) {
   test::CapturedStderr told;
@@ -189,7 +189,19 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
       {1, [](const cuda::SoftMinCall& call) { call.f[0] = std::nan(""); }},
       {4,
        [](const cuda::SoftMinCall& call) {
-         if (call.rows_at_once > 0) call.averages[0] += 1e-2;
+         if (call.rows_at_once > 0 && call.sums == nullptr) call.averages[0] += 1e-2;
+       }},
+      {3,
+       [](const cuda::SoftMinCall& call) {
+         if (call.rows_at_once > 0 && call.sums != nullptr) call.averages[0] += 1e-2;
+       }},
+      {6,
+       [](const cuda::SoftMinCall& call) {
+         if (call.y.count == 2100) call.f[69] += 1e-2;
+       }},
+      {7,
+       [](const cuda::SoftMinCall& call) {
+         if (call.x.count == 2100) call.column_weights[69] += 1e-3;
        }},
       {5,
        [](const cuda::SoftMinCall& call) {
@@ -215,7 +227,7 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
 
 TEST(DeviceSoftMinOnTensors, kernels_are_judged_with_every_cost_and_type) {
   EXPECT_TRUE(kernel_faults(kernels_with({}), torch::kCPU).empty());
-  EXPECT_EQ(behaviour.num_calls, 2 * (2 * 5 * kChecks + 2));  // given costs are not kept
+  EXPECT_EQ(behaviour.num_calls, 2 * (2 * 5 * kChecks + kChecks - 2));  // given costs are not kept
   const auto faults =
       kernel_faults(kernels_with({.spoil =
                                       [](const cuda::SoftMinCall& call) {
@@ -225,7 +237,7 @@ TEST(DeviceSoftMinOnTensors, kernels_are_judged_with_every_cost_and_type) {
                                       }}),
                     torch::kCPU);
   ASSERT_EQ(faults.size(), 4u);
-  EXPECT_THAT(faults.at(3), AllOf(HasSubstr("cost 4, d 70, Double: on a small problem")));
+  EXPECT_THAT(faults.at(3), AllOf(HasSubstr("cost 4, d 70, Double: on 70 x 130 points")));
 }
 
 TEST(DeviceSoftMinOnTensors, a_library_or_kernel_that_cannot_be_had_is_warned_of_once) {

@@ -55,6 +55,8 @@ struct SoftMinCall {
   /// are wanted: their sums are made once and kept in the scratch memory, or come from `sums` once;
   /// 0: as many as a card's cache holds, if that pays. At least 64.
   std::int64_t rows_at_once = 0;
+  /// Blocks that a pass is cut into, as far as it has tiles; 0: as many as fill a card.
+  std::int64_t enough_blocks = 0;
 
   const double* given_f = nullptr;      ///< [N], any f; null: the soft minima of this reduction
   double* f = nullptr;                  ///< out [N]: the soft minima; null: not wanted

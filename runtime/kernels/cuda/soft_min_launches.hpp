@@ -19,9 +19,8 @@ struct Grid {
 template <class T, SumsFrom kFrom, class Launcher>
 class SoftMinLaunches {
  public:
-  SoftMinLaunches(const SoftMinCall& call, double* scratch, Launcher& launcher,
-                  std::int64_t enough_blocks)
-      : call_(call), layout_(call, enough_blocks), scratch_(scratch), launcher_(launcher) {}
+  SoftMinLaunches(const SoftMinCall& call, double* scratch, Launcher& launcher)
+      : call_(call), layout_(call), scratch_(scratch), launcher_(launcher) {}
 
   void run() {
     prepare();
@@ -192,25 +191,21 @@ class SoftMinLaunches {
   Launcher& launcher_;
 };
 
-inline std::size_t scratch_bytes(const SoftMinCall& call,
-                                 std::int64_t enough_blocks = kEnoughBlocks) {
-  const std::int64_t size = call.is_double ? Layout<double>(call, enough_blocks).size
-                                           : Layout<float>(call, enough_blocks).size;
+inline std::size_t scratch_bytes(const SoftMinCall& call) {
+  const std::int64_t size = call.is_double ? Layout<double>(call).size : Layout<float>(call).size;
   return static_cast<std::size_t>(size) * sizeof(double);
 }
 
 /// Makes the launches of a call on points of type T.
 template <class T, class Launcher>
-void launch_soft_min(const SoftMinCall& call, void* scratch, Launcher& launcher,
-                     std::int64_t enough_blocks = kEnoughBlocks) {
+void launch_soft_min(const SoftMinCall& call, void* scratch, Launcher& launcher) {
   auto* doubles = static_cast<double*>(scratch);
   if (call.sums != nullptr) {
-    SoftMinLaunches<T, SumsFrom::memory, Launcher>(call, doubles, launcher, enough_blocks).run();
+    SoftMinLaunches<T, SumsFrom::memory, Launcher>(call, doubles, launcher).run();
   } else if (call.cost.form == CostForm::products) {
-    SoftMinLaunches<T, SumsFrom::products, Launcher>(call, doubles, launcher, enough_blocks).run();
+    SoftMinLaunches<T, SumsFrom::products, Launcher>(call, doubles, launcher).run();
   } else {
-    SoftMinLaunches<T, SumsFrom::differences, Launcher>(call, doubles, launcher, enough_blocks)
-        .run();
+    SoftMinLaunches<T, SumsFrom::differences, Launcher>(call, doubles, launcher).run();
   }
 }
 

@@ -64,8 +64,9 @@ struct Layout {
   std::int64_t column_biases = 0, row_biases = 0, row_parts = 0, maxima = 0, of_rows = 0,
                of_columns = 0, kept = 0, size = 0;
 
-  explicit Layout(const SoftMinCall& call, std::int64_t enough_blocks = kEnoughBlocks) {
+  explicit Layout(const SoftMinCall& call) {
     const std::int64_t m = call.y.count;
+    const std::int64_t enough_blocks = call.enough_blocks > 0 ? call.enough_blocks : kEnoughBlocks;
     cut_rows(call);
     const std::int64_t n = rows_at_once;
     constexpr std::int64_t kMostPartialSums = std::int64_t{1} << 23;  // of averages: 64 MB

@@ -157,8 +157,9 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   FAKE_CUDA_ENTRY();
   *properties = {};
   std::snprintf(properties->name, sizeof properties->name, "Look-alike");
-  properties->uuid.bytes[15] = static_cast<char>(device + 1);
-  properties->pciBusID = device + 1;
+  const int number = setting("KANTOR_FAKE_FIRST_DEVICE", 0) + device;
+  properties->uuid.bytes[15] = static_cast<char>(number + 1);
+  properties->pciBusID = number + 1;
   properties->major = 9;
   properties->totalGlobalMem = std::size_t{80} << 30;
   return cudaSuccess;

@@ -61,11 +61,11 @@ struct Task {
   std::vector<double> given_f = {};      ///< [N], or empty: the soft minima
   std::vector<double> centre = {};       ///< [D] or empty
   Order order = Order::forward;
-  std::int64_t enough_blocks = cuda::kEnoughBlocks;
-  std::int64_t rows_at_once = 0;  ///< see SoftMinCall
-  std::int64_t padding = 0;       ///< numbers behind each point
-  bool keeps_sums = false;        ///< one call keeps the sums over dimensions, another reads them
-  std::int64_t sums_padding = 0;  ///< a multiple of 4
+  std::int64_t enough_blocks = 0;  ///< see SoftMinCall
+  std::int64_t rows_at_once = 0;   ///< the same
+  std::int64_t padding = 0;        ///< numbers behind each point
+  bool keeps_sums = false;         ///< one call keeps the sums over dimensions, another reads them
+  std::int64_t sums_padding = 0;   ///< a multiple of 4
 };
 
 struct Outcome {
@@ -107,6 +107,7 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
                          .g = g.data(),
                          .epsilon = problem.epsilon,
                          .rows_at_once = task.rows_at_once,
+                         .enough_blocks = task.enough_blocks,
                          .given_f = task.given_f.empty() ? nullptr : given.data(),
                          .f = f.data(),
                          .row_weights = weights.data(),
@@ -114,7 +115,7 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
                          .values = v.data(),
                          .num_values = num_values,
                          .averages = num_values == 0 ? nullptr : averages.data()};
-  Fenced<double> scratch(cuda::scratch_bytes(call, task.enough_blocks) / sizeof(double));
+  Fenced<double> scratch(cuda::scratch_bytes(call) / sizeof(double));
   EmulatedLauncher launcher(task.order);
   const std::int64_t stride = cuda::quotient_up(m, 4) * 4 + task.sums_padding;
   Fenced<T> sums(size(task.keeps_sums ? n * stride : 0));
@@ -124,11 +125,11 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
     keep.f = keep.column_weights = keep.averages = nullptr;
     keep.kept_sums = sums.data();
     keep.sums_stride = call.sums_stride = stride;
-    cuda::launch_soft_min<T>(keep, scratch.data(), launcher, task.enough_blocks);
+    cuda::launch_soft_min<T>(keep, scratch.data(), launcher);
     EXPECT_TRUE(sums.intact());
     call.sums = sums.data();
   }
-  cuda::launch_soft_min<T>(call, scratch.data(), launcher, task.enough_blocks);
+  cuda::launch_soft_min<T>(call, scratch.data(), launcher);
   for (Fenced<double>* fenced : {&f, &columns, &averages, &scratch, &log_b, &g, &weights}) {
     EXPECT_TRUE(fenced->intact());
   }
