@@ -44,10 +44,14 @@ goes on with a run that was stopped (Ctrl-C, SIGUSR1, a file STOP in it, run.max
 
 constexpr const char* kEvalExamples =
     R"(Writes potential.npy [n] and, where the cost has one, the entropic map to the other
-marginal, map.npy [n, d].
+marginal, map.npy [n, d], in the units of the run. Points are treated as the run treated
+those of its own file: multiplied by the `scale` of their marginal, unless --as-is.
 
 Example:
-  kantor eval runs/problem --points new.npy --marginal 0 --out runs/problem-new)";
+  kantor eval runs/problem --points new.npy --marginal 0 --out runs/problem-new
+
+Exit codes: 0 done; 2 no such run; 3 points, data or results of the run are missing,
+damaged or changed; 78 the run has not finished, or --out is in use.)";
 
 constexpr const char* kInspectExamples =
     R"(PATH is a run directory (also of a run that is running or was killed), a checkpoint, a data
@@ -160,11 +164,22 @@ struct Parser {
     eval_verb = app.add_subcommand("eval", "Potential and entropic map of a run at new points");
     eval_verb->allow_extras();
     eval_verb->add_option("RUN_DIR", eval.run_directory, "A finished run")->type_name("DIR");
-    eval_verb->add_option("--points", eval.points, "New points, .npy [n, d]")->type_name("FILE");
+    eval_verb
+        ->add_option("--points", eval.points,
+                     "New points [n, d]: .npy, .safetensors, idx-ubyte(.gz)")
+        ->type_name("FILE");
+    eval_verb->add_option("--key", eval.key, "Their tensor in a .safetensors file")
+        ->type_name("NAME");
     eval_verb->add_option("--marginal", eval.marginal, "The marginal they belong to, 0 or 1 [0]")
         ->type_name("INT");
+    eval_verb->add_flag("--as-is", eval.as_is,
+                        "They are scaled already: leave out the `scale` of their marginal");
     eval_verb->add_flag("--debiased", eval.debiased,
                         "Subtract the map of the marginal to itself (runs with divergence)");
+    eval_verb
+        ->add_option("--data-root", eval.data_root,
+                     "Folder that holds the run's data now, if they have moved")
+        ->type_name("DIR");
     eval_verb->add_option("--out", eval.out, "Folder to write; must be new")->type_name("DIR");
     eval_verb->footer(kEvalExamples);
   }
@@ -226,6 +241,9 @@ EvalArguments checked(EvalArguments eval) {
   require(eval.run_directory, "a run directory", "kantor eval");
   require(eval.points, "--points FILE", "kantor eval");
   require(eval.out, "--out DIR", "kantor eval");
+  if (!eval.data_root.empty() && !std::filesystem::is_directory(eval.data_root)) {
+    throw UsageError(concat("--data-root ", eval.data_root, ": there is no such folder"));
+  }
   if (eval.marginal < 0 || eval.marginal > 1) {
     throw UsageError(concat("--marginal ", eval.marginal, ": a run has the marginals 0 and 1"));
   }

@@ -23,8 +23,11 @@ struct RunArguments {
 struct EvalArguments {
   std::string run_directory;
   std::string points;
+  std::string key;  ///< of the points in a .safetensors file
   std::int64_t marginal = 0;
+  bool as_is = false;  ///< points are scaled already
   bool debiased = false;
+  std::string data_root;  ///< where the run's data are now; "" where they were
   std::string out;
 };
 

@@ -1,30 +1,34 @@
 #include "launch/configuration.hpp"
 
 #include <algorithm>
+#include <filesystem>
 #include <span>
 #include <sstream>
 
+#include "launch/data_paths.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
 #include "runtime/data/fingerprint.hpp"
 
 namespace kantor::launch {
 namespace {
 
 constexpr const char* kFingerprints = "fingerprints";
+constexpr const char* kRunDirectory = "run_directory";
 
-/// Takes [fingerprints] out of a resolved.toml, so that the solvers' schema does not know it.
-std::vector<std::string> take_fingerprints(config::Value& root) {
-  std::vector<std::string> found;
-  if (!root.is_table()) return found;
-  auto& table = std::get<config::Table>(root.data);
-  const auto entry = std::find_if(table.begin(), table.end(),
-                                  [](const auto& item) { return item.first == kFingerprints; });
-  if (entry == table.end()) return found;
-  const config::Value* list = entry->second.is_table() ? entry->second.find("marginals") : nullptr;
+/// What a resolved.toml holds besides the configuration.
+struct RunRecord {
+  std::vector<std::string> fingerprints;
+  std::string directory;  ///< that the run was written to
+};
+
+std::vector<std::string> fingerprints_in(const config::Value& record) {
+  const config::Value* list = record.is_table() ? record.find("marginals") : nullptr;
   if (list == nullptr || !std::holds_alternative<config::Array>(list->data)) {
-    throw ConfigError(concat(entry->second.origin, ": [fingerprints] holds one list, marginals; ",
+    throw ConfigError(concat(record.origin, ": [fingerprints] holds a list, marginals; ",
                              "remove the table to run without the check"));
   }
+  std::vector<std::string> found;
   for (const config::Value& item : std::get<config::Array>(list->data)) {
     const auto* text = std::get_if<std::string>(&item.data);
     if (text == nullptr) {
@@ -32,24 +36,30 @@ std::vector<std::string> take_fingerprints(config::Value& root) {
     }
     found.push_back(*text);
   }
-  table.erase(entry);
   return found;
 }
 
-void forget_file_names(config::Value& resolved) {
-  config::Value* problem = resolved.find("problem");
-  if (problem != nullptr && problem->is_table()) {
-    std::erase_if(std::get<config::Table>(problem->data),
-                  [](const auto& item) { return item.first == "cost_file"; });
+/// Takes [fingerprints] out of a resolved.toml, so that the solvers' schema does not know it.
+RunRecord take_record(config::Value& root) {
+  RunRecord record;
+  const config::Value* entry = root.is_table() ? root.find(kFingerprints) : nullptr;
+  if (entry == nullptr) return record;
+  record.fingerprints = fingerprints_in(*entry);
+  if (const config::Value* directory = entry->find(kRunDirectory)) {
+    const auto* text = std::get_if<std::string>(&directory->data);
+    if (text != nullptr) record.directory = *text;
   }
-  config::Value* marginals = problem == nullptr ? nullptr : problem->find("marginals");
-  if (marginals == nullptr || !std::holds_alternative<config::Array>(marginals->data)) return;
-  for (config::Value& marginal : std::get<config::Array>(marginals->data)) {
-    if (!marginal.is_table()) continue;
-    std::erase_if(std::get<config::Table>(marginal.data), [](const auto& item) {
-      return item.first == "path" || item.first == "weights" || item.first == "labels";
-    });
-  }
+  std::erase_if(std::get<config::Table>(root.data),
+                [](const auto& item) { return item.first == kFingerprints; });
+  return record;
+}
+
+LoadedConfiguration read_loaded(const config::Value& root, const RunRecord& record) {
+  LoadedConfiguration loaded;
+  loaded.fingerprints = record.fingerprints;
+  loaded.resolved.data = config::Table{};
+  loaded.typed = read_configuration(root, loaded.resolved);
+  return loaded;
 }
 
 }  // namespace
@@ -57,35 +67,48 @@ void forget_file_names(config::Value& resolved) {
 LoadedConfiguration load_configuration(const std::string& path,
                                        const std::vector<std::string>& settings) {
   config::Value root = config::parse_toml_file(path);
-  LoadedConfiguration loaded;
-  loaded.fingerprints = take_fingerprints(root);
+  const RunRecord record = take_record(root);
   for (const std::string& setting : settings) config::apply_setting(root, setting);
-  loaded.resolved.data = config::Table{};
-  loaded.typed = read_configuration(root, loaded.resolved);
-  return loaded;
+  return read_loaded(root, record);
 }
 
-std::string fingerprint_text(const data::Marginal& marginal) {
+LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root) {
+  config::Value root = config::parse_toml_file(path);
+  const RunRecord record = take_record(root);
+  find_data_files(root, {.run_directory = record.directory, .data_root = data_root});
+  return read_loaded(root, record);
+}
+
+std::string hash_text(std::uint64_t hash) {
   std::ostringstream out;
   out << std::hex;
   out.width(16);
   out.fill('0');
-  out << marginal.fingerprint();
+  out << hash;
   return out.str();
 }
 
 std::vector<std::string> read_fingerprints(const std::string& path) {
   config::Value root = config::parse_toml_file(path);
-  return take_fingerprints(root);
+  return take_record(root).fingerprints;
 }
 
-std::string resolved_toml(const config::Value& resolved, const Problem& problem) {
-  std::string text = config::to_toml(resolved, true);
+std::string resolved_toml(const config::Value& resolved, const Problem& problem,
+                          const std::string& run_directory) {
+  config::Value written = resolved;
+  if (!run_directory.empty()) shorten_file_names(written, run_directory);
+  std::string text = config::to_toml(written, true);
   text += "\n[fingerprints]  # of the data, so that eval notices a change\nmarginals = [";
   for (const data::Marginal& marginal : problem.marginals) {
-    text += concat(text.ends_with('[') ? "" : ", ", '"', fingerprint_text(marginal), '"');
+    text += concat(text.ends_with('[') ? "" : ", ", '"', hash_text(marginal.fingerprint()), '"');
   }
-  return text + "]\n";
+  text += "]\n";
+  if (run_directory.empty()) return text;
+  const std::string directory = std::filesystem::absolute(run_directory).lexically_normal();
+  if (!is_utf8(directory)) return text;
+  return concat(
+      text, kRunDirectory, " = ", config::to_toml_inline({directory, "", ""}),
+      "  # when it ran: relative file names start from where it is, and then from there\n");
 }
 
 std::int64_t configuration_hash(const config::Value& resolved) {
@@ -128,19 +151,19 @@ std::string first_difference(const std::string& stored, const std::string& mine)
   return "its configuration has other keys";
 }
 
-void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem) {
+std::string changed_data(const std::vector<std::string>& stored, const Problem& problem) {
   if (stored.size() != problem.marginals.size()) {
-    throw DataError(concat("the run has stored ", stored.size(), " data fingerprints for ",
-                           problem.marginals.size(), " marginals; solve the problem again"));
+    return concat("the run has stored ", stored.size(), " data fingerprints for ",
+                  problem.marginals.size(), " marginals");
   }
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    const std::string met = fingerprint_text(problem.marginals[i]);
-    if (met != stored[i]) {
-      throw DataError(concat(problem.marginals[i].name(), " (marginal ", i,
-                             ") has changed since the run: fingerprint ", met, ", expected ",
-                             stored[i], "; restore the file or solve the problem again"));
-    }
+    const std::string met = hash_text(problem.marginals[i].fingerprint());
+    if (met == stored[i]) continue;
+    return concat(problem.marginals[i].name(), " (marginal ", i,
+                  ") or its weights or labels have changed since the run: fingerprint ", met,
+                  ", expected ", stored[i]);
   }
+  return "";
 }
 
 }  // namespace kantor::launch

@@ -21,14 +21,22 @@ struct LoadedConfiguration {
 LoadedConfiguration load_configuration(const std::string& path,
                                        const std::vector<std::string>& settings);
 
-/// As resolved.toml has it: 16 hexadecimal digits.
-std::string fingerprint_text(const data::Marginal& marginal);
+/// The same for the resolved.toml of a run, whose data are to be read again: they are looked for.
+/// @param data_root the folder that they are below now; "" to go by their names.
+/// @throws DataError as well: a file is not there.
+LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root);
+
+/// As resolved.toml and result.json have it: 16 hexadecimal digits.
+std::string hash_text(std::uint64_t hash);
 /// Those of the marginals in a resolved.toml; empty without any. @throws ConfigError.
 std::vector<std::string> read_fingerprints(const std::string& path);
 
 /// The text of resolved.toml: all values with origins, then the table [fingerprints], which
 /// load_configuration takes out again. kantor runs it like any problem file.
-std::string resolved_toml(const config::Value& resolved, const Problem& problem);
+/// @param run_directory that it is written to: file names beside it are relative; "" for a text
+/// that is only shown.
+std::string resolved_toml(const config::Value& resolved, const Problem& problem,
+                          const std::string& run_directory);
 
 /// The same on all ranks that were given the same configuration. File names are left out: they may
 /// differ between hosts, and what is in the files is compared by load_problem().
@@ -42,7 +50,7 @@ std::uint64_t hash_of(const std::string& text);
 /// 3000".
 std::string first_difference(const std::string& stored, const std::string& mine);
 
-/// @throws DataError if the data differs from what the run saw.
-void check_fingerprints(const std::vector<std::string>& stored, const Problem& problem);
+/// Which marginal is not what the run saw, by name; "" if all are.
+std::string changed_data(const std::vector<std::string>& stored, const Problem& problem);
 
 }  // namespace kantor::launch

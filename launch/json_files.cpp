@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <cmath>
+#include <iterator>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -25,7 +27,12 @@ void put(Json& json, const char* key, const std::optional<T>& value) {
   if (value) json[key] = *value;
 }
 
-/// NaN and infinities are written as null.
+/// Ratios whose denominator may be 0, and logarithms of what may underflow.
+void put_if_finite(Json& json, const char* key, std::optional<double> value) {
+  if (value && std::isfinite(*value)) json[key] = *value;
+}
+
+/// Older versions wrote NaN and infinities as null.
 double number(const Json& json) {
   return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
 }
@@ -36,20 +43,21 @@ void take(const Json& json, const char* key, std::optional<double>& value) {
 }
 
 Json certificate_of(const Certificate& certificate) {
-  return {{"dual_value", certificate.dual_value},
-          {"solved_value", certificate.solved_value},
-          {"upper_value", certificate.upper_value},
-          {"relative_gap", certificate.relative_gap},
-          {"gap_nats", certificate.gap_nats},
-          {"iterations", certificate.iterations},
-          {"marginal_error", certificate.marginal_error}};
+  Json json = {{"dual_value", certificate.dual_value},
+               {"solved_value", certificate.solved_value},
+               {"upper_value", certificate.upper_value}};
+  put_if_finite(json, "relative_gap", certificate.relative_gap);
+  json["gap_nats"] = certificate.gap_nats;
+  json["iterations"] = certificate.iterations;
+  json["marginal_error"] = certificate.marginal_error;
+  return json;
 }
 
 void put_shape(Json& json, const PlanShape& shape) {
   json["entropy"] = shape.entropy;
   put(json, "normalised_entropy", shape.normalised_entropy);
   put(json, "diagonal_mass", shape.diagonal_mass);
-  put(json, "identity_kl", shape.identity_kl);
+  put_if_finite(json, "identity_kl", shape.identity_kl);
 }
 
 Json storage_of(const StorageReport& storage) {
@@ -83,16 +91,27 @@ Json divergence_of(const Divergence& divergence) {
           {"yy", divergence.yy},       {"iterations", divergence.iterations}};
 }
 
-}  // namespace
+std::string find_nonfinite(const Json& json, const std::string& name) {
+  const double value = json.is_number_float() ? json.get<double>() : 0;
+  if (!std::isfinite(value)) return concat(name, " is ", std::isnan(value) ? "NaN" : "infinite");
+  std::string found;
+  for (auto item = json.begin(); json.is_structured() && item != json.end(); ++item) {
+    const auto place = std::distance(json.begin(), item);
+    const std::string key = json.is_object() ? item.key() : concat(place);
+    found = find_nonfinite(*item, name.empty() ? key : concat(name, ".", key));
+    if (!found.empty()) break;
+  }
+  return found;
+}
 
-std::string result_json(const Result& result, const RunFacts& facts) {
+Json json_of(const Result& result, const RunFacts& facts) {
   Json json;
   json["schema"] = 1;
   json["kind"] = result.kind;
   json["solver"] = result.solver;
   json["cost"] = result.cost;
   json["epsilon"] = result.epsilon;
-  json["epsilon_relative"] = result.epsilon_relative;
+  put_if_finite(json, "epsilon_relative", result.epsilon_relative);
   json["n"] = result.n;
   json["d"] = result.d;
   json["world_size"] = facts.world_size;
@@ -115,7 +134,7 @@ std::string result_json(const Result& result, const RunFacts& facts) {
   if (result.storage) json["storage"] = storage_of(*result.storage);
   put(json, "steps", result.steps);
   put(json, "skipped_steps", result.skipped_steps);
-  put(json, "samples_per_second", result.samples_per_second);
+  put_if_finite(json, "samples_per_second", result.samples_per_second);
   for (const auto& [phase, share] : result.profile) json["profile"][phase] = share;
   put(json, "held_out_dual", result.held_out_dual);
   if (!result.evaluation_points.empty()) json["evaluation_points"] = result.evaluation_points;
@@ -128,12 +147,25 @@ std::string result_json(const Result& result, const RunFacts& facts) {
                      {"certificate", result.seconds.certificate},
                      {"total", result.seconds.total}};
   json["peak_memory_bytes"] = facts.peak_memory_bytes;
+  return json;
+}
+
+}  // namespace
+
+std::string find_nonfinite(const Result& result, const RunFacts& facts) {
+  return find_nonfinite(json_of(result, facts), "");
+}
+
+std::string result_json(const Result& result, const RunFacts& facts, const Checksums& checksums) {
+  Json json = json_of(result, facts);
+  for (const auto& [name, checksum] : checksums) json["checksums"][name] = checksum;
   return text_of(json);
 }
 
-bool parse_converged(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
-  return !json.is_object() || json.value("converged", Json(true)) != Json(false);
+std::string with_model_input(const std::string& model_json, double scale, bool is_direction) {
+  Json json = Json::parse(model_json);
+  json["input"] = {{"scale", scale}, {"unit_length", is_direction}};
+  return json.dump(2);
 }
 
 std::string environment_json(const RunFacts& facts, const std::vector<std::string>& command_line) {
@@ -192,7 +224,10 @@ std::optional<StoredResult> parse_result(const std::string& text) {
     json.at("solver").get_to(result.solver);
     json.at("cost").get_to(result.cost);
     result.epsilon = number(json.at("epsilon"));
-    result.epsilon_relative = number(json.at("epsilon_relative"));
+    result.epsilon_relative = std::numeric_limits<double>::quiet_NaN();
+    if (json.contains("epsilon_relative")) {
+      result.epsilon_relative = number(json["epsilon_relative"]);
+    }
     json.at("n").get_to(result.n);
     json.at("d").get_to(result.d);
     json.at("iterations").get_to(result.iterations);
@@ -217,6 +252,12 @@ std::optional<StoredResult> parse_result(const std::string& text) {
     if (json.contains("reference")) {
       const Json& reference = json["reference"];
       result.reference = {number(reference.at("value")), reference.at("source")};
+    }
+    if (json.contains("converged")) result.converged = json["converged"].get<bool>();
+    if (json.contains("checksums")) {
+      for (const auto& [name, checksum] : json["checksums"].items()) {
+        stored.checksums.emplace_back(name, checksum.get<std::string>());
+      }
     }
     json.at("world_size").get_to(stored.facts.world_size);
     json.at("backend").get_to(stored.facts.backend);

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "distributed/together.hpp"
+#include "launch/finished_run.hpp"
 #include "launch/signal_stack.hpp"
 #include "launch/stop_requests.hpp"
 #include "launch/torch_setup.hpp"
@@ -36,7 +37,10 @@ Request read_request(const std::vector<std::string>& command_line) {
     if (const auto* run = std::get_if<RunArguments>(&request.arguments)) {
       request.loaded = load_configuration(run->problem, run->settings);
     } else if (const auto* eval = std::get_if<EvalArguments>(&request.arguments)) {
-      request.loaded = load_finished_run(eval->run_directory);
+      request.loaded = load_finished_run(eval->run_directory, eval->data_root);
+      // How eval is started says which ranks there are, not how the run was.
+      request.loaded.typed.run.backend = "auto";
+      request.loaded.typed.run.ranks = 0;
     } else {
       request.loaded.resolved.data = config::Table{};
     }

@@ -5,6 +5,7 @@
 
 #include "distributed/together.hpp"
 #include "launch/build_info.hpp"
+#include "launch/finished_run.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_checkpoints.hpp"
 #include "launch/run_directory.hpp"
@@ -40,7 +41,7 @@ int dry_run(const LoadedConfiguration& loaded, const Problem& problem, Session& 
   const std::string plan = describe_plan(loaded.typed, problem, context);
   if (session.is_first()) {
     std::cout << plan << (plan.ends_with('\n') ? "\n" : "\n\n")
-              << resolved_toml(loaded.resolved, problem) << std::flush;
+              << resolved_toml(loaded.resolved, problem, "") << std::flush;
   }
   return 0;
 }
@@ -59,8 +60,8 @@ bool is_untouched(const std::string& out) {
 Found look_at(const std::string& out) {
   std::error_code ignored;
   if (std::filesystem::exists(out + "/result.json", ignored)) {
-    return parse_converged(read_text_file(out + "/result.json")) ? Found::finished
-                                                                 : Found::not_converged;
+    return read_result(out).result.converged.value_or(true) ? Found::finished
+                                                            : Found::not_converged;
   }
   if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
@@ -75,15 +76,6 @@ Found look_at(const std::string& out) {
                              "to stop; remove it to go on"));
   }
   return Found::unfinished;
-}
-
-/// A finished run can only be repeated as it was: other settings would not be those of its result.
-void check_same_settings(const std::string& out, const LoadedConfiguration& loaded) {
-  const std::string stored = identity_toml(load_configuration(out + "/resolved.toml", {}).resolved);
-  const std::string mine = identity_toml(loaded.resolved);
-  if (stored == mine) return;
-  throw ConfigError(concat("the run in ", out, " has finished with other settings: ",
-                           first_difference(stored, mine), "; choose another --out"));
 }
 
 /// A directory that is there is refused; if a run is at work in it, saying which.
@@ -132,7 +124,7 @@ void start_record(RunDirectory& directory, const RunArguments& arguments,
   directory.remove_leftovers();
   directory.set_status({.state = "running", .reason = "", .step = std::max<std::int64_t>(step, 0)});
   directory.copy_in(arguments.problem, "problem.toml");
-  directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem));
+  directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem, directory.path()));
   directory.write_text("environment.json", environment_json(facts, session.command_line));
   session.metrics = metrics::MetricsFile(directory.file("metrics.jsonl"));
   session.log.info(version_line());
@@ -155,6 +147,7 @@ RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& proble
   identity.config_hash = hash_of(identity.config_text);
   for (const data::Marginal& marginal : problem.marginals) {
     identity.data_fingerprints.push_back(marginal.fingerprint());
+    identity.data_names.push_back(marginal.name());
   }
   identity.environment = {{"kantor", build.version},
                           {"revision", build.revision},
@@ -168,6 +161,10 @@ Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem,
                       Context& context) {
   const double setup_s = monotonic_seconds() - session.start_s;
   Result result = solve(loaded.typed, problem, context);
+  if (!result.model_json.empty()) {
+    result.model_json = with_model_input(result.model_json, loaded.typed.problem.marginals[0].scale,
+                                         problem.has_unit_points);
+  }
   result.seconds.setup += setup_s;
   result.seconds.total = monotonic_seconds() - session.start_s;
   return result;
@@ -237,8 +234,8 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   found =
       static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
   if (has_finished(found)) {
-    together(session.world, "comparing the settings", [&] {
-      if (session.is_first()) check_same_settings(arguments.out, loaded);
+    together(session.world, "comparing settings and data", [&] {
+      if (session.is_first()) check_same_run(arguments.out, loaded);
     });
     session.log.info(concat("the run in ", arguments.out, " has finished; nothing to resume"));
     return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);

@@ -21,10 +21,14 @@ void check_identity(const checkpoint::Metadata& stored, const RunIdentity& mine,
                              first_difference(stored.config_text, mine.config_text),
                              "; resume with the settings of the run, or choose another --out"));
   }
-  if (stored.data_fingerprints != mine.data_fingerprints) {
-    throw ConfigError(concat("cannot go on from ", path,
-                             ": the data have changed since; restore the files, or start over in "
-                             "another --out"));
+  for (std::size_t i = 0; i < mine.data_fingerprints.size(); ++i) {
+    if (i < stored.data_fingerprints.size() &&
+        stored.data_fingerprints[i] == mine.data_fingerprints[i]) {
+      continue;
+    }
+    throw ConfigError(concat("cannot go on from ", path, ": the data have changed since: ",
+                             mine.data_names[i], " (marginal ", i, "), or its weights or labels; ",
+                             "restore the files, or start over in another --out"));
   }
 }
 

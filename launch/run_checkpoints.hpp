@@ -19,6 +19,7 @@ struct RunIdentity {
   std::string config_text;  ///< resolved.toml
   std::uint64_t config_hash = 0;
   std::vector<std::uint64_t> data_fingerprints;
+  std::vector<std::string> data_names;  ///< for messages
   std::map<std::string, std::string> environment;
 };
 

@@ -4,16 +4,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <system_error>
+#include <utility>
 
 #include "launch/build_info.hpp"
+#include "launch/configuration.hpp"
 #include "launch/output_directory.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/data/atomic_file.hpp"
+#include "runtime/data/fingerprint.hpp"
+#include "runtime/data/mapped_file.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/safetensors.hpp"
 
@@ -31,13 +37,56 @@ std::string without_slash(std::string path) {
   return path;
 }
 
-void write_arrays(const std::string& folder, const std::vector<std::vector<double>>& arrays) {
-  if (arrays.empty()) return;
-  create_folder(folder);
-  for (std::size_t i = 0; i < arrays.size(); ++i) {
-    const std::int64_t shape[] = {static_cast<std::int64_t>(arrays[i].size())};
-    data::write_npy(concat(folder, "/", i, ".npy"), arrays[i], shape);
+/// A file of results: written by `write(path)`, then its checksum taken.
+class ResultFiles {
+ public:
+  explicit ResultFiles(const std::string& folder) : folder_(folder) {}
+
+  template <class Write>
+  void add(const std::string& name, const Write& write) {
+    write(folder_ + "/" + name);
+    checksums_.emplace_back(name, checksum_text(folder_ + "/" + name));
   }
+  void add_arrays(const std::string& name, const std::vector<std::vector<double>>& arrays) {
+    if (!arrays.empty()) create_folder(folder_ + "/" + name);
+    for (std::size_t i = 0; i < arrays.size(); ++i) {
+      const std::int64_t shape[] = {static_cast<std::int64_t>(arrays[i].size())};
+      add(concat(name, "/", i, ".npy"),
+          [&](const std::string& path) { data::write_npy(path, arrays[i], shape); });
+    }
+  }
+  const Checksums& checksums() const { return checksums_; }
+
+ private:
+  std::string folder_;
+  Checksums checksums_;
+};
+
+std::string find_nonfinite(const std::string& name, const std::vector<double>& values) {
+  const auto bad = std::find_if(values.begin(), values.end(),
+                                [](double value) { return !std::isfinite(value); });
+  if (bad == values.end()) return "";
+  return concat("value ", bad - values.begin(), " of ", name, " is ",
+                std::isnan(*bad) ? "NaN" : "infinite");
+}
+
+/// Scalars and arrays alike. @throws NumericError.
+void check_finite(const Result& result, const RunFacts& facts) {
+  std::string found = find_nonfinite(result, facts);
+  const auto look_at = [&](const std::string& name, const std::vector<double>& values) {
+    if (found.empty()) found = find_nonfinite(name, values);
+  };
+  for (const auto& [name, arrays] : {std::pair{"potentials", &result.potentials},
+                                     std::pair{"certificate", &result.certificate_potentials},
+                                     std::pair{"divergence", &result.self_potentials}}) {
+    for (std::size_t i = 0; i < arrays->size(); ++i) look_at(concat(name, "/", i), (*arrays)[i]);
+  }
+  look_at("points", result.points);
+  for (const Result::Tensor& tensor : result.model) look_at(tensor.name, tensor.values);
+  if (found.empty()) return;
+  throw NumericError(concat("the result is not finite, and nothing of it is kept: ", found,
+                            "; raise problem.epsilon, use run.precision = \"float64\", or look "
+                            "for extreme numbers in points, costs and weights"));
 }
 
 }  // namespace
@@ -86,12 +135,15 @@ void RunDirectory::remove_leftovers() const {
 }
 
 void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
-  write_arrays(file("potentials"), result.potentials);
-  write_arrays(file("certificate"), result.certificate_potentials);
-  write_arrays(file("divergence"), result.self_potentials);
+  check_finite(result, facts);
+  ResultFiles files(path_);
+  files.add_arrays("potentials", result.potentials);
+  files.add_arrays("certificate", result.certificate_potentials);
+  files.add_arrays("divergence", result.self_potentials);
   if (!result.points.empty()) {
     const std::int64_t shape[] = {result.n.at(0), result.d.at(0)};
-    data::write_npy(file("points.npy"), result.points, shape);
+    files.add("points.npy",
+              [&](const std::string& path) { data::write_npy(path, result.points, shape); });
   }
   if (!result.model.empty()) {
     std::vector<data::NamedTensor> tensors;
@@ -101,11 +153,17 @@ void RunDirectory::write_result(const Result& result, const RunFacts& facts) con
                          .values = tensor.values,
                          .is_float64 = tensor.is_double || facts.precision == "float64"});
     }
-    data::write_safetensors(file("model.safetensors"), tensors,
-                            {{"producer", "kantor " + build_info().version}});
-    write_text("model.json", result.model_json);
+    files.add("model.safetensors", [&](const std::string& path) {
+      data::write_safetensors(path, tensors, {{"producer", "kantor " + build_info().version}});
+    });
+    files.add("model.json",
+              [&](const std::string& path) { write_text_file(path, result.model_json); });
   }
-  write_text("result.json", result_json(result, facts));
+  write_text("result.json", result_json(result, facts, files.checksums()));
+}
+
+std::string checksum_text(const std::string& path) {
+  return hash_text(data::checksum(data::MappedFile(path).bytes()));
 }
 
 void RunDirectory::set_failed(const std::string& reason) noexcept {

@@ -32,8 +32,9 @@ class RunDirectory {
   void set_status(const Status& status);
   /// What runs that were killed have left half-written.
   void remove_leftovers() const;
-  /// Potentials, certificate potentials, moved points and model, then result.json last of all: a
-  /// folder that has it is complete.
+  /// Potentials, certificate potentials, moved points and model, then result.json with their
+  /// checksums last of all: a folder that has it is complete.
+  /// @throws NumericError as well, before anything is written: a number is not finite.
   void write_result(const Result& result, const RunFacts& facts) const;
   /// STATUS "failed"; a second failure on the way is left aside, the first one is being reported.
   void set_failed(const std::string& reason) noexcept;
@@ -43,5 +44,8 @@ class RunDirectory {
   std::int64_t step_ = 0;  ///< last one in STATUS
   std::unique_ptr<checkpoint::RunLock> lock_;
 };
+
+/// Of a file's whole content, as result.json has it. @throws DataError: missing, empty.
+std::string checksum_text(const std::string& path);
 
 }  // namespace kantor::launch

@@ -21,8 +21,4 @@ int inspect(const InspectArguments& arguments);
 /// kantor doctor: doctor/.
 int doctor(const DoctorArguments& arguments, Session& session);
 
-/// The configuration a run directory has kept. @throws UsageError if the directory is no run,
-/// ConfigError if the run has not finished.
-LoadedConfiguration load_finished_run(const std::string& run_directory);
-
 }  // namespace kantor::launch

@@ -4,8 +4,7 @@
 #include <filesystem>
 
 #include "launch/configuration.hpp"
-#include "launch/json_files.hpp"
-#include "launch/output_directory.hpp"
+#include "launch/finished_run.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/sinkhorn/warm_start.hpp"
@@ -16,7 +15,7 @@ namespace {
 void check_marginals(const std::string& start, const std::vector<std::string>& stored,
                      const Problem& problem) {
   for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
-    const std::string mine = fingerprint_text(problem.marginals[i]);
+    const std::string mine = hash_text(problem.marginals[i].fingerprint());
     if (i < stored.size() && stored[i] == mine) continue;
     throw ConfigError(concat(
         "solver.sinkhorn.warm_start: the run ", start, " had other data or weights in marginal ", i,
@@ -53,14 +52,15 @@ std::string check_warm_start(const Configuration& configuration, const Problem& 
                   " to compare the marginals of that run with");
   }
   check_marginals(start, read_fingerprints(resolved), problem);
-  const auto stored = parse_result(read_text_file(start + "/result.json"));
-  if (!stored) return "";
-  if (stored->result.solver == "progot") {
+  if (!std::filesystem::exists(start + "/result.json", ignored)) return "";
+  const StoredResult stored = read_result(start);
+  check_result_files(start, stored);
+  if (stored.result.solver == "progot") {
     throw ConfigError(concat("solver.sinkhorn.warm_start: the run ", start,
                              " is of progot, whose potentials belong to its moved cloud; name one "
                              "of sinkhorn or neural"));
   }
-  return difference(start, stored->result, problem);
+  return difference(start, stored.result, problem);
 }
 
 }  // namespace kantor::launch

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """The learned potential of a kantor run at new points, with numpy alone.
 
-usage: evaluate_potential.py RUN_DIR POINTS.npy [OUT.npy]
+usage: evaluate_potential.py [--as-is] RUN_DIR POINTS.npy [OUT.npy]
 
 Rebuilds the network from RUN_DIR/model.json and model.safetensors and gives f at the points
-[n, d], as `kantor eval` does for marginal 0; without OUT.npy it prints one value per line.
+[n, d], as `kantor eval` does for marginal 0: the points are multiplied by the `scale` that the
+run's own had, unless --as-is. Without OUT.npy it prints one value per line.
 """
 import json
 import math
@@ -33,11 +34,16 @@ def read_safetensors(path):
             .reshape(entry["shape"]).astype(np.float64) for name, entry in header.items()}
 
 
-def potential(run_directory, points):
+def potential(run_directory, points, as_is=False):
     with open(run_directory + "/model.json") as file:
         model = json.load(file)
     tensors = read_safetensors(run_directory + "/model.safetensors")
-    z = np.asarray(points, np.float64).reshape(len(points), model["d"]) - tensors["input.mean"]
+    x = np.asarray(points, np.float64).reshape(len(points), model["d"])
+    treatment = model.get("input", {"scale": 1, "unit_length": False})
+    x = x if as_is else x * treatment["scale"]
+    if treatment["unit_length"]:
+        x = x / np.linalg.norm(x, axis=1, keepdims=True)
+    z = x - tensors["input.mean"]
     hidden = z / tensors["input.deviation"]
     depth = len(model["network"]["width"])
     for k in range(depth + 1):
@@ -56,7 +62,8 @@ def potential(run_directory, points):
 if __name__ == "__main__":
     if "--help" in sys.argv:
         sys.exit(print(__doc__))
-    if len(sys.argv) not in (3, 4):
+    words = [word for word in sys.argv[1:] if word != "--as-is"]
+    if len(words) not in (2, 3):
         sys.exit(__doc__)
-    values = potential(sys.argv[1], np.load(sys.argv[2]))
-    np.save(sys.argv[3], values) if len(sys.argv) == 4 else np.savetxt(sys.stdout, values)
+    values = potential(words[0], np.load(words[1]), as_is=len(words) < len(sys.argv) - 1)
+    np.save(words[2], values) if len(words) == 3 else np.savetxt(sys.stdout, values)

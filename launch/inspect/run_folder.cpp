@@ -1,8 +1,10 @@
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 
 #include "launch/configuration.hpp"
+#include "launch/finished_run.hpp"
 #include "launch/inspect/description.hpp"
 #include "launch/json_files.hpp"
 #include "launch/output_directory.hpp"
@@ -104,16 +106,32 @@ std::string sizes_text(const std::vector<std::int64_t>& sizes) {
 
 void describe_result(const StoredResult& stored, std::vector<std::string>& lines) {
   const Result& result = stored.result;
-  lines.push_back(labelled(
-      "problem",
-      concat(result.kind, ": ", sizes_text(result.n), " points, ",
-             result.d.empty() ? "" : concat("d = ", result.d.front(), ", "), "cost ", result.cost,
-             ", epsilon ", result.epsilon, " (", result.epsilon_relative, " of the mean cost)")));
+  lines.push_back(
+      labelled("problem", concat(result.kind, ": ", sizes_text(result.n), " points, ",
+                                 result.d.empty() ? "" : concat("d = ", result.d.front(), ", "),
+                                 "cost ", result.cost, ", epsilon ", result.epsilon,
+                                 std::isfinite(result.epsilon_relative)
+                                     ? concat(" (", result.epsilon_relative, " of the mean cost)")
+                                     : "")));
   lines.push_back(labelled("solver", concat(result.solver, ", ", stored.facts.world_size,
                                             stored.facts.world_size == 1 ? " rank" : " ranks",
                                             ", backend ", stored.facts.backend, ", ",
                                             stored.facts.device, ", ", stored.facts.precision)));
   for (const std::string& line : closing_lines(result)) lines.push_back(line);
+}
+
+/// Whether the files of results are those that were written.
+void describe_files(const std::string& folder, const StoredResult& stored,
+                    Description& description) {
+  if (stored.checksums.empty()) return;
+  try {
+    check_result_files(folder, stored);
+    description.lines.push_back(
+        labelled("results", concat(stored.checksums.size(), " files, whole by their checksums")));
+  } catch (const DataError& error) {
+    description.lines.push_back(labelled("results", concat("DAMAGED: ", printable(error.what()))));
+    description.damage = error.what();
+  }
 }
 
 /// Of a run without a result, as far as its configuration can be read.
@@ -214,6 +232,7 @@ Description describe_run_directory(const std::string& path) {
   const auto stored = parse_result(result);
   if (stored) {
     describe_result(*stored, lines);
+    describe_files(path, *stored, description);
   } else {
     describe_plan_of_run(folder, environment, description);
     if (has_file(folder / "result.json")) {

@@ -13,6 +13,7 @@
 #include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/cost_file.hpp"
 #include "solvers/problem/cost_statistics.hpp"
+#include "solvers/problem/open_marginals.hpp"
 
 namespace kantor {
 
@@ -238,11 +239,8 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   if (config.cost != kMatrix) problem.cost = {cost_kind(config.cost), config.p};
   problem.rho = config.rho;
   together(world, "loading the marginals", [&] {
-    if (config.cost == kMatrix) return load_cost_file(config, problem);
-    for (const data::MarginalConfig& marginal : config.marginals) {
-      problem.marginals.push_back(data::load_marginal(marginal));
-    }
-    check_dimensions(problem.marginals);
+    open_marginals(config, problem);
+    if (!problem.cost_matrix) check_dimensions(problem.marginals);
   });
   check_same_data(problem.marginals, world);
   together(world, "checking the values", [&] {

@@ -48,9 +48,13 @@ TEST(Arguments, puts_a_run_under_runs_when_no_out_is_given) {
 }
 
 TEST(Arguments, reads_every_flag_of_eval) {
-  const auto eval = std::get<EvalArguments>(parse_arguments(
-      {"eval", "r", "--points", "p.npy", "--marginal", "1", "--debiased", "--out", "o"}));
+  const auto eval = std::get<EvalArguments>(
+      parse_arguments({"eval", "r", "--points", "p.npy", "--marginal", "1", "--debiased", "--out",
+                       "o", "--key", "k", "--as-is", "--data-root", "."}));
   EXPECT_TRUE(eval.debiased);
+  EXPECT_EQ(eval.key, "k");
+  EXPECT_TRUE(eval.as_is);
+  EXPECT_EQ(eval.data_root, ".");
   EXPECT_EQ(eval.run_directory, "r");
   EXPECT_EQ(eval.points, "p.npy");
   EXPECT_EQ(eval.marginal, 1);

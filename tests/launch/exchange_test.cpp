@@ -104,6 +104,26 @@ TEST_F(Exchange, rebuilds_the_potential_of_a_float32_run) {
   expect_same_potential(10 * 32 * 6e-8);
 }
 
+/// eval and Python treat points as the run treated its own, or leave them as they are.
+TEST_F(Exchange, rebuilds_the_potential_of_points_that_were_scaled_or_directions) {
+  write_problem("problem.toml", "0.5", "path = \"x.npy\"\nscale = 0.5", "path = \"y.npy\"");
+  for (const std::string cost : {"sqeuclidean", "cosine"}) {
+    SCOPED_TRACE(cost);
+    solve({"problem.cost=" + cost});
+    for (const std::string flag : {"--as-is", "--marginal=0"}) {  // the second says nothing new
+      ASSERT_EQ(kantor({"eval", "out", "--points", "y.npy", "--out", "new", flag}).exit_code, 0);
+      std::vector<std::string> words = {"out", "y.npy", "py.npy"};
+      if (flag == "--as-is") words.insert(words.begin(), flag);
+      const ProcessOutcome outcome = python(words);
+      ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+      EXPECT_LE(difference(vector("py.npy"), vector("new/potential.npy")), 1e-12) << flag;
+      std::filesystem::remove_all(folder().path() / "new");
+    }
+    expect_python("x.npy", vector("out/potentials/0.npy"), 1e-12);
+    std::filesystem::remove_all(folder().path() / "out");
+  }
+}
+
 TEST_F(Exchange, prints_the_values_when_python_is_given_no_output) {
   solve({});
   const ProcessOutcome outcome = python({"out", "y.npy"});

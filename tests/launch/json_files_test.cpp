@@ -33,13 +33,13 @@ std::string joined(const std::vector<std::string>& lines) {
 }
 
 TEST(ResultJson, reads_back_as_the_same_numbers) {
-  const Json json = Json::parse(result_json(small_result(), {}));
+  const Json json = Json::parse(result_json(small_result(), {}, {}));
   EXPECT_EQ(json.at("dual_value").get<double>(), 1.0 / 3);
   EXPECT_EQ(json.at("epsilon").get<double>(), 0.1);
 }
 
 TEST(ResultJson, has_no_key_that_does_not_apply) {
-  const Json json = Json::parse(result_json(small_result(), {}));
+  const Json json = Json::parse(result_json(small_result(), {}, {}));
   for (const char* key : {"objective", "transport_cost", "kl", "converged", "steps", "reference",
                           "samples_per_second", "held_out_dual", "certificate", "evaluation_points",
                           "marginal_error", "profile", "entropy", "diagonal_mass", "epsilons",
@@ -82,19 +82,54 @@ TEST(Summary, says_of_which_points_the_bounds_are) {
 TEST(ResultJson, tells_where_the_time_went) {
   Result result = small_result();
   result.profile = {{"data", .25}, {"soft_min", .5}, {"other", .25}};
-  const Json json = Json::parse(result_json(result, {}));
+  const Json json = Json::parse(result_json(result, {}, {}));
   EXPECT_EQ(json.at("profile").at("soft_min").get<double>(), .5);
   EXPECT_NE(joined(closing_lines(result)).find("data 25 %, soft_min 50 %, other 25 %"),
             std::string::npos);
 }
 
-TEST(ResultJson, writes_null_for_what_is_not_finite) {
+TEST(ResultJson, is_searched_for_numbers_that_are_not_finite) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const double inf = std::numeric_limits<double>::infinity();
   Result result = small_result();
-  result.dual_value = std::numeric_limits<double>::quiet_NaN();
-  result.objective = std::numeric_limits<double>::infinity();
-  const Json json = Json::parse(result_json(result, {}));
-  EXPECT_TRUE(json.at("dual_value").is_null());
-  EXPECT_TRUE(json.at("objective").is_null());
+  EXPECT_EQ(find_nonfinite(result, {}), "");
+  result.marginal_error = {0, -inf};
+  EXPECT_EQ(find_nonfinite(result, {}), "marginal_error.1 is infinite");
+  result.objective = nan;
+  EXPECT_EQ(find_nonfinite(result, {}), "objective is NaN");
+  result = small_result();
+  result.certificate = Certificate{.dual_value = 1, .upper_value = inf, .marginal_error = {}};
+  EXPECT_EQ(find_nonfinite(result, {}), "certificate.upper_value is infinite");
+  result = small_result();
+  result.last_step = LastStep{.dual_value = nan};
+  result.epsilons = {1};
+  EXPECT_EQ(find_nonfinite(result, {}), "last_step.dual_value is NaN");
+}
+
+/// A mean cost or a bound of 0, the least P_ii below every double.
+TEST(ResultJson, leaves_out_ratios_that_have_no_value) {
+  const double inf = std::numeric_limits<double>::infinity();
+  Result result = small_result();
+  result.epsilon_relative = inf;
+  result.samples_per_second = inf;
+  result.certificate = Certificate{.dual_value = -1, .relative_gap = inf, .marginal_error = {}};
+  result.shape = PlanShape{.identity_kl = inf};
+  EXPECT_EQ(find_nonfinite(result, {}), "");
+  const std::string text = result_json(result, {}, {});
+  const Json json = Json::parse(text);
+  EXPECT_FALSE(json.contains("epsilon_relative"));
+  EXPECT_FALSE(json.contains("samples_per_second"));
+  EXPECT_FALSE(json.contains("identity_kl"));
+  EXPECT_FALSE(json.at("certificate").contains("relative_gap"));
+  EXPECT_EQ(text.find("null"), std::string::npos) << text;
+  const auto stored = parse_result(text);
+  ASSERT_TRUE(stored.has_value());
+  EXPECT_TRUE(std::isnan(stored->result.epsilon_relative));
+}
+
+TEST(ModelJson, tells_what_of_a_point_the_model_takes) {
+  const Json json = Json::parse(with_model_input(R"({"d": 2})", .5, true));
+  EXPECT_EQ(json, Json::parse(R"({"d": 2, "input": {"scale": 0.5, "unit_length": true}})"));
 }
 
 TEST(ResultJson, holds_certificate_and_reference_when_there_are_any) {
@@ -107,7 +142,7 @@ TEST(ResultJson, holds_certificate_and_reference_when_there_are_any) {
                                    .iterations = 7,
                                    .marginal_error = {0, 1e-5}};
   result.reference = Reference{.value = 1.75, .source = "closed form"};
-  const Json json = Json::parse(result_json(result, {}));
+  const Json json = Json::parse(result_json(result, {}, {}));
   EXPECT_EQ(json.at("certificate").at("upper_value"), 2);
   EXPECT_EQ(json.at("certificate").at("iterations"), 7);
   EXPECT_EQ(json.at("certificate").at("marginal_error").size(), 2u);
@@ -143,23 +178,23 @@ TEST(Summary, adds_the_penalty_of_marginals_that_are_free) {
   result.mass = .75;
   const std::string text = joined(closing_lines(result));
   EXPECT_NE(text.find("epsilon x kl 5 + marginal_penalty 0.25"), std::string::npos) << text;
-  const Json json = Json::parse(result_json(result, {}));
+  const Json json = Json::parse(result_json(result, {}, {}));
   EXPECT_EQ(json.at("marginal_penalty"), .25);
   EXPECT_EQ(json.at("mass"), .75);
-  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("mass"));
-  EXPECT_FALSE(Json::parse(result_json(small_result(), {})).contains("fallback_iterations"));
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {}, {})).contains("mass"));
+  EXPECT_FALSE(Json::parse(result_json(small_result(), {}, {})).contains("fallback_iterations"));
   result.fallback_iterations = 2;
-  EXPECT_EQ(Json::parse(result_json(result, {})).at("fallback_iterations"), 2);
+  EXPECT_EQ(Json::parse(result_json(result, {}, {})).at("fallback_iterations"), 2);
 }
 
 TEST(ResultJson, tells_how_costs_were_stored) {
   Result result = small_result();
-  EXPECT_FALSE(Json::parse(result_json(result, {})).contains("storage"));
+  EXPECT_FALSE(Json::parse(result_json(result, {}, {})).contains("storage"));
   result.storage = StorageReport{.form = "streamed",
                                  .bytes_per_rank = 1000,
                                  .predicted_seconds_per_iteration = .5,
                                  .seconds_per_iteration = .25};
-  const auto stored = [&] { return Json::parse(result_json(result, {})).at("storage"); };
+  const auto stored = [&] { return Json::parse(result_json(result, {}, {})).at("storage"); };
   EXPECT_EQ(stored(), Json::parse(R"({"form": "streamed", "bytes_per_rank": 1000,
       "predicted_seconds_per_iteration": 0.5, "seconds_per_iteration": 0.25})"));
   result.storage->form = "absorbed";
@@ -183,7 +218,7 @@ TEST(Summary, gives_the_divergence_with_its_bounds) {
       .value = 1.5, .lower = 1.25, .upper = 1.75, .xx = .1, .yy = .2, .iterations = {3, 4}};
   const std::string text = joined(closing_lines(result));
   EXPECT_NE(text.find("1.5  in [1.25, 1.75]"), std::string::npos) << text;
-  const Json json = Json::parse(result_json(result, {})).at("divergence");
+  const Json json = Json::parse(result_json(result, {}, {})).at("divergence");
   EXPECT_EQ(json.at("value"), 1.5);
   EXPECT_EQ(json.at("lower"), 1.25);
   EXPECT_EQ(json.at("upper"), 1.75);
@@ -201,14 +236,14 @@ TEST(Summary, leaves_out_what_was_not_proven) {
 TEST(StoredResult, is_what_was_written) {
   Result result = small_result();
   result.objective = 0.5;
-  result.transport_cost = std::numeric_limits<double>::quiet_NaN();  // null in the file
+  result.transport_cost = std::numeric_limits<double>::quiet_NaN();  // null, as once was written
   result.kl = 2;
   result.steps = 7;
   result.reference = {0.25, "a formula"};
   RunFacts facts;
   facts.world_size = 3;
   facts.precision = "float64";
-  const auto stored = parse_result(result_json(result, facts));
+  const auto stored = parse_result(result_json(result, facts, {{"potentials/0.npy", "00ff"}}));
   ASSERT_TRUE(stored.has_value());
   EXPECT_EQ(stored->result.n, result.n);
   EXPECT_EQ(stored->result.objective, 0.5);
@@ -217,12 +252,14 @@ TEST(StoredResult, is_what_was_written) {
   EXPECT_EQ(stored->result.steps, 7);
   EXPECT_EQ(stored->result.reference->source, "a formula");
   EXPECT_FALSE(stored->result.samples_per_second.has_value());
+  EXPECT_FALSE(stored->result.converged.has_value());
+  EXPECT_EQ(stored->checksums, (Checksums{{"potentials/0.npy", "00ff"}}));
   EXPECT_EQ(stored->facts.world_size, 3);
   EXPECT_EQ(stored->facts.precision, "float64");
 }
 
 TEST(StoredResult, is_none_when_the_text_is_something_else) {
-  const std::string whole = result_json(small_result(), {});
+  const std::string whole = result_json(small_result(), {}, {});
   for (const std::string& text :
        {std::string(), std::string("{}"), std::string("[1]"), std::string("nonsense"),
         whole.substr(0, whole.size() / 2), std::string("{\"kind\": 3}")}) {

@@ -7,6 +7,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "runtime/data/npy.hpp"
 #include "tests/launch/interrupted.hpp"
 
 namespace kantor::test {
@@ -170,6 +171,68 @@ TEST_F(Resume, of_a_finished_run_refuses_other_settings_by_name) {
   EXPECT_TRUE(contents("out") == before);
 }
 
+TEST_F(Resume, of_a_finished_run_refuses_other_data_by_name) {
+  const std::vector<double> uniform(40, 1.0 / 40);
+  std::vector<double> other = uniform;
+  other[0] = .5 / 40;
+  other[1] = 1.5 / 40;
+  const auto write_weights = [&](const std::vector<double>& weights) {
+    data::write_npy(folder().file("a.npy"), weights, std::vector<std::int64_t>{40});
+  };
+  write_weights(uniform);
+  write_problem("problem.toml", "0.5", "path = \"x.npy\"\nweights = \"a.npy\"", "path = \"y.npy\"");
+  const Words settings = {"solver.name=sinkhorn"};
+  ASSERT_EQ(run("out", kAlone, settings).exit_code, 0);
+  const auto before = contents("out");
+  const auto expect_other_data = [&](const Words& said) {
+    for (const Placement& where : {kAlone, kTwoProcesses}) {
+      expect_refused(resume("out", where, settings), 78, said);
+    }
+  };
+  write_weights(other);
+  expect_other_data({"has finished with other data", "x.npy (marginal 0)", "weights", "--out"});
+  write_weights(uniform);
+  write_points("y.npy", 50, 2, 0.4);
+  expect_other_data({"has finished with other data", "y.npy (marginal 1)"});
+  write_points("y.npy", 50, 2, 0.5);
+  write_points("z.npy", 40, 2, 0.1);
+  expect_refused(resume("out", kAlone, with(settings, "problem.marginals.0.path=z.npy")), 78,
+                 {"z.npy (marginal 0)"});
+  std::filesystem::rename(folder().path() / "x.npy", folder().path() / "moved.npy");
+  expect_refused(resume("out", kAlone, settings), 3, {"x.npy"});
+  // The content counts, not the name.
+  EXPECT_EQ(resume("out", kAlone, with(settings, "problem.marginals.0.path=moved.npy")).exit_code,
+            0);
+  EXPECT_TRUE(contents("out") == before);
+}
+
+TEST_F(Resume, of_a_finished_run_refuses_other_labels_and_costs_by_name) {
+  write("images", std::string("\0\0\x08\x03\0\0\0\x03\0\0\0\x01\0\0\0\x02", 16) + "\1\2\3\4\5\6");
+  const auto write_labels = [&](const std::string& labels) {
+    write("labels", std::string("\0\0\x08\x01\0\0\0\x03", 8) + labels);
+  };
+  write_labels("\1\1\2");
+  const std::string chosen = "path = \"images\"\nlabels = \"labels\"\nselect = [1]";
+  write_problem("problem.toml", "0.5", chosen, chosen);
+  const Words settings = {"solver.name=sinkhorn"};
+  ASSERT_EQ(run("images_run", kAlone, settings).exit_code, 0);
+  write_labels("\1\2\1");
+  expect_refused(resume("images_run", kAlone, settings), 78,
+                 {"has finished with other data", "images (marginal 0)", "labels"});
+
+  const auto write_costs = [&](double first) {
+    data::write_npy(folder().file("C.npy"), std::vector<double>{first, 1, 1, 0},
+                    std::vector<std::int64_t>{2, 2});
+  };
+  write_costs(0);
+  write("problem.toml", "[problem]\ncost = \"matrix\"\ncost_file = \"C.npy\"\nepsilon = 1.0\n");
+  ASSERT_EQ(run("costs_run", kAlone, settings).exit_code, 0);
+  EXPECT_EQ(resume("costs_run", kAlone, settings).exit_code, 0);
+  write_costs(.5);
+  expect_refused(resume("costs_run", kAlone, settings), 78,
+                 {"has finished with other data", "C.npy (marginal 0)"});
+}
+
 TEST_F(Resume, refuses_other_settings_by_name) {
   make_cut_run();
   // Begun again it is refused, too.
@@ -196,7 +259,7 @@ TEST_F(Resume, refuses_other_settings_by_name) {
 TEST_F(Resume, refuses_data_that_have_changed) {
   make_cut_run();
   write_points("x.npy", 40, 2, 0.1);
-  expect_resume_refused(kNeural.settings, {"data have changed"});
+  expect_resume_refused(kNeural.settings, {"data have changed", "x.npy (marginal 0)"});
   write_points("x.npy", 40, 2, 0);
   EXPECT_LE(resume("out", kAlone, kNeural.settings).exit_code, 4);
   expect_same_results("whole", "out");

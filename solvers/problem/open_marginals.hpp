@@ -1,0 +1,12 @@
+#pragma once
+
+#include "solvers/problem/problem.hpp"
+
+namespace kantor {
+
+/// Opens what a problem's marginals come from, files of points or of costs, without looking at the
+/// values: names, numbers and fingerprints are known then. Not collective.
+/// @throws DataError, ConfigError.
+void open_marginals(const ProblemConfig& config, Problem& problem);
+
+}  // namespace kantor
