@@ -164,7 +164,7 @@ class RowBlocks : public testing::Test {
         for (const std::int64_t m : {1, 47, 48, 49, 700}) {
           for (const std::int64_t d : {0, 1, 5}) {
             SCOPED_TRACE(testing::Message()
-                         << name(set) << ", rows " << rows << ", columns " << m << ", D " << d);
+                         << name_of(set) << ", rows " << rows << ", columns " << m << ", D " << d);
             Block<T> block(set, rows, m, d, biases(m));
             expect_block(block);
             if (testing::Test::HasFatalFailure()) return;
@@ -270,7 +270,7 @@ TYPED_TEST(RowBlocks, add_the_products_of_rows_with_values) {
                           static_cast<double>(values[at(j * k + c)]);
             }
             ASSERT_NEAR(sums[at(r * k + c)], expected, tol<T>(static_cast<double>(n)))
-                << name(set) << ", n " << n << ", k " << k << ": " << r << ", " << c;
+                << name_of(set) << ", n " << n << ", k " << k << ": " << r << ", " << c;
           }
         }
       }

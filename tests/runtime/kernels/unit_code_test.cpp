@@ -92,7 +92,8 @@ TEST(CodeLoops, read_every_code_as_it_is_decoded) {
       vector_kernels<float>(set).dot_and_add_codes(same.rows, 0, b.data(), dots, from, one_row,
                                                    sums.data(), n);
       for (std::size_t j = 0; j + skipped < codes.size(); ++j) {
-        ASSERT_EQ(sums[j], decode(codes[j + skipped])) << name(set) << ", " << codes[j + skipped];
+        ASSERT_EQ(sums[j], decode(codes[j + skipped]))
+            << name_of(set) << ", " << codes[j + skipped];
       }
     }
   }
@@ -117,7 +118,7 @@ TEST(CodeLoops, encode_as_one_by_one) {
       codes.back() = 7;
       vector_kernels<float>(set).encode(values.data(), scale, std::ssize(values), codes.data());
       for (std::size_t j = 0; j < values.size(); ++j) {
-        ASSERT_EQ(codes[j], encode(scale * values[j])) << name(set) << ", " << values[j];
+        ASSERT_EQ(codes[j], encode(scale * values[j])) << name_of(set) << ", " << values[j];
       }
       EXPECT_EQ(codes.back(), 7);
     }
@@ -130,7 +131,7 @@ constexpr std::int64_t kLengths[] = {0,  1,  2,  3,  4,  5,  7,   8,   9,   15, 
 TEST(CodeLoops, sum_products_of_rows_and_scaled_rows) {
   for (const InstructionSet set : available_sets()) {
     for (const std::int64_t n : kLengths) {
-      SCOPED_TRACE(testing::Message() << name(set) << ", n " << n);
+      SCOPED_TRACE(testing::Message() << name_of(set) << ", n " << n);
       const std::vector<double> uniform_b = uniform(n, .5, 1, 7);
       std::vector<float> b(uniform_b.begin(), uniform_b.end());
       for (float& value : b) value *= kCodeUnit;
