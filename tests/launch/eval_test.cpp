@@ -110,6 +110,15 @@ TEST_F(FinishedRun, treats_new_points_as_it_treated_its_own) {
   }
 }
 
+/// A squared distance of 1e400 is beyond double.
+TEST_F(FinishedRun, gives_nothing_where_a_value_is_not_finite) {
+  solve("out");
+  const std::vector<double> points = {0, 0, 1, 1e200};
+  data::write_npy(folder().file("p.npy"), points, std::vector<std::int64_t>{2, 2});
+  expect_refused(eval("out", "p.npy"), 70, {"potential of point 1", "nothing is written"});
+  EXPECT_FALSE(exists("new"));
+}
+
 TEST_F(FinishedRun, says_nothing_of_a_scale_that_is_none) {
   solve("out");
   const ProcessOutcome outcome = eval("out", "x.npy");
