@@ -148,12 +148,18 @@ class Iteration {
     if (stopping_.momentum.is_plain()) return state;
     state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
     state.metadata.numbers["sinkhorn.weight"] = step_.weight;  // of the pass that is made again
-    const std::vector<double> all_f = problem_.gather_x(f_);
     const std::vector<double> control = momentum_.state();
-    state.tensors.push_back(
-        checkpoint::make_tensor("sinkhorn.f", {std::ssize(all_f)}, std::span(all_f)));
+    add_f(state);
     state.tensors.push_back(
         checkpoint::make_tensor("sinkhorn.momentum", {std::ssize(control)}, std::span(control)));
+    return state;
+  }
+
+  /// After look_exactly(): the pair that the next pass is to judge. Collective.
+  checkpoint::Snapshot snapshot_to_judge() const {
+    checkpoint::Snapshot state = snapshot();
+    if (stopping_.momentum.is_plain()) add_f(state);
+    state.metadata.numbers["sinkhorn.column_error"] = column_error_;
     return state;
   }
 
@@ -162,18 +168,21 @@ class Iteration {
     g_ = state.values<double>("sinkhorn.g", shape);
     report.iterations = state.metadata.step;
     report.fallbacks = state.metadata.integer("sinkhorn.fallbacks");
-    is_measured_ = false;
+    const auto to_judge = state.metadata.numbers.find("sinkhorn.column_error");
+    is_measured_ = to_judge != state.metadata.numbers.end();
+    if (is_measured_) column_error_ = to_judge->second;
     if (problem_.is_absorbed()) restore_kernel(state);
-    if (stopping_.momentum.is_plain()) return;
-    const std::int64_t rows[] = {problem_.n()};
-    const std::int64_t control[] = {MomentumControl::kStateSize};
-    const std::vector<double> all_f = state.values<double>("sinkhorn.f", rows);
-    momentum_.restore(state.values<double>("sinkhorn.momentum", control));
-    restored_weight_ = state.metadata.number("sinkhorn.weight");
-    has_f_ = state.metadata.integer("sinkhorn.has_f") != 0;
-    if (has_f_) {
-      f_.assign(all_f.begin() + problem_.rows().first, all_f.begin() + problem_.rows().last);
+    has_f_ = is_measured_;
+    if (!stopping_.momentum.is_plain()) {
+      const std::int64_t control[] = {MomentumControl::kStateSize};
+      momentum_.restore(state.values<double>("sinkhorn.momentum", control));
+      restored_weight_ = state.metadata.number("sinkhorn.weight");
+      has_f_ = state.metadata.integer("sinkhorn.has_f") != 0;
     }
+    if (!has_f_) return;
+    const std::int64_t rows[] = {problem_.n()};
+    const std::vector<double> all_f = state.values<double>("sinkhorn.f", rows);
+    f_.assign(all_f.begin() + problem_.rows().first, all_f.begin() + problem_.rows().last);
   }
 
   Report report;
@@ -187,10 +196,17 @@ class Iteration {
     ++num_timed_;
   }
 
+  void add_f(checkpoint::Snapshot& state) const {
+    const std::vector<double> all_f = problem_.gather_x(f_);
+    state.tensors.push_back(
+        checkpoint::make_tensor("sinkhorn.f", {std::ssize(all_f)}, std::span(all_f)));
+  }
+
   /// At the potentials that it held, so that the next pass gives the same bits.
   void restore_kernel(const checkpoint::Snapshot& state) {
     is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
     if (kernel_.is_coded()) refinement_.restore(state);
+    if (kernel_.is_coded() && is_measured_) refinement_.check();
     if (state.tensor("sinkhorn.absorbed_g").shape == std::vector<std::int64_t>{0}) return;
     const std::int64_t shape[] = {std::ssize(g_)};
     const std::vector<double> absorbed = state.values<double>("sinkhorn.absorbed_g", shape);
@@ -276,7 +292,9 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       const bool is_last = report.converged || report.iterations >= stopping.max_iterations;
       if ((is_last && !iteration.is_exact()) || iteration.is_refresh_due(report.marginal_error)) {
         iteration.look_exactly();
-        continue;  // the same pair again
+        if (!pass.stop) continue;  // the same pair again
+        if (keep != nullptr) keep->save(iteration.snapshot_to_judge());
+        throw Stopped(report.iterations);
       }
       progress.update(report.iterations, "marginal error", report.marginal_error);
       context.metrics.write(
