@@ -16,7 +16,7 @@
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/runtime/config/config_text.hpp"
-#include "tests/solvers/small_problem.hpp"
+#include "tests/solvers/rounding.hpp"
 #include "tests/support/captured_stderr.hpp"
 #include "tests/support/expect_near.hpp"
 #include "tests/support/gpu_emulation/gpu_emulation.hpp"
@@ -51,10 +51,11 @@ Result solve(const SinkhornConfig& config, const Problem& problem, const std::st
 }
 
 Result solve(const progot::ProgotConfig& config, const Problem& problem,
-             const std::string& precision, DeviceSoftMin* device) {
+             const std::string& precision, DeviceSoftMin* device,
+             const SinkhornConfig& solves = config_of()) {
   TestRun run(world(), precision);
   run.context.device_soft_min = device;
-  return progot::solve(config, config_of(), problem, run.context);
+  return progot::solve(config, solves, problem, run.context);
 }
 
 void expect_same(const Result& device, const Result& host, double tolerance) {
@@ -75,13 +76,26 @@ void expect_same(const Result& device, const Result& host, double tolerance) {
 }
 
 constexpr double kDoubleTolerance = 1e-12;  // as for other numbers of ranks (performance page)
-constexpr double kFloatTolerance = 1e-5;
 
-void expect_as_on_the_host(const Problem& problem, DeviceSoftMin& device) {
+/// By as many iterations whatever the rounding.
+SinkhornConfig for_long() {
+  SinkhornConfig config = config_of();
+  config.tolerance = 0;
+  config.max_iterations = 30;
+  return config;
+}
+
+/// @param alike of points that have the problem's costs.
+void expect_as_on_the_host(const Problem& problem, const Problem& alike, DeviceSoftMin& device) {
+  const auto alone = make_self_communicator();
+  const double condition = condition_of(alike, [&](const Problem& each) {
+    TestRun run(*alone);
+    return sinkhorn::solve(for_long(), each, run.context);
+  });
   expect_same(solve(config_of(), problem, "float64", &device),
-              solve(config_of(), problem, "float64", nullptr), kDoubleTolerance);
-  expect_same(solve(config_of(), problem, "float32", &device),
-              solve(config_of(), problem, "float32", nullptr), kFloatTolerance);
+              solve(config_of(), problem, "float64", nullptr), rounding<double>(alike, condition));
+  expect_same(solve(for_long(), problem, "float32", &device),
+              solve(for_long(), problem, "float32", nullptr), rounding<float>(alike, condition));
 }
 
 // 70 rows and columns are two tiles each way on one rank.
@@ -90,7 +104,7 @@ TEST(DeviceSinkhorn, computes_what_the_host_computes) {
   for (const Cost& cost : kAllCosts) {
     const Problem problem = random_problem(cost, .3, {.n = 70, .m = 67, .d = 3});
     SCOPED_TRACE(cost_name(cost.kind));
-    expect_as_on_the_host(problem, device);
+    expect_as_on_the_host(problem, problem, device);
   }
 }
 
@@ -230,7 +244,7 @@ TEST(DeviceSinkhorn, takes_a_file_of_costs) {
       "problem", resolved);
   TestRun run(world());
   const Problem problem = load_problem(read, run.context);
-  expect_as_on_the_host(problem, device);
+  expect_as_on_the_host(problem, points, device);
 }
 
 TEST(DeviceSinkhorn, goes_on_to_the_same_bits) {
@@ -276,6 +290,7 @@ TEST(DeviceSinkhorn, does_without_kernels_that_cannot_be_had) {
 
 TEST(DeviceProgot, computes_what_the_host_computes) {
   DeviceSoftMin device = emulated_device();
+  const auto alone = make_self_communicator();
   progot::ProgotConfig config;
   config.steps = 3;
   for (const bool is_debiased : {false, true}) {
@@ -284,11 +299,17 @@ TEST(DeviceProgot, computes_what_the_host_computes) {
       if (cost.kind == CostKind::euclidean) continue;  // has no map
       const Problem problem = random_problem(cost, .3, {.n = 45, .m = 38, .d = 3});
       SCOPED_TRACE(concat(cost_name(cost.kind), is_debiased ? " debiased" : ""));
+      progot::ProgotConfig whole = config;
+      whole.first_tolerance = 0;
+      const double condition = condition_of(problem, [&](const Problem& each) {
+        TestRun run(*alone);
+        return progot::solve(whole, for_long(), each, run.context);
+      });
       expect_same(solve(config, problem, "float64", &device),
-                  solve(config, problem, "float64", nullptr), kDoubleTolerance);
-      if (is_debiased) continue;
-      expect_same(solve(config, problem, "float32", &device),
-                  solve(config, problem, "float32", nullptr), kFloatTolerance);
+                  solve(config, problem, "float64", nullptr), rounding<double>(problem, condition));
+      expect_same(solve(whole, problem, "float32", &device, for_long()),
+                  solve(whole, problem, "float32", nullptr, for_long()),
+                  rounding<float>(problem, condition));
     }
   }
 }
