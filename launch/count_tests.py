@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Sums test results: the junit files of ctest (one case per program) and the JSON file of each GoogleTest program.
 
-usage: count_tests.py [--need-ranks] RESULTS_DIR
+usage: count_tests.py [--need-ranks] RESULTS_DIR...
 
 Prints the failures, the numbers of ranks that tests ran on, and as the last line "N passed, M failed".
 Exits with 1 if anything failed, nothing ran, or (--need-ranks) nothing ran on more than one rank.
@@ -38,16 +38,21 @@ def count_program(results: Path, case: xml.Element) -> tuple[int, list[str]]:
 
 def main() -> int:
     arguments = [a for a in sys.argv[1:] if a != "--need-ranks"]
-    results = Path(arguments[0])
     passed, failed, ranks = 0, [], {}
-    for junit in sorted(results.glob("*.xml")):
-        for case in xml.parse(junit).getroot().iter("testcase"):
-            program_passed, program_failed = count_program(results, case)
-            passed += program_passed
-            failed += program_failed
-            match = re.search(r"_np(\d+)$", case.get("name"))
-            num_ranks = int(match.group(1)) if match else 1
-            ranks[num_ranks] = ranks.get(num_ranks, 0) + program_passed
+    for results in map(Path, arguments):
+        where = "" if results == Path(arguments[0]) else f"{results.name}: "  # the set that was forced
+        in_folder = 0
+        for junit in sorted(results.glob("*.xml")):
+            for case in xml.parse(junit).getroot().iter("testcase"):
+                program_passed, program_failed = count_program(results, case)
+                in_folder += program_passed
+                failed += [where + name for name in program_failed]
+                match = re.search(r"_np(\d+)$", case.get("name"))
+                num_ranks = int(match.group(1)) if match else 1
+                ranks[num_ranks] = ranks.get(num_ranks, 0) + program_passed
+        if where:
+            print(f"{where}{in_folder} passed")
+        passed += in_folder
     for name in failed:
         print(f"failed: {name}")
     print("tests passed by number of ranks: " + ", ".join(f"{r}: {ranks[r]}" for r in sorted(ranks)))
