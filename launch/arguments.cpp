@@ -231,9 +231,21 @@ void check_words(const Parser& parser) {
   }
 }
 
+/// The same folder without "..", which the kernel refuses behind one that is not there; links are
+/// followed as it does.
+std::string without_parents(const std::string& folder) {
+  const std::filesystem::path path = folder;
+  if (std::find(path.begin(), path.end(), "..") == path.end()) return folder;
+  std::error_code failure;  // then whoever uses it fails, and says so
+  const auto full = std::filesystem::absolute(path, failure);
+  const auto whole = std::filesystem::weakly_canonical(full, failure);
+  return failure ? folder : whole.string();
+}
+
 RunArguments checked(RunArguments run) {
   require(run.problem, "a problem file", "kantor run");
   if (run.out.empty()) run.out = "runs/" + std::filesystem::path(run.problem).stem().string();
+  run.out = without_parents(run.out);
   return run;
 }
 
@@ -241,6 +253,7 @@ EvalArguments checked(EvalArguments eval) {
   require(eval.run_directory, "a run directory", "kantor eval");
   require(eval.points, "--points FILE", "kantor eval");
   require(eval.out, "--out DIR", "kantor eval");
+  eval.out = without_parents(eval.out);
   if (!eval.data_root.empty() && !std::filesystem::is_directory(eval.data_root)) {
     throw UsageError(concat("--data-root ", eval.data_root, ": there is no such folder"));
   }
@@ -272,6 +285,7 @@ Arguments parse_arguments(const std::vector<std::string>& words) {
     return parser.inspect;
   }
   require(parser.doctor.out, "a folder behind --out", "kantor doctor");
+  parser.doctor.out = without_parents(parser.doctor.out);
   return parser.doctor;
 }
 

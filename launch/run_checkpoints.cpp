@@ -114,6 +114,11 @@ void RunCheckpoints::save(checkpoint::Snapshot state) {
   const checkpoint::SaveReport report = store_.save(state);
   last_save_s_ = monotonic_seconds();
   stop_->note_save(report.seconds);
+  if (report.num_given_up > 0) {
+    log_.warn(concat("the disk is full: gave up ", report.num_given_up, " older checkpoint",
+                     report.num_given_up > 1 ? "s" : "", " for that of step ", state.metadata.step,
+                     "; make room, or lower run.checkpoint.keep"));
+  }
   if (!report.is_saved) {
     const std::string what =
         concat("checkpoint of step ", state.metadata.step, " could not be written (",

@@ -121,7 +121,12 @@ void RunDirectory::copy_in(const std::string& source, const std::string& name) c
 
 void RunDirectory::set_status(const Status& status) {
   step_ = status.step;
-  write_text("STATUS", status_json(status));
+  const std::string text = status_json(status);
+  try {
+    write_text("STATUS", text);
+  } catch (const IoError&) {  // a full disk must not leave a dead run "running"
+    if (!data::write_over(file("STATUS"), text)) throw;
+  }
 }
 
 void RunDirectory::remove_leftovers() const {

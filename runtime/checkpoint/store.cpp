@@ -113,10 +113,8 @@ SaveReport Store::save(const Snapshot& snapshot) {
   SaveReport report;
   report.path = config_.folder + "/" + file_name_of(step);
   try {
-    std::vector<std::byte> bytes = encode(snapshot);
-    report.file_bytes = static_cast<std::int64_t>(bytes.size());
     known_valid_.erase(report.path);
-    write_checkpoint(report.path, std::move(bytes), *files_);
+    write_making_room(snapshot, report);
     known_valid_.insert(report.path);
     report.is_saved = true;
   } catch (const IoError& error) {
@@ -139,6 +137,41 @@ SaveReport Store::save(const Snapshot& snapshot) {
   return report;
 }
 
+/// Old files of this run are the first to go where they fill the disk.
+void Store::write_making_room(const Snapshot& snapshot, SaveReport& report) {
+  while (true) {
+    std::vector<std::byte> bytes = encode(snapshot);
+    report.file_bytes = static_cast<std::int64_t>(bytes.size());
+    try {
+      return write_checkpoint(report.path, std::move(bytes), *files_);
+    } catch (const data::NoSpaceError&) {
+      const std::string oldest = oldest_dispensable(snapshot.metadata.step);
+      if (oldest.empty()) throw;
+      remove(oldest);
+      ++report.num_given_up;
+    }
+  }
+}
+
+/// Of the files before the newest valid one, which stays whatever happens; "" if there are none.
+std::string Store::oldest_dispensable(std::int64_t newest_step) {
+  bool has_valid = false;
+  std::string oldest;
+  for (const StoredFile& file : files_in(config_.folder)) {
+    if (file.step < 0 || file.step > newest_step) continue;
+    if (has_valid) oldest = file.path;
+    has_valid = has_valid || is_valid(file.path, file.step);
+  }
+  return oldest;
+}
+
+void Store::remove(const std::string& path) {
+  if (files_->unlink(path.c_str()) != 0 && errno != ENOENT) {
+    throw IoError(concat("cannot remove ", path, ": ", std::strerror(errno)));
+  }
+  known_valid_.erase(path);
+}
+
 // Files of later steps are damaged ones of a run that was cut there, or the run was set back by
 // hand: they do not count, and go when this run is past them.
 void Store::remove_old(std::int64_t newest_step) {
@@ -149,10 +182,7 @@ void Store::remove_old(std::int64_t newest_step) {
       num_valid += is_valid(file.path, file.step) ? 1 : 0;
       continue;
     }
-    if (files_->unlink(file.path.c_str()) != 0 && errno != ENOENT) {
-      throw IoError(concat("cannot remove ", file.path, ": ", std::strerror(errno)));
-    }
-    known_valid_.erase(file.path);
+    remove(file.path);
   }
 }
 

@@ -23,6 +23,7 @@ struct SaveReport {
   std::string path;
   std::string reason;            ///< why it failed; of a saved one, why old files were not removed
   int consecutive_failures = 0;  ///< with this one; 0 once a save succeeds
+  int num_given_up = 0;  ///< older files removed before their time, because the disk is full
   std::int64_t file_bytes = 0;
   double seconds = 0;
 };
@@ -40,8 +41,9 @@ class Store {
   void prepare();
 
   /// Writes the file of the snapshot's step, then removes what is older than the newest `keep`
-  /// valid ones. Failures of the file system and lack of memory are reported, not thrown: older
-  /// files are untouched then, and the next save may succeed.
+  /// valid ones. Where the disk is full, older files are given up first, but the newest valid one.
+  /// Failures of the file system and lack of memory are reported, not thrown: older files are
+  /// untouched then, and the next save may succeed.
   /// @throws ValueError if the snapshot cannot be stored at all (a mistake of the caller).
   SaveReport save(const Snapshot& snapshot);
 
@@ -60,6 +62,9 @@ class Store {
   Found newest_valid();
 
  private:
+  void write_making_room(const Snapshot& snapshot, SaveReport& report);
+  std::string oldest_dispensable(std::int64_t newest_step);
+  void remove(const std::string& path);
   void remove_old(std::int64_t newest_step);
   bool is_valid(const std::string& path, std::int64_t step);
 

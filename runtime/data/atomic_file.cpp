@@ -108,7 +108,20 @@ void AtomicFile::publish() {
 }
 
 void AtomicFile::fail(const char* action, int error_number) const {
-  throw IoError(concat("cannot ", action, " ", written_path_, ": ", std::strerror(error_number)));
+  const std::string what =
+      concat("cannot ", action, " ", written_path_, ": ", std::strerror(error_number));
+  if (error_number == ENOSPC || error_number == EDQUOT) throw NoSpaceError(what);
+  throw IoError(what);
+}
+
+bool write_over(const std::string& path, std::string text) {
+  FileSystem files;
+  const Descriptor file(files, path, O_WRONLY);
+  struct stat facts {};
+  if (!file.is_open() || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
+  text.resize(std::max(text.size(), static_cast<std::size_t>(facts.st_size)), ' ');
+  const ssize_t written = ::pwrite(file.get(), text.data(), text.size(), 0);
+  return written == std::ssize(text) && files.fsync(file.get()) == 0;
 }
 
 void remove_asides(const std::string& folder, std::string_view ending, FileSystem& files) {

@@ -5,16 +5,22 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/core/error.hpp"
 #include "runtime/data/file_system.hpp"
 
 namespace kantor::data {
+
+/// The disk, or the user's share of it, is full: room may be made.
+struct NoSpaceError : IoError {
+  using IoError::IoError;
+};
 
 /// A file that appears under its name only when it is complete: written aside in the same folder,
 /// synchronised, then renamed. Without commit() the aside file is removed. What is not a regular
 /// file (/dev/stdout) is written in place.
 class AtomicFile {
  public:
-  /// @throws IoError (all members).
+  /// @throws NoSpaceError, IoError (all members).
   explicit AtomicFile(const std::string& path);
   AtomicFile(const std::string& path, FileSystem& files);
   ~AtomicFile();
@@ -43,6 +49,10 @@ class AtomicFile {
   int fd_ = -1;
   bool is_aside_ = false;  ///< written_path_ is to be removed
 };
+
+/// Writes a short text over one that is there, padded by spaces to its length: on a full disk this
+/// needs no room, but a reader may meet it half done. @return whether it succeeded.
+bool write_over(const std::string& path, std::string text);
 
 /// Removes what processes that are dead now have left aside in a folder: `NAME.tmp.<pid>` of names
 /// with that ending. @throws IoError.

@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "runtime/core/error.hpp"
+#include "tests/support/temporary_directory.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -41,6 +44,28 @@ TEST(Arguments, reads_every_flag_of_run_in_any_order) {
   EXPECT_EQ(run.out, "d");
   EXPECT_TRUE(run.quiet);
   EXPECT_TRUE(run.dry_run);
+}
+
+TEST(Arguments, name_a_folder_to_write_without_parents) {
+  namespace fs = std::filesystem;
+  const test::TemporaryDirectory folder;
+  const fs::path place = fs::canonical(folder.path());
+  fs::create_directories(place / "deep/er");
+  fs::create_directory_symlink(place / "deep/er", place / "link");
+  const auto out_of = [&](const std::string& out) {
+    const std::string path = (place / out).string();
+    const auto eval =
+        std::get<EvalArguments>(parse_arguments({"eval", "r", "--points", "p.npy", "--out", path}));
+    const auto doctor = std::get<DoctorArguments>(parse_arguments({"doctor", "--out", path}));
+    EXPECT_EQ(eval.out, doctor.out);
+    EXPECT_EQ(eval.out, parse_run({"run", "p.toml", "--out", path}).out);
+    return eval.out;
+  };
+  EXPECT_EQ(out_of("nowhere/../b"), place / "b");
+  EXPECT_EQ(out_of("deep/nowhere/../../b"), place / "b");
+  EXPECT_EQ(out_of("link/../b"), place / "deep/b");
+  const auto run = parse_run({"run", "p.toml", "--out", "nowhere/../../b"});
+  EXPECT_EQ(run.out, fs::canonical("..") / "b");
 }
 
 TEST(Arguments, puts_a_run_under_runs_when_no_out_is_given) {

@@ -80,6 +80,21 @@ TEST(RunDirectory, tells_its_state_and_the_reason_of_a_failure) {
   EXPECT_EQ(status.reason, "loss is NaN \"at\" step 3");
 }
 
+TEST(RunDirectory, tells_its_state_where_no_other_file_can_be_written) {
+  const TemporaryDirectory folder;
+  RunDirectory directory(folder.file("run"));
+  directory.set_status({.state = "running", .reason = std::string(200, 'x'), .step = 7});
+  const std::string aside = concat("STATUS.tmp.", getpid());  // a folder cannot be written over
+  fs::create_directory(directory.file(aside));
+  for (const std::string reason : {"disk", "full"}) {
+    directory.set_failed(reason);
+    const Status status = parse_status(read_text_file(directory.file("STATUS")));
+    EXPECT_EQ(status.state, "failed");
+    EXPECT_EQ(status.reason, reason);
+    EXPECT_EQ(status.step, 7);
+  }
+}
+
 TEST(RunDirectory, has_unknown_state_when_its_status_is_damaged) {
   EXPECT_EQ(parse_status("").state, "unknown");
   EXPECT_EQ(parse_status("{\"state\": ").state, "unknown");

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <filesystem>
 #include <functional>
 #include <limits>
 #include <string>
@@ -57,7 +58,14 @@ class FaultyFiles : public data::FileSystem {
     return run<int>("rename", false, [&] { return FileSystem::rename(from, to); });
   }
   int unlink(const char* path) override {
-    return run<int>("unlink", false, [&] { return FileSystem::unlink(path); });
+    return run<int>("unlink", false, [&] {
+      std::error_code ignored;
+      const auto size = std::filesystem::file_size(path, ignored);
+      const int outcome = FileSystem::unlink(path);
+      const bool is_limited = free_bytes < std::numeric_limits<std::int64_t>::max() / 2;
+      if (outcome == 0 && is_limited && !ignored) free_bytes += static_cast<std::int64_t>(size);
+      return outcome;
+    });
   }
   int truncate(int fd, off_t size) override {
     return run<int>("truncate", false, [&] { return FileSystem::truncate(fd, size); });

@@ -6,6 +6,7 @@
 
 #include "runtime/checkpoint/store.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/data/atomic_file.hpp"
 #include "tests/runtime/checkpoint/faulty_files.hpp"
 #include "tests/runtime/checkpoint/samples.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -24,22 +25,21 @@ std::int64_t newest_step(const std::string& folder) {
   return found.snapshot ? found.snapshot->metadata.step : -1;
 }
 
-TEST(StoreFaults, on_a_full_disk_leave_old_files_and_count_until_there_is_space) {
+TEST(StoreFaults, on_a_full_disk_leave_the_newest_file_and_count_until_there_is_space) {
   const test::TemporaryDirectory folder;
   auto owned = std::make_unique<FaultyFiles>();
   FaultyFiles& files = *owned;
   Store store({.folder = folder.file("c"), .keep = 2}, std::move(owned));
   store.prepare();
-  EXPECT_TRUE(store.save(sample_snapshot(1)).is_saved);
   EXPECT_TRUE(store.save(sample_snapshot(2)).is_saved);
   files.free_bytes = 1000;  // enough to begin with
   for (const int times : {1, 2, 3}) {
     const SaveReport report = store.save(sample_snapshot(2 + times));
     EXPECT_FALSE(report.is_saved);
+    EXPECT_EQ(report.num_given_up, 0);
     EXPECT_EQ(report.consecutive_failures, times);
     EXPECT_THAT(report.reason, HasSubstr("No space left on device"));
-    EXPECT_THAT(test::names_in(folder.file("c")),
-                ElementsAre("step-00000001.kantor", "step-00000002.kantor"));
+    EXPECT_THAT(test::names_in(folder.file("c")), ElementsAre("step-00000002.kantor"));
     EXPECT_EQ(newest_step(folder.file("c")), 2);
   }
   files.free_bytes = 1'000'000;
@@ -49,6 +49,32 @@ TEST(StoreFaults, on_a_full_disk_leave_old_files_and_count_until_there_is_space)
   EXPECT_EQ(newest_step(folder.file("c")), 6);
   EXPECT_THAT(test::names_in(folder.file("c")),
               ElementsAre("step-00000002.kantor", "step-00000006.kantor"));
+}
+
+TEST(StoreFaults, on_a_disk_full_of_old_files_give_up_the_oldest_but_no_valid_one_for_a_damaged) {
+  for (const bool is_newest_damaged : {false, true}) {
+    const test::TemporaryDirectory folder;
+    const std::string path = folder.file("c");
+    auto owned = std::make_unique<FaultyFiles>();
+    FaultyFiles& files = *owned;
+    Store store({.folder = path, .keep = 4}, std::move(owned));
+    store.prepare();
+    for (const int step : {1, 2, 3}) EXPECT_TRUE(store.save(sample_snapshot(step)).is_saved);
+    std::unique_ptr<Store> second;  // knows of no file yet that it is valid
+    if (is_newest_damaged) {
+      test::store_bytes(path + "/step-00000003.kantor", test::bytes_of("x"));
+      test::store_bytes(path + "/step-00000002.kantor", test::bytes_of("x"));
+      owned = std::make_unique<FaultyFiles>();
+      owned->free_bytes = 10;
+      second = std::make_unique<Store>(StoreConfig{.folder = path, .keep = 4}, std::move(owned));
+    }
+    files.free_bytes = 10;
+    const SaveReport report = (second ? *second : store).save(sample_snapshot(4));
+    EXPECT_EQ(report.is_saved, !is_newest_damaged) << report.reason;
+    EXPECT_EQ(report.num_given_up, is_newest_damaged ? 0 : 1);
+    EXPECT_EQ(newest_step(path), is_newest_damaged ? 1 : 4);
+    EXPECT_EQ(test::names_in(path).size(), 3u);
+  }
 }
 
 TEST(StoreFaults, of_a_device_without_space_are_reported) {
@@ -113,7 +139,10 @@ TEST(StoreFaults, in_the_folder_are_errors_before_the_first_step) {
     files->fault_at = 1;
     files->error_number = error_number;
     Store store({.folder = folder.file("c")}, std::move(files));
-    EXPECT_THAT(test::message_of<IoError>([&] { store.prepare(); }), HasSubstr("probe.kantor"));
+    const auto prepare = [&] { store.prepare(); };
+    EXPECT_THAT(error_number == ENOSPC ? test::message_of<data::NoSpaceError>(prepare)
+                                       : test::message_of<IoError>(prepare),
+                HasSubstr("probe.kantor"));
   }
   EXPECT_THROW(Store({.folder = folder.file("c"), .keep = 1}), ValueError);
 }
