@@ -211,6 +211,8 @@ int run_program(const std::vector<std::string>& command_line) {
     set_up_torch();
     const RunConfig run = request.failure ? RunConfig{} : request.loaded.typed.run;
     return run_ranks(request, make_ranks(run, is_doctor(request)), command_line);
+  } catch (const PeerError& error) {
+    return static_cast<int>(error.exit_code());
   } catch (const std::exception& error) {  // there are no ranks to agree with on who says it
     print_error(error.what(), announced_rank(), announced_rank() + 1);
     return exit_code_of(error);

@@ -3,6 +3,7 @@
 #include "distributed/strict/strict_communicator.hpp"
 
 #include "distributed/thread/reduction.hpp"
+#include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 
 namespace kantor {
@@ -118,9 +119,10 @@ std::vector<std::unique_ptr<Communicator>> make_strict_communicators(
     std::unique_ptr<Communicator> between, double timeout_s) {
   const int num_processes = between->size();
   if (kStrictRanks % num_processes != 0) {
-    throw ConfigError(concat("run.deterministic = \"strict\" spreads ", kStrictRanks,
-                             " ranks over the processes, which does not work out for ",
-                             num_processes, "; start 1, 2, 4 or 8"));
+    fail_alike(*between,
+               ConfigError(concat("run.deterministic = \"strict\" spreads ", kStrictRanks,
+                                  " ranks over the processes, which does not work out for ",
+                                  num_processes, "; start 1, 2, 4 or 8")));
   }
   const int process = between->rank();
   // The first rank waits for the other processes while its neighbours wait for it.
