@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <condition_variable>
 #include <functional>
 #include <mutex>
@@ -15,8 +16,9 @@ class LastResort {
  public:
   /// Beyond every deadline that is polled, so that those have the first word. [s]
   static double limit_of(double timeout_s) { return 2 * timeout_s + 5; }
-  /// The same while many ranks start, which takes longer than one collective. [s]
-  static double limit_of_start(double timeout_s) { return limit_of(5 * timeout_s); }
+  /// While MPI starts, which many ranks do for longer than one collective, and which has no polled
+  /// deadline that could come first. [s]
+  static double limit_of_start(double timeout_s) { return std::max(10.0, 5 * timeout_s); }
 
   explicit LastResort(int rank);
   ~LastResort();

@@ -52,6 +52,12 @@ TEST(LastResortDeathTest, leaves_alone_what_comes_back) {
   EXPECT_EXIT(work(), testing::ExitedWithCode(0), "");
 }
 
+TEST(LastResort, waits_for_the_start_of_mpi_as_long_as_timeout_s_says) {
+  EXPECT_EQ(LastResort::limit_of_start(60), 300);
+  EXPECT_EQ(LastResort::limit_of_start(3), 15);
+  EXPECT_EQ(LastResort::limit_of_start(0.1), 10);  // a program takes seconds to load
+}
+
 TEST(LastResort, gives_polled_deadlines_the_first_word) {
   for (const double timeout_s : {0.1, 1.0, 60.0}) {
     EXPECT_GE(LastResort::limit_of(timeout_s), 2 * timeout_s);
