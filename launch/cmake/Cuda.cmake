@@ -43,7 +43,8 @@ set(CMAKE_CUDA_EXTENSIONS OFF)
 enable_language(CUDA)
 
 # In float the special function unit's roots and powers of two, without the detour for subnormal numbers.
-set(KANTOR_CUDA_OPTIONS -ftz=true -prec-sqrt=false -Werror=all-warnings
+# Profilers and sanitizers name source lines.
+set(KANTOR_CUDA_OPTIONS -ftz=true -prec-sqrt=false -lineinfo -Werror=all-warnings
   "-Xcompiler=-Wall,-Wextra,-Werror" "-Xptxas=-warn-spills,-warn-lmem-usage,-Werror")
 
 function(kantor_cuda_kernels name)

@@ -65,6 +65,10 @@ struct DevicePairs<T>::State {
       over_y.sums = padded(costs);
       over_x.sums = padded(costs.t());
     }
+    for (TensorReduction* each : {&over_y, &over_x}) {
+      const at::Tensor anywhere = torch::zeros_like(each->log_b);
+      each->parts = context.device_soft_min->parts_of(with(*each, anywhere, 1), context.log);
+    }
   }
 
   /// A copy of its own: the caller's vector may end before the device has read it.

@@ -78,8 +78,17 @@ at::Tensor DeviceSoftMin::sums_of(const TensorReduction& reduction, Log& log) {
   const auto [kernels, centre] = prepare(reduction, log);
   if (kernels == nullptr) return {};
   const at::Tensor sums = room_for_sums(reduction, most_sums_bytes_);
-  if (sums.defined()) keep_sums(*kernels, reduction, centre, sums);
+  if (sums.defined()) keep(*kernels, reduction, centre, sums, {});
   return sums;
+}
+
+at::Tensor DeviceSoftMin::parts_of(const TensorReduction& reduction, Log& log) {
+  const torch::NoGradGuard no_grad;
+  const auto [kernels, centre] = prepare(reduction, log);
+  if (kernels == nullptr) return {};
+  const at::Tensor parts = room_for_parts(reduction, centre);
+  if (parts.defined()) keep(*kernels, reduction, centre, {}, parts);
+  return parts;
 }
 
 DeviceSoftMin& device_soft_min() {

@@ -35,6 +35,9 @@ class DeviceSoftMin {
   /// it in place of the points, to the same bits. Undefined where the device has no room for it or
   /// the kernels are not used. @throws NumericError.
   at::Tensor sums_of(const TensorReduction& reduction, Log& log);
+  /// The same of TensorReduction::parts; undefined where the cost has none or the kernels are not
+  /// used. @throws NumericError.
+  at::Tensor parts_of(const TensorReduction& reduction, Log& log);
 
  private:
   /// The kernels to use, null: ATen's operations; and the centre on the device.

@@ -50,6 +50,7 @@ struct TensorCall {
     call.log_b = doubles(reduction.log_b);
     call.g = doubles(reduction.g);
     call.epsilon = given.epsilon;
+    call.parts = doubles(given.parts);
     if (!given.sums.defined()) return;
     call.sums = given.sums.const_data_ptr();
     call.sums_stride = given.sums.size(1);
@@ -123,12 +124,20 @@ at::Tensor room_for_sums(const TensorReduction& reduction, double most_bytes) {
   }
 }
 
-void keep_sums(const cuda::SoftMinKernels& kernels, const TensorReduction& reduction,
-               const at::Tensor& centre, const at::Tensor& sums) {
+at::Tensor room_for_parts(const TensorReduction& reduction, const at::Tensor& centre) {
+  if (!cuda::has_parts(TensorCall(reduction, centre).call)) return {};
+  return torch::empty({reduction.n() + reduction.m()}, reduction.g.options());
+}
+
+void keep(const cuda::SoftMinKernels& kernels, const TensorReduction& reduction,
+          const at::Tensor& centre, const at::Tensor& sums, const at::Tensor& parts) {
   const c10::DeviceGuard guard(reduction.g.device());
   TensorCall task(reduction, centre);
-  task.call.kept_sums = sums.data_ptr();
-  task.call.sums_stride = sums.size(1);
+  if (parts.defined()) task.call.kept_parts = parts.data_ptr<double>();
+  if (sums.defined()) {
+    task.call.kept_sums = sums.data_ptr();
+    task.call.sums_stride = sums.size(1);
+  }
   task.enqueue(kernels);
 }
 

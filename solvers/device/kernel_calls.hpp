@@ -28,8 +28,12 @@ TensorSoftMin reduce_by_kernels(const cuda::SoftMinKernels& kernels,
 /// it, cannot be had.
 at::Tensor room_for_sums(const TensorReduction& reduction, double most_bytes);
 
-/// @param[out] sums from room_for_sums().
-void keep_sums(const cuda::SoftMinKernels& kernels, const TensorReduction& reduction,
-               const at::Tensor& centre, const at::Tensor& sums);
+/// [N + M], uninitialised; undefined where costs have no parts that belong to one point.
+at::Tensor room_for_parts(const TensorReduction& reduction, const at::Tensor& centre);
+
+/// What later calls read instead of making it from the points. @param[out] sums from
+/// room_for_sums(). @param[out] parts from room_for_parts(). Undefined: not wanted.
+void keep(const cuda::SoftMinKernels& kernels, const TensorReduction& reduction,
+          const at::Tensor& centre, const at::Tensor& sums, const at::Tensor& parts);
 
 }  // namespace kantor

@@ -113,7 +113,8 @@ std::string fault_of_each_way(const cuda::SoftMinKernels& kernels, const TensorR
     TensorReduction kept = reduction;
     kept.sums = room_for_sums(reduction, std::numeric_limits<double>::infinity());
     if (!kept.sums.defined()) return "the device has no memory left";
-    keep_sums(kernels, reduction, centre, kept.sums);
+    kept.parts = room_for_parts(reduction, centre);
+    keep(kernels, reduction, centre, kept.sums, kept.parts);
     reason = fault_of(kept, kFewRows);
     if (!reason.empty()) return reason;
   }

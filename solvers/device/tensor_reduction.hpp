@@ -25,6 +25,9 @@ struct TensorReduction {
   /// undefined: costs are made from the points.
   at::Tensor sums = {};
 
+  /// [N + M] as DeviceSoftMin::parts_of() gives them; undefined: made from the points.
+  at::Tensor parts = {};
+
   bool has_given_costs() const { return !x.defined(); }
   std::int64_t m() const { return g.size(0); }
   std::int64_t n() const { return has_given_costs() ? sums.size(0) : x.size(0); }

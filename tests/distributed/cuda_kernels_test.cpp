@@ -39,14 +39,15 @@ TEST(CudaKernels, are_put_on_the_stream_within_what_every_card_allows) {
           call.cost.form = form;
           const char* problem = kernels.enqueue(call, nullptr, stream);
           ASSERT_EQ(problem, nullptr) << problem << ", d " << d << ", size " << size;
-          // Points; logits, rows, columns, averages of so many rows at once; sums of chunks where
-          // there are several.
+          // Parts of points, biases, the largest of them; logits, rows, columns, averages of so
+          // many rows at once; sums of chunks where there are several.
+          const int num_before = form == cuda::CostForm::products ? 3 : 2;
           const int num_launches = fake_gpu::calls()["cudaLaunchKernel"];
           const std::int64_t rounds =
               cuda::quotient_up(size, is_double ? cuda::Layout<double>(call).rows_at_once
                                                 : cuda::Layout<float>(call).rows_at_once);
-          EXPECT_GE(num_launches, 1 + 4 * rounds);
-          EXPECT_LE(num_launches, 1 + 5 * rounds + 1);
+          EXPECT_GE(num_launches, num_before + 4 * rounds);
+          EXPECT_LE(num_launches, num_before + 5 * rounds + 1);
           EXPECT_EQ(fake_gpu::num_enqueued(stream), num_launches);
         }
       }
@@ -74,6 +75,8 @@ TEST(CudaKernels, that_keep_and_read_sums_are_launched_alike) {
         call.sums = call.kept_sums;
         call.kept_sums = nullptr;
         EXPECT_EQ(num_launches(), from_points);
+        call.parts = reinterpret_cast<double*>(64);
+        EXPECT_EQ(num_launches(), from_points - (form == cuda::CostForm::products ? 1 : 0));
       }
     }
   }
@@ -97,7 +100,7 @@ TEST(CudaKernels, nothing_is_launched_for_empty_sides_but_what_fills_the_results
   EXPECT_EQ(kernels.enqueue(everything(0, 0, 3, false), nullptr, nullptr), nullptr);
   EXPECT_EQ(fake_gpu::calls()["cudaLaunchKernel"], 0);
   EXPECT_EQ(kernels.enqueue(everything(0, 5, 3, false), nullptr, nullptr), nullptr);
-  EXPECT_EQ(fake_gpu::calls()["cudaLaunchKernel"], 2);  // points, columns
+  EXPECT_EQ(fake_gpu::calls()["cudaLaunchKernel"], 4);  // parts, biases, largest, columns
 }
 
 }  // namespace

@@ -100,6 +100,12 @@ TEST(DeviceSoftMinOnTensors, is_the_same_by_kernels_and_by_aten) {
         c.reduction.sums = soft_min.sums_of(c.reduction, log);
         ASSERT_EQ(c.reduction.sums.size(0), n);
         expect_equal(soft_min.reduce(c.reduction, all_of(c), log), mine);
+        c.reduction.parts = soft_min.parts_of(c.reduction, log);
+        EXPECT_EQ(c.reduction.parts.defined(),
+                  cost.kind == kernels::CostKind::sqeuclidean ||
+                      cost.kind == kernels::CostKind::half_sqeuclidean ||
+                      cost.kind == kernels::CostKind::dot);
+        expect_equal(soft_min.reduce(c.reduction, all_of(c), log), mine);
       }
     }
   }
@@ -207,6 +213,10 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
        [](const cuda::SoftMinCall& call) {
          if (call.given_f != nullptr) call.column_weights[0] += 1e-3;
        }},
+      {3,
+       [](const cuda::SoftMinCall& call) {
+         if (call.kept_parts != nullptr) call.kept_parts[199] += .1;
+       }},
       {3, [](const cuda::SoftMinCall& call) {
          if (call.kept_sums != nullptr) static_cast<float*>(call.kept_sums)[0] += .1F;
        }}};
@@ -219,6 +229,7 @@ TEST(DeviceSoftMinOnTensors, wrong_kernels_are_warned_of_once_and_not_used) {
     expect_equal(soft_min.reduce(c.reduction, all_of(c), log), by_aten(c));
     expect_equal(soft_min.reduce(c.reduction, all_of(c), log), by_aten(c));
     EXPECT_FALSE(soft_min.sums_of(c.reduction, log).defined());
+    EXPECT_FALSE(soft_min.parts_of(c.reduction, log).defined());
     EXPECT_EQ(behaviour.num_calls, seen_after);
     EXPECT_EQ(num_warnings(told.text()), 1) << told.text();
     EXPECT_THAT(told.text(), HasSubstr("differ from LibTorch's operations"));

@@ -51,6 +51,11 @@ struct SoftMinCall {
   void* kept_sums = nullptr;     ///< out, where sums is null; null: not wanted
   std::int64_t sums_stride = 0;  ///< between rows: M or more, a multiple of 4; all finite
 
+  /// [N + M], rows first: what costs have of parts that belong to one point, kept by a call before:
+  /// read instead of made from the points. See has_parts().
+  const double* parts = nullptr;
+  double* kept_parts = nullptr;  ///< out, where parts is null; null: not wanted
+
   /// Rows that go through all passes before the next ones follow, if column weights or averages
   /// are wanted: their sums are made once and kept in the scratch memory, or come from `sums` once;
   /// 0: as many as a card's cache holds, if that pays. At least 64.
@@ -66,6 +71,12 @@ struct SoftMinCall {
   std::int64_t num_values = 0;          ///< K
   double* averages = nullptr;           ///< out [N, K]: sum_j S_ij values_j; null: not wanted
 };
+
+/// Whether costs have parts that belong to one point.
+inline bool has_parts(const SoftMinCall& call) {
+  return call.cost.form == CostForm::products && call.d > 0 &&
+         (call.cost.squares != 0 || call.centre != nullptr);
+}
 
 /// The kernels of one build. A call is put on the stream and returns: no synchronisation, no
 /// allocation, no atomics. Results depend on the sizes alone, not on the card's number of

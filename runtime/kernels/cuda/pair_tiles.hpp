@@ -7,24 +7,6 @@
 
 namespace kantor::cuda {
 
-/// The largest of some numbers, 0 if there is none above -inf; the same in all threads.
-/// @param shared 4 numbers, free again after the next barrier.
-KANTOR_DEVICE double largest_of(const double* numbers, int count, double* shared) {
-  double largest = -HUGE_VAL;
-  for (int k = gpu::thread_index(); k < count; k += gpu::kBlockThreads) {
-    largest = gpu::larger(largest, numbers[k]);
-  }
-  for (int mask = gpu::kWarpThreads / 2; mask > 0; mask /= 2) {
-    largest = gpu::larger(largest, gpu::shuffle_xor(largest, mask));
-  }
-  shared[gpu::thread_index() / gpu::kWarpThreads] = largest;
-  gpu::sync_threads();
-  for (int warp = 0; warp < gpu::kBlockThreads / gpu::kWarpThreads; ++warp) {
-    largest = gpu::larger(largest, shared[warp]);
-  }
-  return gpu::magnitude(largest) < HUGE_VAL ? largest : 0.0;
-}
-
 /// tile[k, p] = point first + p in dimension first_k + k, 0 beyond the last point; k < depth <= 16.
 template <class T>
 KANTOR_DEVICE void load_tile(const Side<T>& side, std::int64_t first, int num_points, int first_k,
@@ -68,8 +50,7 @@ class PairTiles {
     weights_ = biases_ + Shape::kColumns;
     inner_ = weights_ + Shape::kColumns;
     outer_ = inner_ + Shape::kDepth * Shape::kColumnStride;
-    const double shift =
-        largest_of(pairs.maxima, pairs.num_maxima, reinterpret_cast<double*>(shared));
+    const double shift = *pairs.shift;
     inner_shift_ = pairs.columns_are_inner ? shift : 0.0;
     outer_shift_ = pairs.columns_are_inner ? 0.0 : shift;
     if constexpr (kFrom != SumsFrom::memory) {

@@ -26,6 +26,12 @@ struct Tile {
   static constexpr int kResidentDepth = sizeof(T) == 4 ? 64 : 32;
 };
 
+/// Tiles whose sums stay in registers, in T, before they join the others in double, of which a card
+/// may make few: one for each of these, and each row, would take as long as the powers. The T of a
+/// tile are summed first, so that a sum errs by kPerThread + kTilesBetweenFlushes roundings at
+/// most.
+constexpr int kTilesBetweenFlushes = 16;
+
 /// Where the sums over dimensions come from: products or differences of coordinates, or memory.
 enum class SumsFrom { products, differences, memory };
 
@@ -54,8 +60,7 @@ struct Pairs {
   CostForm form;
   T p;
   T scale;
-  const double* maxima;  ///< [num_maxima] of the column biases: the largest is taken off them
-  int num_maxima;
+  const double* shift;  ///< of the column biases, from which it is taken off
   bool columns_are_inner;
   const T* sums;                 ///< [N, sums_stride] over the dimensions, if they come from memory
   std::int64_t sums_stride;      ///< a multiple of 4

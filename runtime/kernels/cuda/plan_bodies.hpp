@@ -31,7 +31,17 @@ struct WeightedSums {
     KANTOR_UNROLL
     for (int r = 0; r < 4; ++r) outer_biases[r] = tiles.outer_bias(r);
     double sums[4] = {0, 0, 0, 0};
+    T recent[4] = {};  // not yet in double
+    int num_unflushed = 0;
     const std::int64_t end = a.pairs.end_inner();
+    const auto flush = [&] {
+      KANTOR_UNROLL
+      for (int r = 0; r < 4; ++r) {
+        sums[r] += static_cast<double>(recent[r]);
+        recent[r] = T(0);
+      }
+      num_unflushed = 0;
+    };
     KANTOR_NO_UNROLL
     for (std::int64_t first = a.pairs.first_inner(); first < end; first += Tile<T>::kColumns) {
       typename Tiles::Sums logits;
@@ -48,9 +58,11 @@ struct WeightedSums {
           const T logit = tiles.logit(logits[r][c], biases[c]) + outer_biases[r];
           part = gpu::fused(weights[c], gpu::fast_exp2(logit), part);
         }
-        sums[r] += static_cast<double>(part);
+        recent[r] += part;
       }
+      if (++num_unflushed == kTilesBetweenFlushes) flush();
     }
+    flush();
     KANTOR_UNROLL
     for (int r = 0; r < 4; ++r) {
       for (int mask = 1; mask < 8; mask *= 2) sums[r] += gpu::shuffle_xor(sums[r], mask);
@@ -76,8 +88,6 @@ struct ValueSums {
   static constexpr int kBlocksAtOnce = sizeof(T) == 4 ? 4 : 2;
   using Shape = Tile<T>;
   static constexpr int kValues = 32;
-  /// Tiles whose sums stay in registers, in T, before they join the others in double.
-  static constexpr int kTilesBetweenFlushes = 16;
   /// Numbers of T in shared memory behind those of the tiles.
   static constexpr int kNumbers = Shape::kColumns * (Shape::kRowStride + kValues);
 

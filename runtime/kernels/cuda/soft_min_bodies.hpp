@@ -12,13 +12,12 @@ namespace kantor::cuda {
 constexpr double kLog2E = 1.4426950408889634;
 constexpr double kLn2 = 0.6931471805599453;
 
-/// Points that a block of PreparePoints takes; so many columns share one of the maxima.
-constexpr int kPreparedPoints = 64;
+/// Points that a block of PointParts takes.
+constexpr int kPointsOfParts = 64;
 
-/// Row parts of the costs, column biases, and the largest bias of each block. Blocks of columns
-/// first.
+/// The parts of costs that belong to one point: of rows, then of columns.
 template <class T>
-struct PreparePoints {
+struct PointParts {
   static constexpr int kBlocksAtOnce = 8;
   struct Arguments {
     Side<T> rows;
@@ -26,17 +25,11 @@ struct PreparePoints {
     int d;
     PairCost cost;
     const double* centre;
-    const double* log_b;
-    const double* g;
-    double epsilon;
-    double* row_parts;  ///< [N]
-    double* biases;     ///< [M]
-    double* maxima;     ///< one for each block of columns
+    double* parts;  ///< [N + M]
   };
 
-  /// The part of the cost that belongs to one point; a warp sums, every lane has the result.
+  /// A warp sums, every lane has the result.
   static KANTOR_DEVICE double part_of(const Arguments& a, const T* point, bool is_row) {
-    if (a.cost.form != CostForm::products) return 0;
     double sum = 0;
     for (int k = gpu::thread_index() % gpu::kWarpThreads; k < a.d; k += gpu::kWarpThreads) {
       const auto value = static_cast<double>(point[k]);
@@ -51,38 +44,81 @@ struct PreparePoints {
     return sum;
   }
 
-  static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
-    const auto column_blocks =
-        static_cast<int>((a.columns.count + kPreparedPoints - 1) / kPreparedPoints);
-    const bool is_row = gpu::block_x() >= column_blocks;
-    const Side<T>& side = is_row ? a.rows : a.columns;
-    const std::int64_t first =
-        static_cast<std::int64_t>(gpu::block_x() - (is_row ? column_blocks : 0)) * kPreparedPoints;
+  static KANTOR_DEVICE void run(const Arguments& a, void*) {
     constexpr int kWarps = gpu::kBlockThreads / gpu::kWarpThreads;
-    const int warp = gpu::thread_index() / gpu::kWarpThreads;
-    double largest = -HUGE_VAL;
-    for (int p = warp; p < kPreparedPoints && first + p < side.count; p += kWarps) {
+    const std::int64_t first = static_cast<std::int64_t>(gpu::block_x()) * kPointsOfParts;
+    const std::int64_t count = a.rows.count + a.columns.count;
+    for (int p = gpu::thread_index() / gpu::kWarpThreads; p < kPointsOfParts; p += kWarps) {
       const std::int64_t i = first + p;
-      const double part = part_of(a, side.data + i * side.stride, is_row);
-      if (gpu::thread_index() % gpu::kWarpThreads != 0) continue;
-      if (is_row) {
-        a.row_parts[i] = part;
-      } else {
-        // An absent point is absent whatever its potential is.
-        const double log_b = a.log_b[i];
-        const double bias =
-            log_b == -HUGE_VAL ? log_b : kLog2E * (log_b + (a.g[i] - part) / a.epsilon);
-        a.biases[i] = bias;
-        largest = gpu::larger(largest, bias);
-      }
+      if (i >= count) return;
+      const bool is_row = i < a.rows.count;
+      const double part =
+          is_row ? part_of(a, a.rows.data + i * a.rows.stride, true)
+                 : part_of(a, a.columns.data + (i - a.rows.count) * a.columns.stride, false);
+      if (gpu::thread_index() % gpu::kWarpThreads == 0) a.parts[i] = part;
     }
-    if (is_row) return;
-    auto* of_warps = static_cast<double*>(shared);
-    if (gpu::thread_index() % gpu::kWarpThreads == 0) of_warps[warp] = largest;
-    gpu::sync_threads();
-    if (gpu::thread_index() != 0) return;
-    for (int w = 0; w < kWarps; ++w) largest = gpu::larger(largest, of_warps[w]);
-    a.maxima[gpu::block_x()] = largest;
+  }
+};
+
+/// The largest of the block's numbers, of each thread one; the same in all threads.
+/// @param shared 4 numbers, free again after the next barrier.
+KANTOR_DEVICE double largest_of_block(double largest, double* shared) {
+  for (int mask = gpu::kWarpThreads / 2; mask > 0; mask /= 2) {
+    largest = gpu::larger(largest, gpu::shuffle_xor(largest, mask));
+  }
+  shared[gpu::thread_index() / gpu::kWarpThreads] = largest;
+  gpu::sync_threads();
+  for (int warp = 0; warp < gpu::kBlockThreads / gpu::kWarpThreads; ++warp) {
+    largest = gpu::larger(largest, shared[warp]);
+  }
+  return largest;
+}
+
+/// Column biases, and the largest of each block, which has a column for each thread.
+struct ColumnBiases {
+  static constexpr int kBlocksAtOnce = 8;
+  struct Arguments {
+    std::int64_t m;
+    const double* parts;  ///< [M] or null: 0
+    const double* log_b;
+    const double* g;
+    double epsilon;
+    double* biases;  ///< [M]
+    double* maxima;  ///< one for each block
+  };
+
+  static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
+    const std::int64_t j =
+        static_cast<std::int64_t>(gpu::block_x()) * gpu::kBlockThreads + gpu::thread_index();
+    double bias = -HUGE_VAL;
+    if (j < a.m) {
+      const double part = a.parts == nullptr ? 0.0 : a.parts[j];
+      // An absent point is absent whatever its potential is.
+      const double log_b = a.log_b[j];
+      bias = log_b == -HUGE_VAL ? log_b : kLog2E * (log_b + (a.g[j] - part) / a.epsilon);
+      a.biases[j] = bias;
+    }
+    const double largest = largest_of_block(bias, static_cast<double*>(shared));
+    if (gpu::thread_index() == 0) a.maxima[gpu::block_x()] = largest;
+  }
+};
+
+/// The largest bias of all, 0 if there is none above -inf. One block.
+struct LargestBias {
+  static constexpr int kBlocksAtOnce = 8;
+  struct Arguments {
+    const double* maxima;
+    int num_maxima;
+    double* shift;
+  };
+
+  static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
+    double largest = -HUGE_VAL;
+    for (int k = gpu::thread_index(); k < a.num_maxima; k += gpu::kBlockThreads) {
+      largest = gpu::larger(largest, a.maxima[k]);
+    }
+    largest = largest_of_block(largest, static_cast<double*>(shared));
+    if (gpu::thread_index() == 0) *a.shift = gpu::magnitude(largest) < HUGE_VAL ? largest : 0.0;
   }
 };
 
@@ -114,7 +150,7 @@ struct KeptSums {
 
 /// largest and sum over a chunk of columns of 2^(logit - largest), for each row. A thread keeps its
 /// own pair for each of its rows: nothing is exchanged before the end. `largest` is rounded up to a
-/// whole number, so that rescaling a sum is exact. Sums are of T within a tile, double across.
+/// whole number, so that rescaling a sum is exact.
 template <class T, SumsFrom kFrom, bool kKeeps>
 struct Forward {
   struct Arguments {
@@ -128,30 +164,44 @@ struct Forward {
   static constexpr int kPerThread = Tile<T>::kPerThread;
   static constexpr T kLowest = sizeof(T) == 4 ? T(-3e38) : T(-1e300);
 
+  /// Of one of the thread's rows: relative to 2^largest, what is not yet in double apart.
+  struct RowSum {
+    T largest = kLowest;
+    T recent = T(0);
+    double sum = 0;
+
+    KANTOR_DEVICE void flush() {
+      sum += static_cast<double>(recent);
+      recent = T(0);
+    }
+  };
+
   static KANTOR_DEVICE void add_row(const Tiles& tiles, T (&logits)[kPerThread],
-                                    const T (&biases)[kPerThread], T& largest, double& sum) {
+                                    const T (&biases)[kPerThread], RowSum& row) {
     T top = kLowest;
     KANTOR_UNROLL
     for (int c = 0; c < kPerThread; ++c) {
       logits[c] = tiles.logit(logits[c], biases[c]);
       top = gpu::larger(top, logits[c]);
     }
-    if (top > largest) {  // rare after the first tiles
+    if (top > row.largest) {  // rare after the first tiles
       const T raised = gpu::round_up(top);
-      sum *= static_cast<double>(gpu::fast_exp2(largest - raised));
-      largest = raised;
+      const T scale = gpu::fast_exp2(row.largest - raised);
+      row.recent *= scale;
+      row.sum *= static_cast<double>(scale);
+      row.largest = raised;
     }
     T part = T(0);
     KANTOR_UNROLL
-    for (int c = 0; c < kPerThread; ++c) part += gpu::fast_exp2(logits[c] - largest);
-    sum += static_cast<double>(part);
+    for (int c = 0; c < kPerThread; ++c) part += gpu::fast_exp2(logits[c] - row.largest);
+    row.recent += part;
   }
 
   static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
     Tiles tiles(a.pairs, static_cast<T*>(shared));
-    T largest[4] = {kLowest, kLowest, kLowest, kLowest};
-    double sums[4] = {0, 0, 0, 0};
+    RowSum rows[4];
     const std::int64_t end = a.pairs.end_inner();
+    int num_unflushed = 0;
     KANTOR_NO_UNROLL
     for (std::int64_t first = a.pairs.first_inner(); first < end; first += Tile<T>::kColumns) {
       typename Tiles::Sums logits;
@@ -160,10 +210,17 @@ struct Forward {
       T biases[kPerThread];
       tiles.biases(biases);
       KANTOR_UNROLL
-      for (int r = 0; r < 4; ++r) add_row(tiles, logits[r], biases, largest[r], sums[r]);
+      for (int r = 0; r < 4; ++r) add_row(tiles, logits[r], biases, rows[r]);
+      if (++num_unflushed < kTilesBetweenFlushes) continue;
+      num_unflushed = 0;
+      KANTOR_UNROLL
+      for (int r = 0; r < 4; ++r) rows[r].flush();
     }
     KANTOR_UNROLL
-    for (int r = 0; r < 4; ++r) store(a, r, static_cast<double>(largest[r]), sums[r]);
+    for (int r = 0; r < 4; ++r) {
+      rows[r].flush();
+      store(a, r, static_cast<double>(rows[r].largest), rows[r].sum);
+    }
   }
 
   /// Joins the eight threads of a row.
@@ -190,12 +247,11 @@ struct FinishRows {
   struct Arguments {
     std::int64_t n;
     int num_chunks;
-    const double* largest;  ///< [chunks, N]
-    const double* sums;     ///< [chunks, N]
-    const double* row_parts;
-    const double* given_f;  ///< [N] or null
-    const double* maxima;
-    int num_maxima;
+    const double* largest;    ///< [chunks, N]
+    const double* sums;       ///< [chunks, N]
+    const double* row_parts;  ///< [N] or null: 0
+    const double* given_f;    ///< [N] or null
+    const double* shift;
     double epsilon;
     double* f;       ///< [N] or null
     double* biases;  ///< [N]
@@ -215,22 +271,23 @@ struct FinishRows {
     return sum == 0 ? -HUGE_VAL : largest + gpu::fast_log2(sum);
   }
 
-  static KANTOR_DEVICE void run(const Arguments& a, void* shared) {
-    const double shift = largest_of(a.maxima, a.num_maxima, static_cast<double*>(shared));
+  static KANTOR_DEVICE void run(const Arguments& a, void*) {
     const std::int64_t i =
         static_cast<std::int64_t>(gpu::block_x()) * gpu::kBlockThreads + gpu::thread_index();
     if (i >= a.n) return;
+    const double shift = *a.shift;
+    const double part = a.row_parts == nullptr ? 0.0 : a.row_parts[i];
     if (a.given_f != nullptr) {
       const double f = a.given_f[i];
       // A row without any mass adds nothing.
-      a.biases[i] = f == HUGE_VAL ? -HUGE_VAL : kLog2E * (f - a.row_parts[i]) / a.epsilon + shift;
+      a.biases[i] = f == HUGE_VAL ? -HUGE_VAL : kLog2E * (f - part) / a.epsilon + shift;
       return;
     }
     const double total = log2_sum(a, i);
     const bool is_empty = total == -HUGE_VAL;
     a.biases[i] = is_empty ? total : -total;
     if (a.f == nullptr) return;
-    a.f[i] = is_empty ? HUGE_VAL : a.row_parts[i] - a.epsilon * kLn2 * (total + shift);
+    a.f[i] = is_empty ? HUGE_VAL : part - a.epsilon * kLn2 * (total + shift);
   }
 };
 

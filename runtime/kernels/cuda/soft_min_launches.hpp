@@ -77,8 +77,7 @@ class SoftMinLaunches {
     pairs.form = cost.form;
     pairs.p = static_cast<T>(cost.p);
     pairs.scale = static_cast<T>(kLog2E * factor / call_.epsilon);
-    pairs.maxima = at(layout_.maxima);
-    pairs.num_maxima = static_cast<int>(layout_.num_maxima);
+    pairs.shift = at(layout_.shift);
     pairs.columns_are_inner = columns_are_inner;
     const KeptSums<const T> sums = sums_of(rows);
     pairs.sums = sums.sums;
@@ -103,15 +102,35 @@ class SoftMinLaunches {
                                     arguments);
   }
 
+  /// What every card allows a block without being asked first.
+  static constexpr std::size_t kMostSharedBytes = 48 * 1024;
+  static_assert((tile_numbers<T, kFrom>(Tile<T>::kResidentDepth) + ValueSums<T, kFrom>::kNumbers) *
+                    sizeof(T) <=
+                kMostSharedBytes);
   static constexpr std::int64_t kOfWarps = 8 * sizeof(double) / sizeof(T);
 
+  /// Of rows, then of columns; null: they are 0.
+  const double* parts() const {
+    if (!has_parts(call_)) return nullptr;
+    if (call_.parts != nullptr) return call_.parts;
+    return call_.kept_parts != nullptr ? call_.kept_parts : at(layout_.parts);
+  }
+
   void prepare() {
-    const std::int64_t blocks = layout_.num_maxima + quotient_up(call_.x.count, kPreparedPoints);
-    launch<PreparePoints<T>>(
-        blocks, 1, kOfWarps,
-        {side_of(all_rows()), columns(), static_cast<int>(call_.d), call_.cost, call_.centre,
-         call_.log_b, call_.g, call_.epsilon, at(layout_.row_parts), at(layout_.column_biases),
-         at(layout_.maxima)});
+    const std::int64_t n = call_.x.count, m = call_.y.count;
+    const double* parts_of_points = parts();
+    if (parts_of_points != nullptr && call_.parts == nullptr) {
+      launch<PointParts<T>>(quotient_up(n + m, kPointsOfParts), 1, 0,
+                            {side_of(all_rows()), columns(), static_cast<int>(call_.d), call_.cost,
+                             call_.centre, const_cast<double*>(parts_of_points)});
+    }
+    launch<ColumnBiases>(
+        layout_.num_maxima, 1, kOfWarps,
+        {m, parts_of_points == nullptr ? nullptr : parts_of_points + n, call_.log_b, call_.g,
+         call_.epsilon, at(layout_.column_biases), at(layout_.maxima)});
+    launch<LargestBias>(
+        n + m > 0 ? 1 : 0, 1, kOfWarps,
+        {at(layout_.maxima), static_cast<int>(layout_.num_maxima), at(layout_.shift)});
   }
 
   void keep_sums() {
@@ -143,11 +162,10 @@ class SoftMinLaunches {
 
   void finish(const Rows& rows) {
     const auto of = [&](auto* all) { return all == nullptr ? all : all + rows.first; };
-    launch<FinishRows>(quotient_up(rows.count, gpu::kBlockThreads), 1, kOfWarps,
+    launch<FinishRows>(quotient_up(rows.count, gpu::kBlockThreads), 1, 0,
                        {rows.count, layout_.forward.count, at(layout_.of_rows), partial_sums(),
-                        of(at(layout_.row_parts)), of(call_.given_f), at(layout_.maxima),
-                        static_cast<int>(layout_.num_maxima), call_.epsilon, of(call_.f),
-                        of(at(layout_.row_biases))});
+                        of(parts()), of(call_.given_f), at(layout_.shift), call_.epsilon,
+                        of(call_.f), of(at(layout_.row_biases))});
   }
 
   template <SumsFrom kPlanFrom>

@@ -11,8 +11,9 @@ namespace kantor::cuda {
 
 inline std::int64_t quotient_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-/// Blocks that fill a card: a few for each of its 100 to 150 processors.
-constexpr std::int64_t kEnoughBlocks = 512;
+/// Blocks that fill a card: of 100 to 150 processors each takes five at once, four times, so that
+/// the last of them leave few idle.
+constexpr std::int64_t kEnoughBlocks = 2500;
 
 /// How the inner points are cut into chunks, so that few outer points fill a card too. From the
 /// sizes alone: the same sums, in the same order, on every card.
@@ -61,7 +62,7 @@ struct Layout {
   std::int64_t sums_stride = 0;
   Chunks forward, weights, averages;
   std::int64_t num_maxima = 0;
-  std::int64_t column_biases = 0, row_biases = 0, row_parts = 0, maxima = 0, of_rows = 0,
+  std::int64_t column_biases = 0, row_biases = 0, parts = 0, shift = 0, maxima = 0, of_rows = 0,
                of_columns = 0, kept = 0, size = 0;
 
   explicit Layout(const SoftMinCall& call) {
@@ -75,10 +76,11 @@ struct Layout {
     weights = Chunks::of<T>(m, n, enough_blocks);
     averages = Chunks::of<T>(n, m, enough_blocks,
                              std::max<std::int64_t>(1, kMostPartialSums / num_averages));
-    num_maxima = quotient_up(m, kPreparedPoints);
+    num_maxima = quotient_up(m, gpu::kBlockThreads);
     row_biases = m;
-    row_parts = row_biases + call.x.count;
-    maxima = row_parts + call.x.count;
+    parts = row_biases + call.x.count;
+    shift = parts + call.x.count + m;
+    maxima = shift + 1;
     of_rows = maxima + num_maxima;
     of_columns = of_rows;
     if (call.given_f == nullptr) of_columns += 2 * forward.count * n;

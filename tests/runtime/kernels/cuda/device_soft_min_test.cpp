@@ -31,7 +31,7 @@ void expect_reference(const RandomProblem<T>& problem, std::int64_t enough_block
                                   << problem.shape.d << ", epsilon " << problem.epsilon
                                   << ", blocks " << enough_blocks << ", rows at once "
                                   << rows_at_once);
-  const double relative = problem.plan_tolerance();
+  const double relative = plan_tolerance(problem);
   const double underflow =
       static_cast<double>(problem.shape.n) * static_cast<double>(std::numeric_limits<T>::min());
   const auto exact = problem.exact();
@@ -41,7 +41,7 @@ void expect_reference(const RandomProblem<T>& problem, std::int64_t enough_block
       problem.values, 3);
   const auto f = reference::soft_min(exact);
   const auto columns = reference::column_weights(exact, problem.a);
-  expect_near_each(forward.f, f, f, problem.f_tolerance(), 0, "f ");
+  expect_near_each(forward.f, f, f, f_tolerance(problem), 0, "f ");
   expect_near_each(forward.columns, columns, columns, underflow, relative, "column ");
   const auto averages = reference::averages(exact, problem.exact_values(), 3);
   expect_near_each(forward.averages, averages, averages, 2 * relative, 0, "average ");
@@ -128,7 +128,7 @@ TYPED_TEST(DeviceSoftMinOf, takes_any_number_of_values) {
       const auto averages =
           reference::averages(problem.exact(), std::vector<double>(values.begin(), values.end()),
                               static_cast<std::size_t>(num_values));
-      expect_near_each(outcome.averages, averages, averages, 2 * problem.plan_tolerance(), 0,
+      expect_near_each(outcome.averages, averages, averages, 2 * plan_tolerance(problem), 0,
                        "average ");
     }
   }
@@ -154,9 +154,9 @@ TYPED_TEST(DeviceSoftMinOf, takes_dot_products_of_points_that_were_centred) {
   const Outcome outcome = emulated(problem, {.row_weights = problem.a, .centre = centre});
   // Costs are up to ten times those of the problem itself.
   const auto f = reference::soft_min(exact);
-  expect_near_each(outcome.f, f, f, 10 * problem.f_tolerance(), 0, "f ");
+  expect_near_each(outcome.f, f, f, 10 * f_tolerance(problem), 0, "f ");
   const auto columns = reference::column_weights(exact, problem.a);
-  expect_near_each(outcome.columns, columns, columns, 0, 10 * problem.plan_tolerance(), "column ");
+  expect_near_each(outcome.columns, columns, columns, 0, 10 * plan_tolerance(problem), "column ");
 }
 
 // df_i/dx_i = sum_j S_ij dC_ij/dx_i is linear in the averages of the y_j.

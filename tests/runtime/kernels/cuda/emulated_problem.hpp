@@ -55,6 +55,24 @@ class Fenced {
   std::byte* all_ = nullptr;
 };
 
+/// Of a sum of positive T, by the number of those that are added up before they join others in
+/// double: a thread's of a tile, then so many tiles. A rounding is half an epsilon.
+template <class T>
+double sum_tolerance() {
+  constexpr int kTerms = cuda::Tile<T>::kPerThread + cuda::kTilesBetweenFlushes;
+  return kTerms * .5 * std::numeric_limits<T>::epsilon();
+}
+/// As RandomProblem's, where a log-sum-exp is made of such sums.
+template <class T>
+double f_tolerance(const RandomProblem<T>& problem) {
+  return problem.f_tolerance() + problem.epsilon * sum_tolerance<T>();
+}
+/// The same: once of the row's sum that is in f, once of the sum itself.
+template <class T>
+double plan_tolerance(const RandomProblem<T>& problem) {
+  return problem.plan_tolerance() + 2 * sum_tolerance<T>();
+}
+
 /// What is asked of one problem.
 struct Task {
   std::vector<double> row_weights = {};  ///< [N]
@@ -64,7 +82,7 @@ struct Task {
   std::int64_t enough_blocks = 0;  ///< see SoftMinCall
   std::int64_t rows_at_once = 0;   ///< the same
   std::int64_t padding = 0;        ///< numbers behind each point
-  bool keeps_sums = false;         ///< one call keeps the sums over dimensions, another reads them
+  bool keeps_sums = false;         ///< one call keeps sums and parts, another reads them
   std::int64_t sums_padding = 0;   ///< a multiple of 4
 };
 
@@ -119,15 +137,19 @@ Outcome emulated(const RandomProblem<T>& problem, const Task& task, std::span<co
   EmulatedLauncher launcher(task.order);
   const std::int64_t stride = cuda::quotient_up(m, 4) * 4 + task.sums_padding;
   Fenced<T> sums(size(task.keeps_sums ? n * stride : 0));
+  Fenced<double> parts(size(task.keeps_sums ? n + m : 0));
   if (task.keeps_sums) {
     std::fill_n(sums.data(), n * stride, T(0));
     cuda::SoftMinCall keep = call;
     keep.f = keep.column_weights = keep.averages = nullptr;
     keep.kept_sums = sums.data();
+    keep.kept_parts = parts.data();
     keep.sums_stride = call.sums_stride = stride;
     cuda::launch_soft_min<T>(keep, scratch.data(), launcher);
     EXPECT_TRUE(sums.intact());
+    EXPECT_TRUE(parts.intact());
     call.sums = sums.data();
+    call.parts = parts.data();
   }
   cuda::launch_soft_min<T>(call, scratch.data(), launcher);
   for (Fenced<double>* fenced : {&f, &columns, &averages, &scratch, &log_b, &g, &weights}) {
