@@ -43,17 +43,15 @@ pack() {
   cp "$card" "$kantor" "$build/libkantor_cuda.so" "$pack/build/release/"
   cp launch/gpu_check.sh launch/environment.sh "$pack/launch/"
   cp "$problem" "$pack/experiments/gaussian/"
-  cp -L "$wheels/cu13/lib/libcudart.so.13" "$wheels/nccl/lib/libnccl.so.2" "$pack/lib/"
-  # What a bare machine lacks; not the C and C++ runtimes, nor LibTorch.
+  cp -L "$wheels/cu13/lib/libcudart.so.13" "$pack/lib/"
+  # What a bare machine lacks; not the C and C++ runtimes, nor LibTorch, which brings NCCL.
   for library in $(ldd "$kantor" | awk '/=> \/(lib|usr\/lib)/ { print $3 }'); do
     case ${library##*/} in
       ld-linux* | libc.so* | libm.so* | libpthread.so* | librt.so* | libdl.so* | libgcc_s.so* | libstdc++.so*) ;;
       *) cp -L "$library" "$pack/lib/" ;;
     esac
   done
-  library=$(ldd "$kantor" | awk '/libmpi\.so/ { print $3 }')
-  cp -L "$(dirname -- "$(readlink -f -- "$library")")"/openmpi3/*.so "$pack/lib/openmpi3/" ||
-    printf 'LOOK the modules of Open MPI are not beside %s: use the mpirun of the other machine\n' "$library"
+  cp -L "$(ompi_info --parsable --path pkglibdir | cut -d: -f3)"/*.so "$pack/lib/openmpi3/" || exit
   du -sh "$pack"
   printf 'Carry it over, with LibTorch %s in a Python there, and call launch/gpu_check.sh one in it.\n' \
     "$(basename -- "$wheels"/../torch-*.dist-info .dist-info)"
