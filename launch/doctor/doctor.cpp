@@ -11,6 +11,7 @@
 #include "launch/doctor/gpu.hpp"
 #include "launch/doctor/machine.hpp"
 #include "launch/doctor/ranks.hpp"
+#include "launch/doctor/shared_memory.hpp"
 #include "launch/doctor/speed.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
@@ -114,6 +115,7 @@ void check_process(Report& report, Session& session) {
   report.add(attempt_check("cores", [&] { return check_cores(num_ranks, pool.num_threads()); }));
   report.add(attempt_check("memory",
                            [&] { return judge_memory(memory_of_rank(session.world), num_ranks); }));
+  report.add(attempt_check("shared memory", [] { return check_shared_memory("/dev/shm"); }));
   report.add(attempt_check("soft-min values", [&] { return check_soft_min_values(pool); }));
   report.add(attempt_check("soft-min speed", [&] { return check_soft_min_speed(pool); }));
   report.add(attempt_check("BLAS speed", check_gemm));

@@ -1,9 +1,14 @@
 // What the doctor makes of what it met, on machines that this one is not.
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
+#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -13,6 +18,7 @@
 #include "launch/doctor/gpu.hpp"
 #include "launch/doctor/machine.hpp"
 #include "launch/doctor/ranks.hpp"
+#include "launch/doctor/shared_memory.hpp"
 #include "launch/doctor/speed.hpp"
 #include "tests/support/temporary_directory.hpp"
 
@@ -60,6 +66,31 @@ TEST(DoctorCheck, warns_when_threads_outnumber_cores) {
 TEST(DoctorCheck, warns_when_memory_is_short) {
   expect_verdict(judge_memory(1e9, 4), Verdict::ok);
   expect_verdict(judge_memory(.98e9, 4), Verdict::warn);
+}
+
+TEST(DoctorCheck, warns_of_what_dead_ranks_left_in_shared_memory) {
+  const test::TemporaryDirectory folder;
+  const std::string path = std::filesystem::canonical(folder.path()).string();
+  const auto make = [&](const std::string& name, int age_s) {
+    const int fd = open((path + "/" + name).c_str(), O_RDWR | O_CREAT, 0600);
+    const timespec then = {.tv_sec = std::time(nullptr) - age_s, .tv_nsec = 0};
+    const timespec times[] = {then, then};
+    EXPECT_EQ(ftruncate(fd, 4'000'000) + futimens(fd, times), 0);
+    return fd;
+  };
+  close(make("vader_segment.host.0.1.0", 10));
+  close(make("of_another_program", 1000));
+  const int used = make("nccl-abc", 1000);
+  void* mapped = mmap(nullptr, 4096, PROT_READ, MAP_SHARED, used, 0);
+  ASSERT_NE(mapped, MAP_FAILED);
+  EXPECT_EQ(check_shared_memory(path).verdict, Verdict::ok) << line_of(check_shared_memory(path));
+  close(make("vader_segment.host.0.2.0", 1000));
+  const Check check = check_shared_memory(path);
+  EXPECT_EQ(check.verdict, Verdict::warn);
+  EXPECT_THAT(check.text, HasSubstr("1 file of dead ranks, 4.0 MB"));
+  EXPECT_THAT(check.remedy, HasSubstr("remove " + path + "/vader_segment.host.0.2.0;"));
+  munmap(mapped, 4096);
+  close(used);
 }
 
 TEST(DoctorCheck, warns_of_other_threads_and_second_libraries) {

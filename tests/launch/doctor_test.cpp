@@ -41,7 +41,8 @@ class Doctor : public Launch {
                              "memory",       "soft-min values", "soft-min speed", "BLAS speed",
                              "BLAS library", "OpenMP",          "OpenMP library", "LibTorch",
                              "MPI",          "CUDA runtime",    "NCCL",           "GPUs",
-                             "all_reduce",   "run directory",   "fsync",          "lock"}) {
+                             "all_reduce",   "run directory",   "fsync",          "lock",
+                             "shared memory"}) {
       std::string column = name;
       column.resize(17, ' ');
       EXPECT_EQ(std::count_if(lines.begin(), lines.end(),
