@@ -132,6 +132,25 @@ std::string not_converged_line(const Result& result, const Configuration& config
   }
   double error = 0;
   for (const double each : result.marginal_error) error = std::max(error, each);
+  if (!result.objective && result.has_wide_gap) {
+    return concat(
+        "not converged: no plan was found whose mass avoids all forbidden pairs, and "
+        "marginal_error is ",
+        small(error),
+        "; check that the allowed ones suffice, lower solver.sinkhorn.tolerance, or "
+        "raise solver.sinkhorn.max_iterations");
+  }
+  if (result.has_wide_gap && error <= 2 * configuration.sinkhorn.tolerance) {
+    const double upper =
+        result.last_step ? result.last_step->objective : result.objective.value_or(0);
+    const double lower = result.last_step ? result.last_step->dual_value : result.dual_value;
+    return concat(
+        "not converged: marginal_error ", small(error),
+        " is within solver.sinkhorn.tolerance, but what the plan lacks costs so much that "
+        "the proven gap is ",
+        small(upper - lower), ", from ", number(lower), " to ", number(upper),
+        "; in a new --out, lower solver.sinkhorn.tolerance");
+  }
   const std::string what =
       concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
              number(configuration.sinkhorn.tolerance), " after ", result.iterations,

@@ -99,7 +99,8 @@ struct Result {
   std::int64_t iterations = 0;
   /// Sinkhorn: iterations with columns that had all but vanished, which took a second pass.
   std::optional<std::int64_t> fallback_iterations;
-  bool is_stalled = false;  ///< Sinkhorn: more iterations would not have helped; for advice only
+  bool has_wide_gap = false;  ///< sinkhorn, progot: which is why it has not converged; for advice
+  bool is_stalled = false;    ///< Sinkhorn: more iterations would not have helped; for advice only
   std::optional<StorageReport> storage;  ///< sinkhorn, progot
   Seconds seconds;
   std::optional<Reference> reference;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -46,16 +47,63 @@ void add(RoundedTotals& total, const RoundedTotals& part) {
   total.priced_cost += part.priced_cost;
 }
 
+/// A plan that is added, ready to be read.
+template <class T>
+struct Part {
+  Pass<T> pass;
+  std::span<const double> row_masses;
+  T* scale;  ///< [M] y_j
+  T* lost;   ///< [M] 1 - y_j
+
+  Part(const AddedPlan<T>& plan, std::int64_t num_rows, ThreadPool& pool)
+      : pass(plan.reduction, pool),
+        row_masses(plan.row_masses),
+        scale(pass.frame().template take<T>(pass.num_columns())),
+        lost(pass.frame().template take<T>(pass.num_columns())) {
+    check_size("rows of an added plan", at(pass.num_rows()), num_rows);
+    check_size("row_masses", row_masses.size(), num_rows);
+    check_size("column_scale of an added plan", plan.column_scale.size(), pass.num_columns());
+    for (std::size_t j = 0; j < plan.column_scale.size(); ++j) {
+      scale[j] = static_cast<T>(plan.column_scale[j]);
+      lost[j] = static_cast<T>(1 - plan.column_scale[j]);
+    }
+  }
+
+  /// Adds a block to rows of P_ij / a_i. @param[out] missing [count] what is left of r_i / a_i.
+  void add_to(SoftmaxBlock<T>& rows, std::span<const double> a, std::int64_t first_row,
+              std::int64_t count, Workspace& workspace, double* f, double* missing) const {
+    SoftmaxBlock<T> own(pass, TileLayout::rows, workspace);
+    own.make(first_row, count, f);
+    for (std::int64_t r = 0; r < count; ++r) {
+      const double weight = a[at(first_row + r)];
+      const double mass = row_masses[at(first_row + r)];
+      if (weight == 0 || mass == 0) {
+        missing[r] = 0;
+        continue;
+      }
+      missing[r] = mass / weight;
+      if (own.sum(r) == 0) continue;  // no column is left for this row
+      const T* values = own.row(r);
+      const T factor = static_cast<T>(missing[r] / own.sum(r));
+      T* to = rows.row(r);
+      for (std::int64_t j = 0; j < pass.num_columns(); ++j) to[j] += factor * values[j] * scale[j];
+      missing[r] *= pass.kernels().dot(values, lost, pass.num_columns()) / own.sum(r);
+    }
+  }
+};
+
 }  // namespace
 
 // Row i of the plan is a_i b_j q_ij with q_ij = S_ij y_j / b_j + (ea_i / a_i) eb_j / (b_j E).
 // Rows of S sum to 1, so ea_i / a_i = 1 - sum_j S_ij y_j = sum_j S_ij (1 - y_j), which is taken in
-// the second form: nothing cancels and it is never negative.
+// the second form: nothing cancels and it is never negative. With added plans, rows of the tile
+// become S_ij y_j + sum_k r_i R_ij y_j / a_i.
 template <class T>
 RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
-                                  ThreadPool& pool, const CostMatrix<T>* prices) {
+                                  ThreadPool& pool, const CostMatrix<T>* prices,
+                                  std::span<const AddedPlan<T>> added) {
   Pass<T> pass(reduction, pool);
   std::optional<Pass<T>> priced;
   if (prices != nullptr) {
@@ -68,8 +116,15 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
   check_size("column_missing", column_missing.size(), m);
   KANTOR_CHECK(total_missing >= 0, "rounded plan: total missing mass = ", total_missing,
                ", expected a number >= 0");
+  std::deque<Part<T>> parts;
+  for (const AddedPlan<T>& plan : added) parts.emplace_back(plan, pass.num_rows(), pool);
   const Columns<T> columns(reduction.log_b, column_scale, column_missing, total_missing,
                            pass.frame());
+  const std::vector<double> ones(added.empty() ? 0 : at(m), 1.0);
+  std::optional<Columns<T>> whole;  // of rows that are scaled already
+  if (!added.empty()) {
+    whole.emplace(reduction.log_b, ones, column_missing, total_missing, pass.frame());
+  }
   std::vector<RoundedTotals> lanes(at(pass.cut().num_lanes));
 
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
@@ -77,6 +132,7 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
     Workspace::Frame frame(workspace);
     T* costs = frame.take<T>(pass.cut().rows_per_block * m);
     double* f = frame.take<double>(pass.cut().rows_per_block);
+    double* missing = frame.take<double>(pass.cut().rows_per_block);
     RoundedTotals total;
     RoundedTotals at_prices;
     const auto add_rows = [&](const Pass<T>& prices_of, std::int64_t first_row, std::int64_t count,
@@ -84,18 +140,29 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
       prices_of.make_costs(first_row, count, workspace, costs);
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];
-        const double sum = softmax.sum(r);
-        if (weight == 0 || sum == 0) continue;
-        const T* values = softmax.row(r);
-        const double missing = pass.kernels().dot(values, columns.lost, m) / sum;
-        const RoundedRow row =
-            pass.kernels().rounded_row(values, static_cast<T>(1 / sum), costs + r * m,
-                                       static_cast<T>(missing), columns.view(), m);
-        add(to, {weight * row.transport_cost, weight * row.kl, weight * missing});
+        if (weight == 0 || softmax.sum(r) == 0) continue;
+        const RoundedRow row = pass.kernels().rounded_row(
+            softmax.row(r), static_cast<T>(whole ? 1 : 1 / softmax.sum(r)), costs + r * m,
+            static_cast<T>(missing[r]), whole.value_or(columns).view(), m);
+        add(to, {weight * row.transport_cost, weight * row.kl, weight * missing[r]});
       }
     };
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       softmax.make(first_row, count, f);
+      for (std::int64_t r = 0; r < count; ++r) {
+        if (softmax.sum(r) == 0) continue;
+        if (whole) {
+          const T factor = static_cast<T>(1 / softmax.sum(r));
+          T* values = softmax.row(r);
+          for (std::int64_t j = 0; j < m; ++j)
+            values[j] *= factor * static_cast<T>(column_scale[at(j)]);
+        } else {
+          missing[r] = pass.kernels().dot(softmax.row(r), columns.lost, m) / softmax.sum(r);
+        }
+      }
+      for (const Part<T>& part : parts) {
+        part.add_to(softmax, a, first_row, count, workspace, f, missing);
+      }
       add_rows(pass, first_row, count, total);
       if (priced) add_rows(*priced, first_row, count, at_prices);
     });
@@ -108,11 +175,13 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
   return total;
 }
 
-template RoundedTotals rounded_plan_totals(const Reduction<float>&, std::span<const double>,
-                                           std::span<const double>, std::span<const double>, double,
-                                           ThreadPool&, const CostMatrix<float>*);
-template RoundedTotals rounded_plan_totals(const Reduction<double>&, std::span<const double>,
-                                           std::span<const double>, std::span<const double>, double,
-                                           ThreadPool&, const CostMatrix<double>*);
+#define KANTOR_ROUNDED_PLAN(T)                                                                 \
+  template RoundedTotals rounded_plan_totals(const Reduction<T>&, std::span<const double>,     \
+                                             std::span<const double>, std::span<const double>, \
+                                             double, ThreadPool&, const CostMatrix<T>*,        \
+                                             std::span<const AddedPlan<T>>);
+KANTOR_ROUNDED_PLAN(float)
+KANTOR_ROUNDED_PLAN(double)
+#undef KANTOR_ROUNDED_PLAN
 
 }  // namespace kantor::kernels

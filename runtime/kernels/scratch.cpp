@@ -73,7 +73,7 @@ Scratch totals_scratch(const PassShape& shape, int threads) {
   const Pieces<T> pieces{shape};
   const std::int64_t columns = pieces.columns() + 4 * taken(shape.columns, sizeof(T));
   const std::int64_t rows = taken(pieces.cut.rows_per_block * shape.columns, sizeof(T)) +
-                            taken(pieces.cut.rows_per_block, kDouble);
+                            2 * taken(pieces.cut.rows_per_block, kDouble);
   return {columns, pieces.block() + pieces.tile() + rows, pieces.working(threads)};
 }
 

@@ -96,6 +96,15 @@ void plan_column_weights(const Reduction<T>& reduction, std::span<const double> 
                          std::span<const double> row_weights, ThreadPool& pool,
                          std::span<double> column_weights);
 
+/// A plan between weights of its own that is added to another: Q_ij = r_i R_ij y_j, R the
+/// row-normalised plan of its reduction.
+template <class T>
+struct AddedPlan {
+  Reduction<T> reduction;                ///< over the same pairs; log_b, g and epsilon of its own
+  std::span<const double> row_masses;    ///< [N] r_i >= 0
+  std::span<const double> column_scale;  ///< [M] y_j
+};
+
 /// Totals of the rounded plan P_ij = a_i S_ij y_j + ea_i eb_j / E (Altschuler, Weed & Rigollet
 /// 2017, algorithm 2, for a plan whose rows are exact): one pass over the pairs.
 struct RoundedTotals {
@@ -109,10 +118,13 @@ struct RoundedTotals {
 /// @param column_missing [M] eb_j = b_j - y_j column_j >= 0, column_j summed over ALL shards.
 /// @param total_missing  E = sum_j eb_j; 0 leaves the correction out.
 /// @param prices         null, or another N x M matrix to price the plan with.
+/// @param added          plans that make up for what is missing, each for what those before it
+///                       left: ea and eb are then what the last one leaves. A pass each.
 template <class T>
 RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const double> a,
                                   std::span<const double> column_scale,
                                   std::span<const double> column_missing, double total_missing,
-                                  ThreadPool& pool, const CostMatrix<T>* prices = nullptr);
+                                  ThreadPool& pool, const CostMatrix<T>* prices = nullptr,
+                                  std::span<const AddedPlan<T>> added = {});
 
 }  // namespace kantor::kernels

@@ -66,6 +66,7 @@ struct Problem {
   bool has_unit_points = false;
   /// matrix: [N, M], where neither `cost` nor the points (indices, D = 1) say anything.
   std::shared_ptr<const data::RowSource> cost_matrix;
+  bool has_forbidden_pairs = false;  ///< some costs of the matrix are inf
   double epsilon = 0;
   Penalty rho;
   EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds

@@ -117,6 +117,7 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, const St
     : context_(context),
       epsilon_(problem.epsilon),
       rho_(problem.rho),
+      has_forbidden_pairs_(problem.has_forbidden_pairs),
       d_(problem.d()),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())),

@@ -53,6 +53,7 @@ class ShardedEot {
   const Shard& rows() const { return rows_; }
   double epsilon() const { return epsilon_; }
   const Penalty& penalty() const { return rho_; }
+  bool has_forbidden_pairs() const { return has_forbidden_pairs_; }  ///< costs of inf
   /// Of a GPU's pairs with automatic storage, known once costs are stored.
   Storage storage() const { return form_; }
   bool is_absorbed() const { return kantor::is_absorbed(form_); }
@@ -120,6 +121,7 @@ class ShardedEot {
   Context& context_;
   double epsilon_;
   Penalty rho_;
+  bool has_forbidden_pairs_;
   std::int64_t d_;
   std::int64_t n_;
   Shard rows_;

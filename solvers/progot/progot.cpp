@@ -213,7 +213,9 @@ class Solves {
 };
 
 /// What the plan of the last solve is worth: to the given problem, and to its own.
-void evaluate(const Problem& problem, const Solved& solved, Result& result, Context& context) {
+/// @return what it is worth to its own.
+sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved, Result& result,
+                             Context& context) {
   const SolvedStep& first = solved.course.steps.front();
   const SolvedStep& last = solved.course.steps.back();
   const ShardedEot<double> points(solved.source, {}, Storage::streamed, context);
@@ -237,9 +239,11 @@ void evaluate(const Problem& problem, const Solved& solved, Result& result, Cont
   result.potentials = {points.gather_x(solved.f), last.g};
   result.points = whole_cloud(solved.source, false, context.world);
   if (context.world.rank() != 0) result.potentials.clear();
+  return value;
 }
 
-void describe_steps(const Course& course, double tolerance, Result& result, Context& context) {
+void describe_steps(const Course& course, const sinkhorn::PlanValue& last, double tolerance,
+                    Result& result, Context& context) {
   bool all = true;
   for (const SolvedStep& step : course.steps) {
     result.epsilons.push_back(step.epsilon);
@@ -253,7 +257,9 @@ void describe_steps(const Course& course, double tolerance, Result& result, Cont
     result.converged_per_step.clear();
     return;
   }
-  result.converged = sinkhorn::is_believed(all, result.marginal_error, tolerance, context);
+  result.has_wide_gap = !last.is_tight(tolerance, course.steps.back().epsilon);
+  result.converged =
+      sinkhorn::is_believed(all, result.marginal_error, tolerance, context) && !result.has_wide_gap;
 }
 
 }  // namespace
@@ -276,8 +282,8 @@ Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
   const double solve_end = monotonic_seconds();
   Result result;
   context.log.info("evaluating the plan, in double");
-  evaluate(problem, solved, result, context);
-  describe_steps(solved.course, solves.tolerance, result, context);
+  const sinkhorn::PlanValue last = evaluate(problem, solved, result, context);
+  describe_steps(solved.course, last, solves.tolerance, result, context);
   const Timing& timing = solved.timing;
   result.storage = sinkhorn::storage_report(
       solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,

@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <numeric>
+#include <limits>
+#include <utility>
+
+#include "solvers/sinkhorn/missing_mass.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -12,6 +15,76 @@ double l1_distance(std::span<const double> x, std::span<const double> y) {
   double sum = 0;
   for (std::size_t j = 0; j < x.size(); ++j) sum += std::abs(x[j] - y[j]);
   return sum;
+}
+
+constexpr double kLittle = 0.05;  // of a mass of 1
+
+/// The rounded plan.
+/// @param added for what is missing in the plan of g, but for what is left.
+void price(const ShardedEot<double>& problem, std::span<const double> g, const CutColumns& cut,
+           std::span<const kernels::AddedPlan<double>> added, const Missing& left,
+           const ShardedEot<double>* prices, PlanValue& value, Context& context) {
+  std::vector<double> sums(3, 0.0);
+  if (!problem.a().empty()) {
+    const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
+        problem.over_y(g), problem.a(), cut.scale, left.columns, left.mass, context.pool,
+        prices != nullptr ? &prices->over_y(g).cost : nullptr, added);
+    sums = {totals.transport_cost, totals.kl, totals.priced_cost};
+  }
+  context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
+  value.transport_cost = sums[0];
+  value.kl = sums[1];
+  value.priced_cost = sums[2];
+  value.objective = value.transport_cost + problem.epsilon() * value.kl;
+}
+
+/// Whether little mass costs much, because it was put anywhere. A plan that lacks a lot is far from
+/// the optimum itself.
+bool is_dear(const PlanValue& value, const CutColumns& cut, double epsilon) {
+  constexpr double kMuch = 0.01;
+  return cut.mass <= kLittle && value.gap() > kMuch * value.scale(epsilon);
+}
+
+/// Plain updates of g. @return the columns after them, cut, rows exact.
+CutColumns updated(const ShardedEot<double>& problem, int num_updates, std::vector<double>& g,
+                   Context& context) {
+  std::vector<double> f(problem.a().size());
+  std::vector<double> columns(g.size());
+  const kernels::UpdatedColumns wanted[] = {{{}, columns}};
+  for (int k = 0;; ++k) {
+    problem.transform_to_x(g, problem.epsilon(), wanted, f);
+    context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
+    if (k == num_updates) return {problem.b(), columns};
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      const double step = problem.epsilon() * std::log(problem.b()[j] / columns[j]);
+      if (problem.b()[j] > 0 && std::isfinite(step)) g[j] += step;
+    }
+  }
+}
+
+/// The rounded plan where some pairs are forbidden, and no product may be added. Rows that lack
+/// mass may have no allowed pair with the columns that do: then more updates leave less to add, as
+/// long as that falls (where a pair is allowed that no plan can use, hardly: as 1 / k). Unless all
+/// but rounding finds a place, the upper bound is infinite.
+void price_allowed(const ShardedEot<double>& problem, std::vector<double> g, CutColumns cut,
+                   const ShardedEot<double>* prices, PlanValue& value, Context& context) {
+  constexpr double kRounding = 1e-12;  // of a mass of 1
+  constexpr int kFirstUpdates = 64;
+  constexpr int kMostUpdates = 4096;
+  constexpr double kLeastFall = 0.9;
+  for (int num_updates = kFirstUpdates;; num_updates *= 2) {
+    const MakeUp make_up(problem, g, cut, context);
+    if (make_up.left().mass <= kRounding) {
+      price(problem, g, cut, make_up.plans(), {{}, make_up.left().columns, 0}, prices, value,
+            context);
+      return;
+    }
+    const double before = cut.mass;
+    if (before > kLittle || num_updates > kMostUpdates) break;
+    cut = updated(problem, num_updates, g, context);
+    if (!(cut.mass < kLeastFall * before)) break;
+  }
+  value.transport_cost = value.objective = std::numeric_limits<double>::infinity();
 }
 
 }  // namespace
@@ -57,26 +130,18 @@ PlanValue plan_value(const ShardedEot<double>& problem, std::span<const double> 
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
   value.exact_f = std::move(exact_f);
 
-  // The rounded plan.
-  std::vector<double> scale(g.size());
-  std::vector<double> missing(g.size());
-  for (std::size_t j = 0; j < g.size(); ++j) {
-    scale[j] = columns[j] > b[j] ? b[j] / columns[j] : 1;
-    missing[j] = std::max(b[j] - scale[j] * columns[j], 0.0);
+  CutColumns cut(b, columns);
+  if (problem.has_forbidden_pairs()) {
+    price_allowed(problem, {g.begin(), g.end()}, std::move(cut), prices, value, context);
+    return value;
   }
-  const double total_missing = std::accumulate(missing.begin(), missing.end(), 0.0);
-  std::vector<double> sums(3, 0.0);
-  if (!a.empty()) {
-    const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
-        problem.over_y(g), a, scale, missing, total_missing, context.pool,
-        prices != nullptr ? &prices->over_y(g).cost : nullptr);
-    sums = {totals.transport_cost, totals.kl, totals.priced_cost};
+  price(problem, g, cut, {}, {{}, cut.missing, cut.mass}, prices, value, context);
+  if (is_dear(value, cut, epsilon)) {
+    const MakeUp make_up(problem, g, cut, context);
+    PlanValue better = value;
+    price(problem, g, cut, make_up.plans(), make_up.left(), prices, better, context);
+    if (better.objective < value.objective) value = std::move(better);
   }
-  context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
-  value.transport_cost = sums[0];
-  value.kl = sums[1];
-  value.priced_cost = sums[2];
-  value.objective = value.transport_cost + epsilon * value.kl;
   return value;
 }
 

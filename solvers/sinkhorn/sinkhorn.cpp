@@ -97,16 +97,20 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
-    result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
+    if (std::isfinite(value.objective)) {
+      result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
+    }
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
     result.mass = value.mass;
     result.marginal_penalty = value.marginal_penalty;
     result.shape = PlanShape{.entropy = value.entropy};
   }
-  result.objective = value.objective;
-  result.transport_cost = value.transport_cost;
-  result.kl = value.kl;
+  if (std::isfinite(value.objective)) {  // else there is no upper bound
+    result.objective = value.objective;
+    result.transport_cost = value.transport_cost;
+    result.kl = value.kl;
+  }
   result.dual_value = value.dual_value;
   result.marginal_error = value.marginal_error;
   std::vector<double> f = points.gather_x(solved.f);
@@ -124,8 +128,9 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
   SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], stages, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
-    const bool converged =
-        is_believed(self->report.converged, self->value.marginal_error, config.tolerance, context);
+    const bool converged = is_believed(self->report.converged, self->value.marginal_error,
+                                       config.tolerance, context) &&
+                           self->value.is_tight(config.tolerance, problem.epsilon);
     if (result.converged) *result.converged = *result.converged && converged;
   }
   if (context.world.rank() == 0) {
@@ -179,8 +184,10 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   context.log.info("evaluating the plan, in double");
   const PlanValue value = evaluate(problem, solved, context, result);
   if (config.tolerance > 0) {
+    result.has_wide_gap = !value.is_tight(config.tolerance, problem.epsilon);
     result.converged =
-        is_believed(solved.report.converged, value.marginal_error, config.tolerance, context);
+        is_believed(solved.report.converged, value.marginal_error, config.tolerance, context) &&
+        !result.has_wide_gap;
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) {

@@ -72,6 +72,22 @@ TEST(Summary, tells_what_would_reach_the_tolerance) {
   EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
 }
 
+TEST(Summary, tells_of_a_gap_that_the_tolerance_does_not_explain) {
+  Configuration configuration;
+  configuration.solver = "sinkhorn";
+  configuration.sinkhorn.tolerance = 1e-3;
+  Result result = small_result();
+  result.marginal_error = {9e-4, 0};
+  result.has_wide_gap = true;
+  result.iterations = configuration.sinkhorn.max_iterations;
+  result.objective = 1600;
+  const std::string line = not_converged_line(result, configuration);
+  EXPECT_NE(line.find("the proven gap"), std::string::npos) << line;
+  EXPECT_NE(line.find("lower solver.sinkhorn.tolerance"), std::string::npos) << line;
+  result.marginal_error = {9e-2, 0};  // a gap is no wonder
+  EXPECT_NE(not_converged_line(result, configuration).find("max_iterations"), std::string::npos);
+}
+
 TEST(Summary, says_of_which_points_the_bounds_are) {
   Result result = small_result();
   EXPECT_EQ(joined(closing_lines(result)).find("a sample"), std::string::npos);

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <list>
+
 #include "tests/runtime/kernels/random_problem.hpp"
 
 namespace kantor::kernels::test {
@@ -226,6 +228,77 @@ TEST(SoftMinWeights, are_minus_the_gradient_of_the_weighted_soft_min) {
   for (std::size_t j = 0; j < columns.size(); ++j) {
     EXPECT_NEAR((weighted(j, step) - weighted(j, -step)) / (2 * step), -columns[j], 4e-9) << j;
   }
+}
+
+/// Two plans more, for what is missing and what that leaves, written out over all pairs.
+template <class T>
+void expect_added_plans() {
+  const RandomProblem<T> problem({CostKind::sqeuclidean}, {67, 131, 3});
+  const auto matrix = problem.streamed();
+  ThreadPool pool(2);
+  const std::size_t n = problem.a.size();
+  const std::size_t m = problem.b.size();
+  const std::vector<double> rows = reference::softmax(problem.exact());
+  const Rounding cut(reference::column_weights(problem.exact(), problem.a), problem.b);
+  std::vector<double> plan(n * m);
+  std::vector<double> left(problem.a);
+  std::vector<double> missing = cut.missing;
+  const auto take = [&](const std::vector<double>& from, const std::vector<double>& scale) {
+    for (std::size_t i = 0; i < n; ++i) {
+      double taken = 0;
+      for (std::size_t j = 0; j < m; ++j) {
+        const double mass = left[i] * from[i * m + j] * scale[j];
+        plan[i * m + j] += mass;
+        taken += mass;
+      }
+      left[i] = std::max(left[i] - taken, 0.0);
+    }
+  };
+  take(rows, cut.scale);
+  std::list<std::vector<double>> kept;  // what the added plans refer to
+  std::vector<AddedPlan<T>> added;
+  for (const double epsilon : {problem.epsilon, 4 * problem.epsilon}) {
+    std::vector<double>& log_columns = kept.emplace_back();
+    for (const double mass : missing) log_columns.push_back(std::log(mass));
+    const std::vector<double>& g = kept.emplace_back(
+        uniform(static_cast<std::int64_t>(m), -.1, .1, static_cast<std::uint64_t>(kept.size())));
+    const reference::DenseReduction dense{problem.costs, log_columns, g, epsilon};
+    const std::vector<double>& masses = kept.emplace_back(left);
+    const Rounding again(reference::column_weights(dense, masses), missing);
+    const std::vector<double>& scale = kept.emplace_back(again.scale);
+    added.push_back({{*matrix, log_columns, g, epsilon}, masses, scale});
+    take(reference::softmax(dense), scale);
+    missing = again.missing;
+  }
+  double total = 0;
+  for (const double mass : missing) total += mass;
+  RoundedTotals expected;
+  std::vector<double> columns(m);
+  for (std::size_t i = 0; i < n; ++i) {
+    expected.missing_mass += left[i];
+    for (std::size_t j = 0; j < m; ++j) {
+      const double p = plan[i * m + j] + left[i] * missing[j] / total;
+      columns[j] += p;
+      if (p <= 0 || problem.a[i] == 0) continue;
+      expected.transport_cost += p * problem.costs[i * m + j];
+      expected.kl += p * std::log(p / (problem.a[i] * problem.b[j]));
+    }
+  }
+  // The oracle is a plan between the weights.
+  for (std::size_t j = 0; j < m; ++j) EXPECT_NEAR(columns[j], problem.b[j], 1e-14);
+  const RoundedTotals totals =
+      rounded_plan_totals<T>(problem.reduction(*matrix), problem.a, cut.scale, missing, total, pool,
+                             nullptr, std::span<const AddedPlan<T>>(added));
+  const double relative = problem.plan_tolerance();
+  EXPECT_NEAR(totals.transport_cost, expected.transport_cost, 3 * relative * problem.magnitude());
+  EXPECT_NEAR(totals.kl, expected.kl,
+              3 * relative * (1 + 2 * problem.magnitude() / problem.epsilon));
+  EXPECT_NEAR(totals.missing_mass, expected.missing_mass, 3 * relative);
+}
+
+TEST(RoundedPlan, takes_in_the_plans_that_are_added) {
+  expect_added_plans<float>();
+  expect_added_plans<double>();
 }
 
 template <class T>
