@@ -1,14 +1,25 @@
 #include "solvers/problem/cost_file.hpp"
 
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
+#include "distributed/shards.hpp"
+#include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/data/fingerprint.hpp"
 #include "runtime/data/mapped_file.hpp"
 #include "runtime/data/npy.hpp"
 
 namespace kantor {
+
+namespace {
+
+constexpr const char* kAllForbidden =
+    " is inf wherever there is weight; allow it a pair, or remove it";
+
+}  // namespace
 
 void load_cost_file(const ProblemConfig& config, Problem& problem) {
   const std::vector<std::int64_t> dims = data::read_npy_header(config.cost_file).shape;
@@ -44,8 +55,35 @@ template void read_costs(const Problem&, std::span<const std::int64_t>,
 template void read_costs(const Problem&, std::span<const std::int64_t>,
                          std::span<const std::int64_t>, double*);
 
-data::Marginal costs_as_points(const Problem& problem, const std::string& name) {
-  return {name, problem.cost_matrix, {}, 1, {}, 0, 0};
+bool check_costs(const Problem& problem, const std::string& name, Communicator& world) {
+  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
+  const std::vector<double> b = problem.marginals[1].weights();
+  std::vector<double> row(b.size());
+  std::vector<double> found(b.size() + 1, 0.0);  // columns with an allowed row; forbidden pairs
+  together(world, "checking the costs", [&] {
+    for (std::int64_t i = share.first; i < share.last; ++i) {
+      problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
+      const bool has_weight = problem.marginals[0].weight(i) > 0;
+      bool is_allowed = false;
+      for (std::size_t j = 0; j < row.size(); ++j) {
+        if (std::isnan(row[j]) || row[j] == -std::numeric_limits<double>::infinity()) {
+          throw DataError(concat(name, ": the cost in row ", i, ", column ", j, " is ",
+                                 std::isnan(row[j]) ? "NaN" : "-inf",
+                                 "; expected a number, or inf for a pair that is forbidden"));
+        }
+        const bool is_finite = std::isfinite(row[j]);
+        if (!is_finite) found.back() = 1;
+        if (is_finite && has_weight) found[j] = 1;
+        is_allowed = is_allowed || (is_finite && b[j] > 0);
+      }
+      if (!is_allowed) throw DataError(concat(name, ": row ", i, kAllForbidden));
+    }
+  });
+  world.all_reduce<double>(found, ReduceOp::max, "allowed pairs");
+  for (std::size_t j = 0; j < row.size(); ++j) {
+    if (found[j] == 0) fail_alike(world, DataError(concat(name, ": column ", j, kAllForbidden)));
+  }
+  return found.back() > 0;
 }
 
 }  // namespace kantor

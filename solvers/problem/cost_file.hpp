@@ -17,7 +17,9 @@ template <class T>
 void read_costs(const Problem& problem, std::span<const std::int64_t> rows,
                 std::span<const std::int64_t> columns, T* values);
 
-/// The costs as points of M dimensions under this name, for checks that marginals have.
-data::Marginal costs_as_points(const Problem& problem, const std::string& name);
+/// Scans this rank's share. An infinite cost forbids its pair. Collective.
+/// @param name of the file. @return whether any pair is forbidden.
+/// @throws DataError (on all ranks): NaN, -inf, a point that may go to no point of any weight.
+bool check_costs(const Problem& problem, const std::string& name, Communicator& world);
 
 }  // namespace kantor

@@ -157,6 +157,12 @@ void set_epsilon(Problem& problem, const std::string& where, Context& context) {
   problem.mean_cost = statistics.mean;
   if (rule.relative.empty()) return;
   const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
+  if (problem.has_forbidden_pairs) {
+    fail_alike(context.world,
+               ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
+                                  " of the cost, which forbidden pairs (inf) make infinite; give a "
+                                  "positive number instead")));
+  }
   problem.epsilon = rule.scale * scale;
   if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
     fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
@@ -243,10 +249,11 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
     if (!problem.cost_matrix) check_dimensions(problem.marginals);
   });
   check_same_data(problem.marginals, world);
+  if (problem.cost_matrix) {
+    problem.has_forbidden_pairs = check_costs(problem, config.cost_file, world);
+  }
   together(world, "checking the values", [&] {
-    if (problem.cost_matrix) {
-      return check_rows({costs_as_points(problem, config.cost_file)}, world, data::find_nonfinite);
-    }
+    if (problem.cost_matrix) return;
     check_rows(problem.marginals, world, data::find_nonfinite);
     if (config.cost == kCosine) check_rows(problem.marginals, world, data::find_zero_row);
   });

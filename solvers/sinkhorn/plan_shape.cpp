@@ -63,7 +63,9 @@ PlanShape plan_shape(const Problem& problem, const ShardedEot<double>& points, d
   shape.diagonal_mass = points.expectation_x(masses);
   const double identity_kl = points.expectation_x(divergences);
   // The identity is a coupling of equal weights alone; those read from a file may be rounded.
-  if (points.expectation_x(differences) < 1e-9) shape.identity_kl = identity_kl;
+  if (points.expectation_x(differences) < 1e-9 && std::isfinite(identity_kl)) {
+    shape.identity_kl = identity_kl;
+  }
   return shape;
 }
 

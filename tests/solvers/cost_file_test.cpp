@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <string>
 #include <vector>
@@ -143,6 +144,100 @@ TEST_F(CostFile, survives_columns_that_underflow) {
   EXPECT_TRUE(std::isfinite(*result.objective));
   EXPECT_NEAR(result.dual_value, dense.dual_value(result.potentials.at(0), result.potentials.at(1)),
               1e-9);
+}
+
+/// Blocks of equal mass that nothing crosses: each a problem of its own, and log 2 of KL.
+TEST_F(CostFile, forbids_pairs_of_infinite_cost) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const std::vector<double> first = kernels::test::uniform(6, 0, 1, 1);
+  const std::vector<double> second = kernels::test::uniform(6, 0, 1, 2);
+  const auto value_of = [&](const std::vector<double>& block) {
+    write("C.npy", block, {2, 3});
+    return *solve(load(config("epsilon = 0.1"))).objective;
+  };
+  const double expected = (value_of(first) + value_of(second)) / 2 + .1 * std::log(2);
+  std::vector<double> costs(24, inf);
+  for (std::size_t k = 0; k < 6; ++k) {
+    costs[k / 3 * 6 + k % 3] = first[k];
+    costs[(2 + k / 3) * 6 + 3 + k % 3] = second[k];
+  }
+  write("C.npy", costs, {4, 6});
+  const Problem problem = load(config("epsilon = 0.1"));
+  EXPECT_TRUE(problem.has_forbidden_pairs);
+  const Result fine = solve(problem);
+  EXPECT_TRUE(fine.converged.value());
+  EXPECT_NEAR(*fine.objective, expected, 1e-11);
+  EXPECT_NEAR(fine.dual_value, expected, 1e-11);
+  for (const char* storage : {"auto", "absorbed", "absorbed16"}) {
+    for (const double weight : {1.0, 1.3}) {
+      TestRun run(world(), "float32");
+      sinkhorn::SinkhornConfig config;
+      config.storage = storage;
+      config.momentum.weight = weight;
+      const Result result = sinkhorn::solve(config, problem, run.context);
+      EXPECT_TRUE(result.converged.value()) << storage << " " << weight;
+      EXPECT_GE(*result.objective, expected - 1e-11);
+      EXPECT_LE(*result.objective, expected + 1e-3);  // the tolerance, of costs of 1
+      EXPECT_NEAR(result.dual_value, expected, 1e-5);
+    }
+  }
+  const Result loose = solve(load(config("epsilon = 0.1\nrho = 1")), "float64", 1e-10);
+  EXPECT_TRUE(loose.converged.value());
+  EXPECT_NEAR(*loose.objective, loose.dual_value, 1e-9);
+}
+
+/// Rows that lack mass have no allowed pair with the columns that do.
+TEST_F(CostFile, proves_a_value_between_few_allowed_pairs) {
+  std::vector<double> costs = kernels::test::uniform(3600, 0, 1, 5);
+  for (std::size_t k = 0; k < costs.size(); ++k) {
+    const std::size_t offset = (60 + k % 60 - k / 60) % 60;  // each allowed one is a permutation
+    if (offset != 0 && offset != 1 && offset != 5 && offset != 11) {
+      costs[k] = std::numeric_limits<double>::infinity();
+    }
+  }
+  write("C.npy", costs, {60, 60});
+  const Problem problem = load(config("epsilon = 0.1"));
+  const Result exact = solve(problem, "float64", 1e-10);
+  const Result result = solve(problem, "float64", 1e-3);
+  EXPECT_TRUE(result.converged.value());
+  EXPECT_LT(result.iterations, exact.iterations);
+  EXPECT_LE(result.dual_value, exact.dual_value + 1e-12);
+  EXPECT_GE(*result.objective, exact.dual_value - 1e-12);
+  EXPECT_LE(*result.objective, exact.dual_value + 1e-3);
+}
+
+TEST_F(CostFile, says_where_no_plan_avoids_the_forbidden_pairs) {
+  const double inf = std::numeric_limits<double>::infinity();
+  write("C.npy", {1, inf, inf, 1, inf, inf, inf, 1, 1}, {3, 3});  // two rows for one column
+  const Problem problem = load(config("epsilon = 0.1"));
+  TestRun run(world());
+  sinkhorn::SinkhornConfig config;
+  config.max_iterations = 50;
+  const Result result = sinkhorn::solve(config, problem, run.context);
+  EXPECT_FALSE(result.converged.value());
+  EXPECT_FALSE(result.objective.has_value());
+  EXPECT_FALSE(result.transport_cost.has_value());
+  EXPECT_TRUE(std::isfinite(result.dual_value));
+  EXPECT_NEAR(result.marginal_error.at(0), 2. / 3, 1e-12);
+}
+
+TEST_F(CostFile, refuses_points_without_an_allowed_pair) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const auto refusal = [&](const std::vector<double>& costs, const std::string& marginals = "") {
+    write("C.npy", costs, {2, 2});
+    return message_of<DataError>([&] { load(config("epsilon = 1", marginals)); });
+  };
+  EXPECT_NE(refusal({1, 1, inf, inf}).find("row 1 is inf"), std::string::npos);
+  EXPECT_NE(refusal({1, inf, 1, inf}).find("column 1 is inf"), std::string::npos);
+  EXPECT_NE(refusal({1, -inf, 1, 1}).find("row 0, column 1 is -inf"), std::string::npos);
+  write("w.npy", {1, 0}, {2});  // its column of weight is forbidden
+  EXPECT_NE(refusal({1, 1, inf, 1}, "[{}, { weights = \"w.npy\" }]").find("row 1 is inf"),
+            std::string::npos);
+  write("C.npy", {1, inf, 1, 1}, {2, 2});
+  EXPECT_NE(message_of<ConfigError>([&] {
+              load(config("epsilon = { relative = \"mean\" }"));
+            }).find("forbidden pairs"),
+            std::string::npos);
 }
 
 TEST_F(CostFile, refuses_files_that_do_not_fit) {

@@ -101,6 +101,51 @@ TYPED_TEST(SoftMinEdges, one_row_may_be_absent_when_its_costs_are_infinite) {
               4 * std::numeric_limits<TypeParam>::epsilon());
 }
 
+/// Costs of inf, also of a whole row and a whole column.
+TYPED_TEST(SoftMinEdges, forbidden_pairs_have_no_mass) {
+  using T = TypeParam;
+  RandomProblem<T> problem(kSquare, {37, 53, 3});
+  std::vector<T> costs(problem.costs.begin(), problem.costs.end());
+  for (std::size_t k = 0; k < costs.size(); ++k) {
+    const std::size_t i = k / 53;
+    const std::size_t j = k % 53;
+    if (i == 5 || j == 7 || (i + 2 * j) % 3 == 0) costs[k] = std::numeric_limits<T>::infinity();
+    problem.costs[k] = static_cast<double>(costs[k]);
+  }
+  const StoredCost<T> matrix(costs, 37, 53);
+  const Reduction<T> reduction = problem.reduction(matrix);
+  const RandomProblem<T> finite(kSquare, {37, 53, 3});  // for the tolerances
+  const double magnitude = finite.magnitude();
+  ThreadPool pool(1);
+  std::vector<double> f(37), columns(53), backward(53), averages(37 * problem.kNumValues);
+  soft_min_averages<T>(reduction, problem.values, problem.kNumValues, pool, f, averages);
+  soft_min_weights<T>(reduction, problem.a, pool, f, columns);
+  plan_column_weights<T>(reduction, f, problem.a, pool, backward);
+  const std::vector<double> expected_f = reference::soft_min(problem.exact());
+  const std::vector<double> expected = reference::column_weights(problem.exact(), problem.a);
+  const std::vector<double> expected_averages =
+      reference::averages(problem.exact(), problem.exact_values(), problem.kNumValues);
+  EXPECT_EQ(f[5], kInfinity);
+  EXPECT_EQ(columns[7], 0);
+  for (std::size_t i = 0; i < f.size(); ++i) {
+    if (i == 5) continue;
+    EXPECT_NEAR(f[i], expected_f[i], finite.f_tolerance());
+  }
+  for (std::size_t j = 0; j < columns.size(); ++j) {
+    EXPECT_NEAR(columns[j], expected[j], finite.plan_tolerance());
+    EXPECT_NEAR(backward[j], expected[j], finite.plan_tolerance());
+  }
+  for (std::size_t k = 0; k < averages.size(); ++k) {
+    EXPECT_NEAR(averages[k], expected_averages[k], 2 * finite.plan_tolerance());
+  }
+  const Rounding cut(expected, problem.b);
+  const auto totals = rounded_plan_totals<T>(reduction, problem.a, cut.scale, cut.missing, 0, pool);
+  const auto exact =
+      reference::rounded_plan_totals(problem.exact(), problem.a, cut.scale, cut.missing, 0);
+  EXPECT_NEAR(totals.transport_cost, exact.transport_cost, finite.plan_tolerance() * magnitude);
+  EXPECT_NEAR(totals.kl, exact.kl, finite.plan_tolerance() * (1 + 2 * magnitude / problem.epsilon));
+}
+
 TYPED_TEST(SoftMinEdges, points_of_weight_zero_change_nothing_whatever_their_potential) {
   RandomProblem<TypeParam> problem(kSquare, {33, 40, 3});
   const Outputs before = run(problem);
