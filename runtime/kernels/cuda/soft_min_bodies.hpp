@@ -257,24 +257,34 @@ struct FinishRows {
     double* biases;  ///< [N]
   };
 
-  /// log2 of the sum over all columns, less the shift; -inf of nothing.
+  /// A warp takes a row: where rows are few, chunks are many.
+  static constexpr int kRows = gpu::kBlockThreads / gpu::kWarpThreads;
+
+  /// log2 of the sum over all columns, less the shift; -inf of nothing. The same in all lanes.
   static KANTOR_DEVICE double log2_sum(const Arguments& a, std::int64_t i) {
-    double largest = a.largest[i];
-    for (int chunk = 1; chunk < a.num_chunks; ++chunk) {
+    const int lane = gpu::thread_index() % gpu::kWarpThreads;
+    double largest = -HUGE_VAL;
+    for (int chunk = lane; chunk < a.num_chunks; chunk += gpu::kWarpThreads) {
       largest = gpu::larger(largest, a.largest[chunk * a.n + i]);
     }
+    for (int mask = gpu::kWarpThreads / 2; mask > 0; mask /= 2) {
+      largest = gpu::larger(largest, gpu::shuffle_xor(largest, mask));
+    }
     double sum = 0;
-    for (int chunk = 0; chunk < a.num_chunks; ++chunk) {
+    for (int chunk = lane; chunk < a.num_chunks; chunk += gpu::kWarpThreads) {
       const std::int64_t place = chunk * a.n + i;
       sum += a.sums[place] * gpu::fast_exp2(a.largest[place] - largest);
     }
+    for (int mask = gpu::kWarpThreads / 2; mask > 0; mask /= 2) sum += gpu::shuffle_xor(sum, mask);
     return sum == 0 ? -HUGE_VAL : largest + gpu::fast_log2(sum);
   }
 
   static KANTOR_DEVICE void run(const Arguments& a, void*) {
     const std::int64_t i =
-        static_cast<std::int64_t>(gpu::block_x()) * gpu::kBlockThreads + gpu::thread_index();
+        static_cast<std::int64_t>(gpu::block_x()) * kRows + gpu::thread_index() / gpu::kWarpThreads;
     if (i >= a.n) return;
+    const double total = a.given_f == nullptr ? log2_sum(a, i) : 0;
+    if (gpu::thread_index() % gpu::kWarpThreads != 0) return;
     const double shift = *a.shift;
     const double part = a.row_parts == nullptr ? 0.0 : a.row_parts[i];
     if (a.given_f != nullptr) {
@@ -283,7 +293,6 @@ struct FinishRows {
       a.biases[i] = f == HUGE_VAL ? -HUGE_VAL : kLog2E * (f - part) / a.epsilon + shift;
       return;
     }
-    const double total = log2_sum(a, i);
     const bool is_empty = total == -HUGE_VAL;
     a.biases[i] = is_empty ? total : -total;
     if (a.f == nullptr) return;

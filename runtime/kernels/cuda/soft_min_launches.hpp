@@ -162,7 +162,7 @@ class SoftMinLaunches {
 
   void finish(const Rows& rows) {
     const auto of = [&](auto* all) { return all == nullptr ? all : all + rows.first; };
-    launch<FinishRows>(quotient_up(rows.count, gpu::kBlockThreads), 1, 0,
+    launch<FinishRows>(quotient_up(rows.count, FinishRows::kRows), 1, 0,
                        {rows.count, layout_.forward.count, at(layout_.of_rows), partial_sums(),
                         of(parts()), of(call_.given_f), at(layout_.shift), call_.epsilon,
                         of(call_.f), of(at(layout_.row_biases))});
