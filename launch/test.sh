@@ -43,7 +43,7 @@ run_with() {  # SET LABEL: those of a label, with a set that the processor may l
   echo "instruction set $set: tests of label $label"
   KANTOR_INSTRUCTION_SET=$set run_tests --label-regex "$label" "$@"
   mkdir -- "$results/$set"
-  mv -- "$results"/*.json "$results"/*.xml "$results/$set/"
+  find "$results" -maxdepth 1 -type f -exec mv -t "$results/$set" {} +
 }
 
 folders=("$results")
