@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/sinkhorn/implausible.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -155,7 +156,8 @@ std::string not_converged_line(const Result& result, const Configuration& config
       concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
              number(configuration.sinkhorn.tolerance), " after ", result.iterations,
              " iterations; in a new --out, ");
-  if (!std::isfinite(error)) {
+  // No plan has such an error: another tolerance would not help.
+  if (!(error <= sinkhorn::Implausible::kLargest)) {
     return what + (configuration.run.precision == "float32"
                        ? "use run.precision = \"float64\" or raise problem.epsilon"
                        : "raise problem.epsilon");

@@ -1,5 +1,7 @@
 #include "solvers/sinkhorn/divergence.hpp"
 
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "runtime/core/text.hpp"
@@ -54,8 +56,13 @@ Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const Sel
   divergence.xx = xx.value.dual_value;
   divergence.yy = yy.value.dual_value;
   divergence.value = xy.dual_value - (divergence.xx + divergence.yy) / 2;
-  divergence.lower = xy.dual_value - (xx.value.objective + yy.value.objective) / 2;
-  divergence.upper = xy.objective - (divergence.xx + divergence.yy) / 2;
+  // Each bound is moved by what rounding alone may put it off by, in its three terms and in their
+  // difference: where all gaps are closed, the two would cross.
+  const double size =
+      std::abs(xy.objective) + (std::abs(divergence.xx) + std::abs(divergence.yy)) / 2;
+  const double rounding = 4 * std::numeric_limits<double>::epsilon() * size;
+  divergence.lower = xy.dual_value - (xx.value.objective + yy.value.objective) / 2 - rounding;
+  divergence.upper = xy.objective - (divergence.xx + divergence.yy) / 2 + rounding;
   divergence.iterations = {xx.report.iterations, yy.report.iterations};
   return divergence;
 }

@@ -10,6 +10,7 @@
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
 #include "solvers/sinkhorn/fall.hpp"
+#include "solvers/sinkhorn/implausible.hpp"
 #include "solvers/sinkhorn/pass.hpp"
 #include "solvers/sinkhorn/refinement.hpp"
 
@@ -268,6 +269,8 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
   metrics::Progress progress(
       {.enabled = context.show_progress, .label = label, .total = stopping.known_iterations()});
   Iteration<T> iteration(problem, stopping, f, g, context);
+  const bool has_exact_columns = problem.penalty().is_balanced() && stopping.momentum.is_plain();
+  Implausible implausible;
   Report& report = iteration.report;
   if (keep != nullptr && is_under_way(*keep)) {
     together(context.world, "restoring the potentials",
@@ -302,6 +305,14 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
           {{"marginal_error", report.marginal_error}, {"seconds", monotonic_seconds() - start}});
       if (is_last) break;
       iteration.observe(report.marginal_error);
+      if (has_exact_columns && implausible.observe(report.marginal_error)) {
+        fail_alike(context.world, NumericError(concat(
+                                      label, ": the marginal error is ", report.marginal_error,
+                                      " after ", report.iterations,
+                                      " iterations, where 2 is the most that a plan can have: the "
+                                      "costs are too large beside epsilon for run.precision; raise "
+                                      "problem.epsilon or use \"float64\"")));
+      }
       if (keep != nullptr && (pass.stop || pass.save)) keep->save(iteration.snapshot());
       if (pass.stop) throw Stopped(report.iterations);
     }

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <limits>
 #include <string>
 #include <vector>
 
+#include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/world.hpp"
@@ -61,6 +63,21 @@ TEST(Divergence, is_not_converged_before_all_three_are) {
   EXPECT_LT(result.marginal_error.at(0), 1e-9);
   EXPECT_FALSE(result.converged.value());
   EXPECT_TRUE(solve(problem, 1e-9).converged.value());
+}
+
+TEST(Divergence, has_bounds_that_do_not_cross_where_all_gaps_are_closed) {
+  constexpr double kUlp = std::numeric_limits<double>::epsilon();
+  sinkhorn::PlanValue xy;
+  xy.objective = 1;
+  sinkhorn::SelfTransport self;
+  for (const double lead : {-kUlp, 0.0, kUlp}) {  // of a lower bound before an upper one
+    xy.dual_value = 1 + lead;
+    self.value.objective = .5;
+    self.value.dual_value = .5 + lead / 2;
+    const Divergence divergence = sinkhorn::divergence_of(xy, self, self);
+    EXPECT_LE(divergence.lower, divergence.value);
+    EXPECT_LE(divergence.value, divergence.upper);
+  }
 }
 
 TEST(Divergence, is_zero_between_equals_and_positive_between_others) {
