@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/shortened.hpp"
 #include "runtime/core/text.hpp"
 
 namespace kantor::config {
@@ -29,14 +30,7 @@ Value array_value(const std::vector<Item>& items) {
 }
 
 /// The value as the user wrote it, short enough for one line.
-std::string shown(const Value& value) {
-  constexpr std::size_t kMaxShown = 60;
-  const std::string text = to_toml_inline(value);
-  if (text.size() <= kMaxShown) return text;
-  std::size_t cut = kMaxShown;
-  while (cut > 0 && (static_cast<unsigned char>(text[cut]) & 0xC0) == 0x80) --cut;  // keep UTF-8
-  return text.substr(0, cut) + "...";
-}
+std::string shown(const Value& value) { return shortened(to_toml_inline(value), 60); }
 
 }  // namespace
 

@@ -1,23 +1,20 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <optional>
 #include <string_view>
 
+#include "runtime/config/toml_depth.hpp"
+#include "runtime/config/toml_file.hpp"
 #include "runtime/config/value.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "runtime/core/text_file.hpp"
 
 namespace kantor::config {
 namespace {
-
-constexpr int kMaxDepth = 64;  // far beyond any configuration; bounds the recursion
 
 /// Where the values of one text come from.
 struct Source {
@@ -91,12 +88,26 @@ std::string read_text(const std::string& path) {
   if (status.type() == fs::file_type::directory) {
     throw UsageError(concat("cannot read ", path, ": it is a directory, expected a TOML file"));
   }
-  errno = 0;
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw UsageError(concat("cannot open ", path, ": ", std::strerror(errno)));
-  std::string text{std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
-  if (in.bad()) throw IoError(concat("reading ", path, " broke off: ", std::strerror(errno)));
-  return text;
+  try {
+    return read_whole_text(path, Pipes::read);
+  } catch (const DataError& failure) {
+    throw UsageError(concat(failure.what(), "; expected a TOML file"));
+  }
+}
+
+/// Of the file; of what comes through a pipe, which lies nowhere, the working directory.
+std::string folder_of(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const bool is_file = fs::is_regular_file(path, ignored) && !path.starts_with("/dev/");
+  return (is_file ? fs::absolute(path).parent_path() : fs::current_path()).string();
+}
+
+toml::table parse(const std::string& text, const std::string& name) {
+  if (const auto line = too_deep_line(text)) {
+    throw ConfigError(concat(name, ":", *line, ": nested deeper than ", kMaxDepth, " levels"));
+  }
+  return toml::parse(text, name);
 }
 
 std::string trimmed(std::string_view text) {
@@ -127,7 +138,7 @@ Value setting_value(const std::string& setting, const std::string& text, const S
     throw ConfigError(concat("--set ", one_line(setting), ": ", one_line(reason)));
   };
   try {
-    const toml::table parsed = toml::parse("value = " + text);
+    const toml::table parsed = parse("value = " + text, "--set");
     if (parsed.size() != 1) fail("more than one value; give --set once for each");
     const toml::node& node = *parsed.get("value");
     const bool is_date = node.is_date() || node.is_time() || node.is_date_time();
@@ -151,6 +162,10 @@ std::vector<std::string> setting_path(const std::string& setting, const std::str
     } else {
       parts.back() += c;
     }
+  }
+  if (parts.size() > kMaxDepth) {
+    throw ConfigError(
+        concat("--set: a key of ", parts.size(), " parts, expected ", kMaxDepth, " at most"));
   }
   for (const std::string& part : parts) {
     const bool is_key = std::all_of(part.begin(), part.end(), [](char c) {
@@ -191,12 +206,14 @@ Value& descend(Value& parent, const std::string& part, const std::string& parent
 
 }  // namespace
 
-Value parse_toml_file(const std::string& path) {
-  const std::string text = read_text(path);
-  const Source source{path, true, std::filesystem::absolute(path).parent_path().string()};
+Value parse_toml_file(const std::string& path) { return read_toml_file(path).root; }
+
+TomlFile read_toml_file(const std::string& path) {
+  std::string text = read_text(path);
+  const Source source{path, true, folder_of(path)};
   try {
-    const toml::table parsed = toml::parse(text, path);
-    return {convert_table(parsed, source, 0), path, source.base_dir};
+    const toml::table parsed = parse(text, path);
+    return {std::move(text), {convert_table(parsed, source, 0), path, source.base_dir}};
   } catch (const toml::parse_error& error) {
     throw ConfigError(
         concat(source.origin(error.source()), ": broken TOML: ", one_line(error.description())));

@@ -7,6 +7,8 @@
 #include <cstdint>
 #include <cstdio>
 
+#include "runtime/core/shortened.hpp"
+
 namespace kantor {
 namespace {
 
@@ -64,6 +66,18 @@ std::string join(std::span<const std::string> words, std::string_view separator)
     result += words[i];
   }
   return result;
+}
+
+std::string shortened(std::string_view text, std::size_t most) {
+  if (text.size() <= most) return std::string(text);
+  const auto is_inside_letter = [&](std::size_t at) {
+    return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80;
+  };
+  std::size_t head = most / 2;
+  std::size_t tail = text.size() - most / 2;
+  while (head > 0 && is_inside_letter(head)) --head;
+  while (tail < text.size() && is_inside_letter(tail)) ++tail;
+  return std::string(text.substr(0, head)) + " .. " + std::string(text.substr(tail));
 }
 
 std::string format_bytes(double bytes) {

@@ -39,6 +39,13 @@ TEST(Setting, takes_toml_values) {
             "{ relative = \"mean\", scale = 0.05 }");
 }
 
+TEST(Setting, refuses_a_depth_that_no_stack_would_hold) {
+  std::string many;
+  for (int i = 0; i < 20'000; ++i) many += "a.";
+  EXPECT_THAT(refused(many + "a=1"), HasSubstr("20001 parts"));
+  EXPECT_THAT(refused("a={" + many + "a=1}"), HasSubstr("nested deeper"));
+}
+
 TEST(Setting, takes_bare_words_as_strings) {
   EXPECT_EQ(set_to("sinkhorn"), "\"sinkhorn\"");
   EXPECT_EQ(set_to("data/x-1.npy"), "\"data/x-1.npy\"");

@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -5,7 +6,9 @@
 
 #include <cmath>
 #include <filesystem>
+#include <thread>
 
+#include "runtime/config/toml_file.hpp"
 #include "runtime/core/error.hpp"
 #include "tests/runtime/config/config_text.hpp"
 #include "tests/support/thrown.hpp"
@@ -121,6 +124,56 @@ TEST(ParseToml, refuses_dates_by_their_line) {
   const ConfigText file("a = 1\nb = 2020-01-01\n");
   const auto message = message_of<ConfigError>([&] { (void)file.parsed(); });
   EXPECT_THAT(message, AllOf(HasSubstr(file.line(2)), HasSubstr("date")));
+}
+
+std::string repeated(const std::string& text, int count) {
+  std::string result;
+  for (int i = 0; i < count; ++i) result += text;
+  return result;
+}
+
+TEST(ParseToml, refuses_a_depth_that_no_stack_would_hold_before_it_parses) {
+  const int deep = 50'000;
+  for (const std::string& text :
+       {repeated("a.", deep) + "a = 1\n", "[" + repeated("a.", deep) + "a]\n",
+        "x = {" + repeated("a . ", deep) + "a = 1}\n", repeated("\"a\".", deep) + "a = 1\n",
+        "x = " + repeated("[", deep) + "\n", "x = " + repeated("{a = ", deep) + "\n",
+        "x = 'it' # '\n" + repeated("a.", deep) + "a = 1\n"}) {
+    const ConfigText file(text);
+    EXPECT_THAT(message_of<ConfigError>([&] { (void)file.parsed(); }), HasSubstr("nested deeper"))
+        << text.substr(0, 20);
+  }
+}
+
+TEST(ParseToml, takes_many_dots_and_brackets_where_they_do_not_nest) {
+  const std::string dots = repeated("../", 200) + repeated("[{", 200);
+  const Value root =
+      test::parsed("a = \"" + dots + "\"  # " + dots + "\nb = '''\n" + dots + "'''\nc = '" + dots +
+                   "'\nd = \"\"\"" + dots + "\\\"\"\"\"\ne = [" + repeated("[1.5], ", 200) + "]\n");
+  for (const char* key : {"a", "b", "c"}) EXPECT_EQ(get<std::string>(root.find(key)), dots) << key;
+  EXPECT_EQ(get<std::string>(root.find("d")), dots + "\"");
+  EXPECT_EQ(std::get<Array>(root.find("e")->data).size(), 200u);
+}
+
+TEST(ParseToml, takes_text_from_a_pipe_with_paths_from_the_working_directory) {
+  const test::TemporaryDirectory folder;
+  const std::string path = folder.file("pipe");
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  const int both_ends = open(path.c_str(), O_RDWR);  // so that neither end waits
+  ASSERT_GE(both_ends, 0);
+  std::thread writer([&] {
+    EXPECT_EQ(write(both_ends, "a = 1\n", 6), 6);
+    close(both_ends);
+  });
+  const TomlFile file = read_toml_file(path);
+  writer.join();
+  EXPECT_EQ(file.text, "a = 1\n");
+  EXPECT_EQ(file.root.find("a")->base_dir, std::filesystem::current_path().string());
+}
+
+TEST(ParseToml, says_usage_when_the_file_is_a_device) {
+  EXPECT_THAT(message_of<UsageError>([] { parse_toml_file("/dev/zero"); }),
+              HasSubstr("not a regular file"));
 }
 
 TEST(ParseToml, refuses_a_tree_deeper_than_any_configuration) {

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <limits>
 
+#include "runtime/core/shortened.hpp"
+
 namespace kantor {
 namespace {
 
@@ -100,6 +102,18 @@ TEST(IsUtf8, refuses_damaged_overlong_and_surrogate_forms) {
   EXPECT_FALSE(is_utf8("\xe0\x80\xaf"));
   EXPECT_FALSE(is_utf8("\xed\xa0\x80"));
   EXPECT_FALSE(is_utf8("\xf4\x90\x80\x80"));
+}
+
+TEST(Shortened, keeps_beginning_and_end_of_a_long_text) {
+  EXPECT_EQ(shortened("short", 5), "short");
+  EXPECT_EQ(shortened("0123456789", 6), "012 .. 789");
+  EXPECT_EQ(shortened("", 6), "");
+}
+
+TEST(Shortened, does_not_split_a_letter) {
+  for (std::size_t most = 0; most < 12; ++most) {
+    EXPECT_TRUE(is_utf8(shortened("\u00e9\u20ac\U0001F600\u00e9\u20ac\U0001F600", most))) << most;
+  }
 }
 
 }  // namespace
