@@ -2,6 +2,8 @@
 
 #include <exception>
 
+#include "runtime/core/out_of_memory.hpp"
+
 namespace kantor {
 
 namespace {
@@ -20,6 +22,10 @@ Verdict attempt(const std::function<void()>& work) {
     return {};
   } catch (const Error& error) {
     return {std::current_exception(), error.exit_code()};
+  } catch (const std::exception& error) {
+    if (!is_out_of_memory(error)) return {std::current_exception(), ExitCode::internal};
+    const ConfigError failure = out_of_memory_error();
+    return {std::make_exception_ptr(failure), failure.exit_code()};
   } catch (...) {
     return {std::current_exception(), ExitCode::internal};
   }

@@ -4,8 +4,10 @@
 #include <filesystem>
 #include <span>
 #include <sstream>
+#include <utility>
 
 #include "launch/data_paths.hpp"
+#include "runtime/config/toml_file.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/fingerprint.hpp"
@@ -66,10 +68,12 @@ LoadedConfiguration read_loaded(const config::Value& root, const RunRecord& reco
 
 LoadedConfiguration load_configuration(const std::string& path,
                                        const std::vector<std::string>& settings) {
-  config::Value root = config::parse_toml_file(path);
+  auto [text, root] = config::read_toml_file(path);
   const RunRecord record = take_record(root);
   for (const std::string& setting : settings) config::apply_setting(root, setting);
-  return read_loaded(root, record);
+  LoadedConfiguration loaded = read_loaded(root, record);
+  loaded.text = std::move(text);
+  return loaded;
 }
 
 LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root) {

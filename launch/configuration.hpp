@@ -12,6 +12,7 @@
 namespace kantor::launch {
 
 struct LoadedConfiguration {
+  std::string text;  ///< of the file, as it was read
   Configuration typed;
   config::Value resolved;                 ///< every value with its origin
   std::vector<std::string> fingerprints;  ///< of the marginals; only a resolved.toml has them

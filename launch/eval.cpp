@@ -118,6 +118,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
       evaluate_at(problem, stored, static_cast<int>(arguments.marginal), points.values, context);
 
   together(session.world, "writing the evaluation", [&] {
+    check_unchanged(problem);
     check_finite(evaluation.potential, 1, "potential");
     check_finite(evaluation.map, problem.d(), "entropic map");
     if (session.is_first()) write_evaluation(arguments.out, evaluation, problem.d());

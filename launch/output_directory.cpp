@@ -5,12 +5,11 @@
 
 #include <cerrno>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <span>
 #include <system_error>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/text_file.hpp"
 #include "runtime/data/atomic_file.hpp"
 
 namespace kantor::launch {
@@ -77,8 +76,8 @@ void create_output_directory(const std::string& path) {
 }
 
 std::string read_text_file(const std::string& path) {
-  std::ifstream stream(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
+  std::error_code failure;
+  return fs::exists(path, failure) ? read_whole_text(path) : "";
 }
 
 void write_text_file(const std::string& path, std::string_view text) {

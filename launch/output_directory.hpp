@@ -16,7 +16,7 @@ void check_output_directory(const std::string& path);
 /// Creates the folder and its parents; an empty folder is taken as it is. @throws as above.
 void create_output_directory(const std::string& path);
 
-/// "" if there is no such file.
+/// "" if there is no such file. @throws DataError: a folder, a device, too long; IoError.
 std::string read_text_file(const std::string& path);
 
 /// Written aside and then renamed. @throws IoError.

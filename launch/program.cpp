@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "distributed/together.hpp"
+#include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
 #include "launch/signal_stack.hpp"
 #include "launch/stop_requests.hpp"
@@ -19,6 +20,8 @@
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/instruction_set.hpp"
+#include "runtime/core/out_of_memory.hpp"
+#include "runtime/core/shortened.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -50,12 +53,16 @@ Request read_request(const std::vector<std::string>& command_line) {
   return request;
 }
 
-/// A message as one line: libraries below add traces after the first.
-std::string first_line(const std::string& message) { return message.substr(0, message.find('\n')); }
+/// A message as one line that can be read: libraries below add traces after the first, and what is
+/// quoted in it may be as long as a file.
+std::string one_line(const std::string& message) {
+  constexpr std::size_t kLongest = 1000;
+  return shortened(message.substr(0, message.find('\n')), kLongest);
+}
 
 void print_error(const std::string& message, int rank, int size) {
   const std::string where = size > 1 ? concat("[rank ", rank, "] ") : "";
-  const std::string line = concat("kantor: error: ", where, first_line(message), "\n");
+  const std::string line = concat("kantor: error: ", where, one_line(message), "\n");
   std::fflush(stdout);
   std::fputs(line.c_str(), stderr);  // one call: lines of several ranks do not mix
   std::fflush(stderr);
@@ -66,12 +73,16 @@ int exit_code_of(const std::exception& error) {
   return static_cast<int>(known == nullptr ? ExitCode::internal : known->exit_code());
 }
 
-/// Ends all ranks from one that failed where the others may not have. Often all of them did (a lost
-/// peer, a diverged training), so the lower ranks get the first word, and the rest do not repeat
-/// it: on other hosts they are gone before.
-[[noreturn]] void leave_alone(Communicator& world, const std::exception& error) {
+/// Of a failure that others may have met too (a lost peer, a diverged training): the lower ranks
+/// get the first word, and the rest do not repeat it: on other hosts they are gone before.
+void speak_for_all(Communicator& world, const std::exception& error) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300) * std::min(world.rank(), 10));
   if (world.take_the_word()) print_error(error.what(), world.rank(), world.size());
+}
+
+/// Ends all ranks from one that failed where the others may not have.
+[[noreturn]] void leave_alone(Communicator& world, const std::exception& error) {
+  speak_for_all(world, error);
   world.abort(exit_code_of(error));
   std::abort();  // not reached; GCC 12 does not see it through the virtual call
 }
@@ -128,6 +139,15 @@ bool is_quiet(const Request& request) {
   return arguments != nullptr && arguments->quiet;
 }
 
+/// Says why, and ends the other ranks if they do not know of it.
+int fail(Communicator& world, const std::exception& error) {
+  const auto* known = dynamic_cast<const Error*>(&error);
+  const bool is_agreed = known != nullptr && known->is_agreed();
+  if (world.size() > 1 && !is_agreed) leave_alone(world, error);
+  print_error(error.what(), world.rank(), world.size());
+  return exit_code_of(error);
+}
+
 int run_collectively(const Request& request, Communicator& world,
                      const std::vector<std::string>& command_line) {
   try {
@@ -148,11 +168,7 @@ int run_collectively(const Request& request, Communicator& world,
   } catch (const PeerError& error) {
     return static_cast<int>(error.exit_code());
   } catch (const std::exception& error) {
-    const auto* known = dynamic_cast<const Error*>(&error);
-    const bool is_agreed = known != nullptr && known->is_agreed();
-    if (world.size() > 1 && !is_agreed) leave_alone(world, error);
-    print_error(error.what(), world.rank(), world.size());
-    return exit_code_of(error);
+    return is_out_of_memory(error) ? fail(world, out_of_memory_error()) : fail(world, error);
   }
 }
 
@@ -160,6 +176,7 @@ int run_collectively(const Request& request, Communicator& world,
 /// with its communicator, so that nobody waits for it. All come to the same code.
 int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>> ranks,
               const std::vector<std::string>& command_line) {
+  const AtDataFault speak([&](const Error& error) { speak_for_all(*ranks.front(), error); });
   std::vector<std::thread> others;
   try {
     for (std::size_t rank = 1; rank < ranks.size(); ++rank) {
@@ -181,6 +198,7 @@ int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>>
 }
 
 int inspect_alone(const InspectArguments& arguments) {
+  const AtDataFault speak([](const Error& error) { print_error(error.what(), 0, 1); });
   try {
     return inspect(arguments);
   } catch (const std::exception& error) {
@@ -192,6 +210,7 @@ int inspect_alone(const InspectArguments& arguments) {
 }  // namespace
 
 int run_program(const std::vector<std::string>& command_line) {
+  catch_data_faults();
   Request request = read_request(command_line);
   if (const auto* answer = std::get_if<Answer>(&request.arguments); answer && !request.failure) {
     std::cout << answer->text << std::flush;

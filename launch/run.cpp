@@ -5,6 +5,7 @@
 
 #include "distributed/together.hpp"
 #include "launch/build_info.hpp"
+#include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_checkpoints.hpp"
@@ -123,7 +124,7 @@ void start_record(RunDirectory& directory, const RunArguments& arguments,
                   std::int64_t step, Session& session) {
   directory.remove_leftovers();
   directory.set_status({.state = "running", .reason = "", .step = std::max<std::int64_t>(step, 0)});
-  directory.copy_in(arguments.problem, "problem.toml");
+  directory.write_text("problem.toml", loaded.text);
   directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem, directory.path()));
   directory.write_text("environment.json", environment_json(facts, session.command_line));
   session.metrics = metrics::MetricsFile(directory.file("metrics.jsonl"));
@@ -260,6 +261,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   const RunIdentity identity = identity_of(loaded, problem, facts);
   std::optional<RunDirectory> opened;  // rank 0's
   RunDirectory* directory = nullptr;   // the same, once the run is on record
+  std::optional<AtDataFault> record_of_fault;
   try {
     together(session.world, "creating the run directory", [&] {
       if (session.is_first()) claim_directory(opened, arguments, found, session);
@@ -271,6 +273,8 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     together(session.world, "writing the run directory", [&] {
       if (!opened) return;
       directory = &*opened;
+      record_of_fault.emplace(
+          [directory](const Error& error) { directory->set_failed(error.what()); });
       start_record(*directory, arguments, loaded, problem, facts, checkpoints.newest_step(),
                    session);
       checkpoints.start(identity, stop, [directory, &session](std::int64_t step) {
@@ -283,6 +287,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     });
     if (!start_note.empty()) session.log.warn_once(start_note);
     const Result result = solve_and_time(loaded, problem, session, context);
+    together(session.world, "comparing the data", [&] { check_unchanged(problem); });
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
     return finish(result, directory, facts, loaded, session);
   } catch (const Stopped& stopped) {

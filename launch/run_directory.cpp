@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
@@ -17,9 +15,10 @@
 #include "launch/configuration.hpp"
 #include "launch/output_directory.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/shortened.hpp"
 #include "runtime/data/atomic_file.hpp"
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/fingerprint.hpp"
-#include "runtime/data/mapped_file.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/safetensors.hpp"
 
@@ -112,13 +111,6 @@ void RunDirectory::write_text(const std::string& name, const std::string& text) 
   write_text_file(file(name), text);
 }
 
-void RunDirectory::copy_in(const std::string& source, const std::string& name) const {
-  std::ifstream stream(source, std::ios::binary);
-  const std::string text{std::istreambuf_iterator<char>(stream), std::istreambuf_iterator<char>()};
-  if (!stream) throw IoError(concat("cannot read ", source, " to keep a copy of it"));
-  write_text(name, text);
-}
-
 void RunDirectory::set_status(const Status& status) {
   step_ = status.step;
   const std::string text = status_json(status);
@@ -168,12 +160,12 @@ void RunDirectory::write_result(const Result& result, const RunFacts& facts) con
 }
 
 std::string checksum_text(const std::string& path) {
-  return hash_text(data::checksum(data::MappedFile(path).bytes()));
+  return hash_text(data::checksum(data::DataFile(path).bytes()));
 }
 
 void RunDirectory::set_failed(const std::string& reason) noexcept {
   try {
-    set_status({.state = "failed", .reason = reason, .step = step_});
+    set_status({.state = "failed", .reason = shortened(reason, 1000), .step = step_});
   } catch (...) {
   }
 }

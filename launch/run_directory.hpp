@@ -28,7 +28,6 @@ class RunDirectory {
 
   /// @throws IoError (all of them).
   void write_text(const std::string& name, const std::string& text) const;
-  void copy_in(const std::string& source, const std::string& name) const;
   void set_status(const Status& status);
   /// What runs that were killed have left half-written.
   void remove_leftovers() const;

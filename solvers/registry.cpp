@@ -45,6 +45,7 @@ constexpr std::array kSolvers = {
             return neural::solve(c.neural, p, context);
           },
           [](const Configuration& c, const Problem& p, Context& context) {
+            neural::check_room_for_batch(c.neural, p, context);
             return concat(", about ", format_bytes(neural::bytes_per_rank(c.neural, p, context)),
                           " per rank");
           }},

@@ -1,3 +1,5 @@
+#include "runtime/data/data_file.hpp"
+
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
@@ -5,6 +7,7 @@
 
 #include "launch/inspect/description.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/shortened.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/data_format.hpp"
 #include "runtime/data/idx.hpp"
@@ -22,6 +25,7 @@ constexpr std::int64_t kMostValues = std::int64_t{1} << 22;
 constexpr std::int64_t kMostRows = 65536;
 constexpr std::int64_t kBlockValues = 65536;
 constexpr std::size_t kMostTensors = 12;  // shown
+constexpr std::size_t kLongestName = 60;
 
 std::string shape_text(const std::vector<std::int64_t>& shape) {
   std::string text = "[";
@@ -113,7 +117,8 @@ void append(std::vector<std::string>& lines, const std::vector<std::string>& mor
 }
 
 Description describe_npy(const std::string& path) {
-  const data::NpyHeader header = data::read_npy_header(path);
+  const auto file = std::make_shared<const data::DataFile>(path);
+  const data::NpyHeader header = data::read_npy_header(*file);
   Description description;
   auto& lines = description.lines;
   lines.push_back(concat(path, ": .npy array, ", file_size(path)));
@@ -121,7 +126,7 @@ Description describe_npy(const std::string& path) {
       "shape", shape_text(header.shape) + (header.fortran_order ? ", Fortran order" : "")));
   lines.push_back(labelled("type", header.descr));
   try {
-    const auto source = data::open_npy(path);
+    const auto source = data::open_npy(file);
     lines.push_back(labelled("points", concat(source->num_rows(), ", d = ", source->num_dims())));
     append(lines, describe_values(*source));
     lines.push_back(labelled("in a problem", "path = " + quoted(path)));
@@ -167,28 +172,32 @@ Description describe_idx(const std::string& path) {
   return description;
 }
 
-bool is_matrix(const data::TensorOutline& tensor) {
-  return (tensor.dtype == "F32" || tensor.dtype == "F64") && tensor.bytes > 0 &&
+bool is_matrix(const data::TensorEntry& tensor) {
+  return tensor.is_real() && tensor.num_bytes() > 0 &&
          (tensor.shape.size() == 1 || tensor.shape.size() == 2);
 }
 
 Description describe_safetensors(const std::string& path) {
-  const std::vector<data::TensorOutline> tensors = data::outline_safetensors(path);
+  const auto file = std::make_shared<const data::DataFile>(path);
+  const data::SafetensorsHeader header = data::read_safetensors_header(*file);
+  const std::vector<data::TensorEntry>& tensors = header.tensors;
   Description description;
   auto& lines = description.lines;
   lines.push_back(concat(path, ": safetensors, ", tensors.size(),
                          tensors.size() == 1 ? " tensor, " : " tensors, ", file_size(path)));
-  const data::TensorOutline* largest = nullptr;  // of those that can be points
+  const data::TensorEntry* largest = nullptr;  // of those that can be points
   for (std::size_t i = 0; i < tensors.size(); ++i) {
-    const data::TensorOutline& tensor = tensors[i];
-    if (is_matrix(tensor) && (!largest || tensor.bytes > largest->bytes)) largest = &tensor;
+    const data::TensorEntry& tensor = tensors[i];
+    if (is_matrix(tensor) && (!largest || tensor.num_bytes() > largest->num_bytes()))
+      largest = &tensor;
     if (i == kMostTensors) lines.push_back(concat("  .. and ", tensors.size() - i, " more"));
     if (i >= kMostTensors) continue;
-    lines.push_back(labelled(
-        quoted(printable(tensor.name)),
-        concat(tensor.dtype, " ", shape_text(tensor.shape), ", ", size_text(tensor.bytes))));
+    lines.push_back(
+        labelled(quoted(printable(shortened(tensor.name, kLongestName))),
+                 concat(printable(shortened(tensor.dtype, kLongestName)), " ",
+                        shape_text(tensor.shape), ", ", size_text(tensor.num_bytes()))));
     if (!is_matrix(tensor)) continue;
-    const auto values = describe_values(*data::open_safetensors(path, tensor.name));
+    const auto values = describe_values(*data::open_tensor(file, header, tensor));
     if (tensors.size() <= kMostTensors / 2) {
       append(lines, values);
     } else if (values.back().find("will refuse") != std::string::npos) {
@@ -197,8 +206,8 @@ Description describe_safetensors(const std::string& path) {
   }
   lines.push_back(
       largest != nullptr
-          ? labelled("in a problem",
-                     concat("path = ", quoted(path), ", key = ", quoted(printable(largest->name))))
+          ? labelled("in a problem", concat("path = ", quoted(path), ", key = ",
+                                            quoted(printable(shortened(largest->name, 500)))))
           : labelled("no marginal", "no tensor is F32 or F64 of one or two dimensions"));
   return description;
 }
@@ -206,7 +215,7 @@ Description describe_safetensors(const std::string& path) {
 }  // namespace
 
 Description describe_data_file(const std::string& path) {
-  switch (data::format_of(path)) {
+  switch (data::format_of(data::DataFile(path))) {
     case data::DataFormat::npy:
       return describe_npy(path);
     case data::DataFormat::idx:

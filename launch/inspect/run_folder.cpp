@@ -89,6 +89,8 @@ bool has_file(const fs::path& path) {
 /// The end of a long file.
 std::string tail_of(const fs::path& path) {
   constexpr std::streamoff kBytes = 65536;
+  std::error_code ignored;
+  if (!fs::is_regular_file(path, ignored)) return "";
   std::ifstream stream(path, std::ios::binary | std::ios::ate);
   if (!stream) return "";
   const std::streamoff size = stream.tellg();

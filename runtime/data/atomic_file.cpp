@@ -42,9 +42,14 @@ bool is_other_process(pid_t pid) {
   return pid != ::getpid() && (::kill(pid, 0) == 0 || errno == EPERM);
 }
 
+/// A device is written in place. @throws IoError for a pipe: opening it may wait for ever.
 bool is_special(const std::string& path) {
   struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode);
+  if (::stat(path.c_str(), &status) != 0) return false;
+  if (S_ISFIFO(status.st_mode)) {
+    throw IoError(concat("cannot create ", path, ": it is a pipe; remove it"));
+  }
+  return !S_ISREG(status.st_mode);
 }
 
 }  // namespace

@@ -52,7 +52,7 @@ InputFile::InputFile(const std::string& path, FileSystem& files)
   if (!descriptor_.is_open()) refuse(path, std::strerror(errno));
   struct stat status {};
   if (::fstat(descriptor_.get(), &status) != 0) refuse(path, std::strerror(errno));
-  if (S_ISDIR(status.st_mode)) refuse(path, "it is a folder");
+  if (S_ISDIR(status.st_mode)) refuse(path, "it is a folder; name a file in it");
   if (!S_ISREG(status.st_mode)) refuse(path, "not a regular file");
   size_ = static_cast<std::size_t>(status.st_size);
 }

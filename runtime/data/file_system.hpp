@@ -49,6 +49,7 @@ class InputFile {
   /// @throws DataError: missing, unreadable, a folder or anything else that is no regular file.
   InputFile(const std::string& path, FileSystem& files);
   std::size_t size() const { return size_; }
+  int descriptor() const { return descriptor_.get(); }
   /// The next bytes. @throws IoError; DataError if the file ends before.
   void read(std::span<std::byte> bytes);
 

@@ -36,7 +36,7 @@ void Fingerprint::add(std::span<const std::byte> bytes) {
 }
 
 void Fingerprint::add_content(std::span<const std::byte> bytes) {
-  if (bytes.size() <= kNumBlocks * kMegabyte) return add(bytes);
+  if (bytes.size() <= kLargestWhole) return add(bytes);
   add_number(static_cast<double>(bytes.size()));
   const std::size_t last_start = bytes.size() - kMegabyte;
   for (std::size_t block = 0; block < kNumBlocks; ++block) {

@@ -14,6 +14,9 @@ std::uint64_t checksum(std::span<const std::byte> bytes);
 /// XXH3-64 over parts added one after the other; each part's length is hashed with it.
 class Fingerprint {
  public:
+  /// Contents up to this many bytes are hashed whole.
+  static constexpr std::size_t kLargestWhole = std::size_t{64} << 20;
+
   Fingerprint();
   ~Fingerprint();
   Fingerprint(const Fingerprint&) = delete;

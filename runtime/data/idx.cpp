@@ -8,9 +8,12 @@
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
 #include "runtime/data/checked_size.hpp"
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/gzip.hpp"
-#include "runtime/data/mapped_file.hpp"
+#include "runtime/data/likely_kind.hpp"
 #include "runtime/data/row_sources.hpp"
 
 // Format: two zero bytes, element type (8 = unsigned byte), number of dimensions, the sizes as
@@ -30,11 +33,12 @@ constexpr int kUnsignedByte = 8;
 /// The bytes of an idx file, one after the other, whether mapped or decompressed.
 class IdxReader {
  public:
-  explicit IdxReader(const std::string& path) : file_(std::make_shared<const MappedFile>(path)) {
-    if (is_gzip(file_->bytes())) inflater_.emplace(path, file_->bytes());
+  explicit IdxReader(std::shared_ptr<const DataFile> file) : file_(std::move(file)) {
+    if (is_gzip(file_->bytes())) inflater_.emplace(file_->path(), file_->bytes());
   }
 
   const std::string& path() const { return file_->path(); }
+  std::span<const std::byte> bytes() const { return file_->bytes(); }  ///< as they are stored
 
   void read(std::span<std::uint8_t> out) {
     std::size_t got = 0;
@@ -63,7 +67,7 @@ class IdxReader {
   }
 
  private:
-  std::shared_ptr<const MappedFile> file_;
+  std::shared_ptr<const DataFile> file_;
   std::optional<Inflater> inflater_;
   std::size_t at_ = 0;
 };
@@ -79,7 +83,8 @@ std::vector<std::int64_t> read_shape(IdxReader& reader) {
   if (magic[0] != 0 || magic[1] != 0 || magic[3] == 0) {
     refuse(reader.path(),
            concat("it starts with bytes ", int{magic[0]}, " ", int{magic[1]}, " ", int{magic[2]},
-                  " ", int{magic[3]}, ", expected 0 0 8 and a number of dimensions"));
+                  " ", int{magic[3]}, ", expected 0 0 8 and a number of dimensions",
+                  likely_kind(reader.bytes())));
   }
   if (magic[2] != kUnsignedByte) {
     refuse(reader.path(), concat("its element type is ", int{magic[2]},
@@ -95,8 +100,9 @@ std::vector<std::int64_t> read_shape(IdxReader& reader) {
   return shape;
 }
 
-IdxArray read_idx(const std::string& path) {
-  IdxReader reader(path);
+IdxArray read_idx(std::shared_ptr<const DataFile> file) {
+  const std::string path = file->path();
+  IdxReader reader(std::move(file));
   IdxArray array = {.shape = read_shape(reader), .values = {}};
   const auto count = checked_product(array.shape);
   if (!count || *count > reader.most_bytes()) {
@@ -104,6 +110,12 @@ IdxArray read_idx(const std::string& path) {
   }
   if (*count == 0) refuse(path, "it is empty: one of its sizes is 0");
   const auto size = static_cast<std::size_t>(*count);
+  const std::int64_t room = available_memory_bytes();
+  if (*count > room) {  // of a small file too, if it is compressed
+    refuse(path, concat("it holds ", format_bytes(static_cast<double>(*count)),
+                        " of values, which are kept in memory, where ",
+                        format_bytes(static_cast<double>(room)), " are free"));
+  }
   while (array.values.size() < size) {  // piece by piece: a damaged size must not take all memory
     const std::size_t at = array.values.size();
     array.values.resize(std::min(size, at + kLargestPiece));
@@ -115,23 +127,34 @@ IdxArray read_idx(const std::string& path) {
 
 }  // namespace
 
-std::shared_ptr<const RowSource> open_idx(const std::string& path) {
-  IdxArray array = read_idx(path);
+std::shared_ptr<const RowSource> open_idx(std::shared_ptr<const DataFile> file) {
+  IdxArray array = read_idx(file);
   if (array.shape.size() < 2) {
-    refuse(path, "it has one dimension (labels?), expected images: number, height, width");
+    refuse(file->path(), "it has one dimension (labels?), expected images: number, height, width");
   }
   const std::int64_t n = array.shape[0];
   const std::int64_t d = static_cast<std::int64_t>(array.values.size()) / n;
   return memory_rows<std::uint8_t>(std::move(array.values), n, d);
 }
 
+std::shared_ptr<const RowSource> open_idx(const std::string& path) {
+  return open_idx(std::make_shared<const DataFile>(path));
+}
+
 std::vector<std::int64_t> read_idx_shape(const std::string& path) {
-  IdxReader reader(path);
+  IdxReader reader(std::make_shared<const DataFile>(path));
   return read_shape(reader);
 }
 
 std::vector<std::uint8_t> read_idx_labels(const std::string& path) {
-  IdxArray array = read_idx(path);
+  const auto file = std::make_shared<const DataFile>(path);
+  if (is_npy(file->bytes())) {
+    refuse(
+        path,
+        "it is a .npy file, but labels are read from idx-ubyte; select the rows in Python instead: "
+        "numpy.save(\"selected.npy\", x[numpy.isin(labels, [0, 3])])");
+  }
+  IdxArray array = read_idx(file);
   if (array.shape.size() != 1) {
     refuse(path,
            concat("it has ", array.shape.size(), " dimensions (images?), expected labels: 1"));

@@ -9,10 +9,12 @@
 
 namespace kantor::data {
 
+class DataFile;
 class RowSource;
 
 /// Images (any number of dimensions >= 2): rows are flattened, values are the bytes 0 .. 255; the
 /// bytes are kept in memory as they are. @throws DataError: missing, damaged, truncated, not ubyte.
+std::shared_ptr<const RowSource> open_idx(std::shared_ptr<const DataFile> file);
 std::shared_ptr<const RowSource> open_idx(const std::string& path);
 
 /// What the header says: {number of images, height, width} or {number of labels}. The elements are

@@ -6,10 +6,11 @@
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/data_format.hpp"
 #include "runtime/data/fingerprint.hpp"
 #include "runtime/data/idx.hpp"
-#include "runtime/data/mapped_file.hpp"
 #include "runtime/data/marginal.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/row_sources.hpp"
@@ -22,14 +23,15 @@ constexpr double kSumTolerance = 1e-4;  // design: weights sum to 1 within it
 
 std::size_t as_size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
-std::shared_ptr<const RowSource> open_points(const MarginalConfig& config) {
-  const DataFormat format = format_of(config.path);
-  if (format == DataFormat::safetensors) return open_safetensors(config.path, config.key);
+std::shared_ptr<const RowSource> open_points(const MarginalConfig& config,
+                                             std::shared_ptr<const DataFile> file) {
+  const DataFormat format = format_of(*file);
+  if (format == DataFormat::safetensors) return open_safetensors(std::move(file), config.key);
   if (!config.key.empty()) {
     throw ConfigError(concat("key = \"", config.key, "\" of marginal ", config.path,
                              ": only .safetensors files have keys"));
   }
-  return format == DataFormat::npy ? open_npy(config.path) : open_idx(config.path);
+  return format == DataFormat::npy ? open_npy(std::move(file)) : open_idx(std::move(file));
 }
 
 /// Rows whose label is in config.select. @return ascending.
@@ -106,7 +108,8 @@ void check_and_rescale(const MarginalConfig& config, std::vector<double>& weight
   }
   const double sum = accurate_sum(weights);
   if (!config.normalise && !(std::abs(sum - 1) <= kSumTolerance)) {
-    refuse(concat("they sum to ", sum, ", expected 1 within ", kSumTolerance,
+    refuse(concat("they sum to ", format_number(sum), ", which is ", std::abs(sum - 1),
+                  " from 1, expected ", kSumTolerance, " at most",
                   "; set normalise = true in the marginal to rescale them"));
   }
   for (double& weight : weights) {
@@ -167,8 +170,9 @@ Marginal load_marginal(const MarginalConfig& config) {
     add_generator(fingerprint, *config.generator);
     source = memory_rows(generate(*config.generator), config.generator->n, config.generator->d);
   } else {
-    source = open_points(config);
-    fingerprint.add_content(MappedFile(config.path).bytes());
+    const auto file = std::make_shared<const DataFile>(config.path);
+    source = open_points(config, file);
+    fingerprint.add_content(file->bytes());
     fingerprint.add_text(config.key);
   }
   std::vector<std::int64_t> selection = select_rows(config, name, source->num_rows());

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <type_traits>
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/data/coordinate_range.hpp"
 #include "runtime/data/row_sources.hpp"
 
 namespace kantor::data {
@@ -70,6 +72,14 @@ Marginal Marginal::on_unit_sphere() const {
 
 std::uint64_t Marginal::fingerprint() const { return fingerprint_; }
 
+void Marginal::check_unchanged() const {
+  const std::string reason = source_->changed();
+  if (reason.empty()) return;
+  throw DataError(concat(name_, " was changed while it was being read: ", reason,
+                         "; no result is written, since it would be of no data that exist. Leave "
+                         "files alone until the run has ended, and start again"));
+}
+
 std::int64_t Marginal::source_row(std::int64_t row) const {
   KANTOR_CHECK(row >= 0 && row < n(), "row ", row, " of ", n());
   return selection_.empty() ? row : selection_[as_size(row)];
@@ -113,6 +123,11 @@ template void Marginal::read_range(std::int64_t, std::int64_t, std::span<const d
                                    double*) const;
 
 std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::int64_t last) {
+  return find_beyond(marginal, first, last, std::numeric_limits<double>::max());
+}
+
+std::string find_beyond(const Marginal& marginal, std::int64_t first, std::int64_t last,
+                        double largest) {
   KANTOR_CHECK(0 <= first && first <= last && last <= marginal.n(), "rows [", first, ", ", last,
                ") of ", marginal.n());
   const std::int64_t d = marginal.d();
@@ -123,17 +138,20 @@ std::string find_nonfinite(const Marginal& marginal, std::int64_t first, std::in
     marginal.read_range(start, count, {}, values.data());
     for (std::int64_t i = 0; i < count * d; ++i) {
       const double value = values[as_size(i)];
-      if (std::isfinite(value)) continue;
+      if (std::abs(value) <= largest) continue;
       const std::int64_t row = start + i / d;
       const std::int64_t source_row = marginal.source_row(row);
       const std::string selected =
           row == source_row ? "" : concat(" (", row, " of those selected)");
       return concat(marginal.name(), ": the value in row ", source_row, selected, ", column ",
                     i % d, " is ",
-                    std::isnan(value) ? "NaN"
-                    : value > 0       ? "inf"
-                                      : "-inf",
-                    "; remove or replace it");
+                    std::isfinite(value) ? concat(value,
+                                                  " (after scale), of which costs leave the "
+                                                  "range of double; scale the points to ",
+                                                  largest, " at most")
+                    : std::isnan(value)  ? "NaN; remove or replace it"
+                    : value > 0          ? "inf; remove or replace it"
+                                         : "-inf; remove or replace it");
     }
   }
   return "";

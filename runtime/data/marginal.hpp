@@ -52,6 +52,8 @@ class RowSource {
                     double* values) const = 0;
   virtual void read(std::span<const std::int64_t> rows, double scale, std::span<const double> shift,
                     float* values) const = 0;
+  /// In which way the rows may differ from what they were when they were opened (DataFile), or "".
+  virtual std::string changed() const { return ""; }
   /// As they lie.
   template <class T>
   void read(std::span<const std::int64_t> rows, T* values) const {
@@ -79,6 +81,8 @@ class Marginal {
   Marginal on_unit_sphere() const;
   /// Hash of the content (whole file up to 64 MB, sampled blocks beyond) and of the selection.
   std::uint64_t fingerprint() const;
+  /// @throws DataError if what was read may not be what the fingerprint is of.
+  void check_unchanged() const;
 
   /// Gathers scaled rows minus a shift, subtracted in double before rounding to T (float, double).
   /// @param rows        any indices in [0, n), repeats allowed.

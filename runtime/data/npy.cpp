@@ -6,7 +6,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/data/atomic_file.hpp"
 #include "runtime/data/checked_size.hpp"
-#include "runtime/data/mapped_file.hpp"
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/npy_header.hpp"
 #include "runtime/data/row_sources.hpp"
 
@@ -31,8 +31,7 @@ Real real_type(const std::string& path, const std::string& descr) {
                          "', expected float32 ('<f4') or float64 ('<f8'); ", remedy));
 }
 
-MatrixLayout matrix_layout(const std::string& path, const NpyHeader& header,
-                           const MappedFile& file) {
+MatrixLayout matrix_layout(const std::string& path, const NpyHeader& header, const DataFile& file) {
   const auto& shape = header.shape;
   if (shape.size() != 1 && shape.size() != 2) {
     throw DataError(concat("cannot use ", path, ": its shape is ", shape_text(shape),
@@ -79,27 +78,31 @@ void write_array(const std::string& path, const char* descr, std::span<const T> 
 
 }  // namespace
 
-NpyHeader read_npy_header(const std::string& path) {
-  const MappedFile file(path);
-  return parse_npy_header(path, file.bytes());
+NpyHeader read_npy_header(const DataFile& file) {
+  return parse_npy_header(file.path(), file.bytes());
 }
 
-std::shared_ptr<const RowSource> open_npy(const std::string& path) {
-  auto file = std::make_shared<const MappedFile>(path);
-  const NpyHeader header = parse_npy_header(path, file->bytes());
+std::shared_ptr<const RowSource> open_npy(std::shared_ptr<const DataFile> file) {
+  const std::string path = file->path();
+  const NpyHeader header = read_npy_header(*file);
   const Real type = real_type(path, header.descr);
   const MatrixLayout layout = matrix_layout(path, header, *file);
   return type == Real::float32 ? matrix_rows<float>(layout, std::move(file))
                                : matrix_rows<double>(layout, std::move(file));
 }
 
+std::shared_ptr<const RowSource> open_npy(const std::string& path) {
+  return open_npy(std::make_shared<const DataFile>(path));
+}
+
 std::vector<double> read_npy_vector(const std::string& path) {
-  const NpyHeader header = read_npy_header(path);
+  const auto file = std::make_shared<const DataFile>(path);
+  const NpyHeader header = read_npy_header(*file);
   if (header.shape.size() != 1) {
     throw DataError(concat("cannot use ", path, ": its shape is ", shape_text(header.shape),
                            ", expected (n,); flatten it with x.ravel()"));
   }
-  const auto source = open_npy(path);
+  const auto source = open_npy(file);
   std::vector<std::int64_t> rows(static_cast<std::size_t>(source->num_rows()));
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::int64_t>(i);
   std::vector<double> values(rows.size());

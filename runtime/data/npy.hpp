@@ -10,6 +10,7 @@
 
 namespace kantor::data {
 
+class DataFile;
 class RowSource;
 
 /// What the header says.
@@ -20,10 +21,12 @@ struct NpyHeader {
   std::int64_t data_offset = 0;  ///< bytes
 };
 /// @throws DataError: missing, not .npy, truncated, object-typed, big-endian.
-NpyHeader read_npy_header(const std::string& path);
+NpyHeader read_npy_header(const DataFile& file);
 
 /// float32 or float64, C or Fortran order, two-dimensional (or one-dimensional: D = 1).
-/// The file is mapped, not read. @throws DataError, naming path, type, shape and what was expected.
+/// Rows are read where they are in the file. @throws DataError, naming path, type, shape and what
+/// was expected.
+std::shared_ptr<const RowSource> open_npy(std::shared_ptr<const DataFile> file);
 std::shared_ptr<const RowSource> open_npy(const std::string& path);
 
 /// A one-dimensional float32 or float64 array in double.

@@ -6,6 +6,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/data/checked_size.hpp"
+#include "runtime/data/likely_kind.hpp"
 
 // Format: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
 
@@ -158,6 +159,11 @@ std::int64_t element_bytes(const std::string& path, const std::string& descr) {
                          std::strchr("fiucb", descr[1]) != nullptr &&
                          descr.find_first_not_of("0123456789", 2) == std::string::npos;
   const std::int64_t bytes = is_number ? std::stoll(descr.substr(2)) : 0;
+  if (descr.size() > 1 && descr[1] == 'V') {
+    refuse(path, concat(type,
+                        " (raw bytes, as numpy stores bfloat16 and float8); convert it before "
+                        "it is saved: numpy.save(path, x.astype(numpy.float32))"));
+  }
   if (bytes == 0) refuse(path, concat(type, "; expected float32 or float64", kRemedy));
   return bytes;
 }
@@ -181,7 +187,8 @@ void check_size(const std::string& path, const NpyHeader& header, std::size_t fi
 
 NpyHeader parse_npy_header(const std::string& path, std::span<const std::byte> bytes) {
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-  if (text.substr(0, kMagic.size()) != kMagic) refuse(path, "it does not start with \\x93NUMPY");
+  if (text.substr(0, kMagic.size()) != kMagic)
+    refuse(path, "it does not start with \\x93NUMPY" + likely_kind(bytes));
   if (text.size() < 10) refuse(path, "the file is truncated within its first 10 bytes");
   const auto byte = [&](std::size_t at) {
     return std::size_t{static_cast<unsigned char>(text[at])};

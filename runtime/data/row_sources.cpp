@@ -24,11 +24,23 @@ class GatheredRows : public RowSource {
   }
 };
 
+std::string change_of(const DataFile& file) { return file.changed(); }
 template <class T>
-class MatrixRows final : public GatheredRows<MatrixRows<T>> {
+std::string change_of(const std::vector<T>&) {
+  return "";
+}
+
+/// @tparam Owner keeps the bytes: a file, or numbers in memory.
+template <class T, class Owner>
+class MatrixRows final : public GatheredRows<MatrixRows<T, Owner>> {
  public:
-  MatrixRows(const MatrixLayout& layout, std::shared_ptr<const void> owner)
-      : layout_(layout), owner_(std::move(owner)) {}
+  MatrixRows(const MatrixLayout& layout, std::shared_ptr<const Owner> owner)
+      : layout_(layout), owner_(std::move(owner)) {
+    KANTOR_CHECK(layout.first != nullptr && layout.num_rows > 0 && layout.num_dims > 0,
+                 "a matrix of ", layout.num_rows, " x ", layout.num_dims);
+  }
+
+  std::string changed() const override { return change_of(*owner_); }
 
   std::int64_t num_rows() const override { return layout_.num_rows; }
   std::int64_t num_dims() const override { return layout_.num_dims; }
@@ -83,7 +95,7 @@ class MatrixRows final : public GatheredRows<MatrixRows<T>> {
   }
 
   MatrixLayout layout_;
-  std::shared_ptr<const void> owner_;
+  std::shared_ptr<const Owner> owner_;
 };
 
 class PartialRows final : public GatheredRows<PartialRows> {
@@ -124,6 +136,8 @@ class PartialRows final : public GatheredRows<PartialRows> {
 class UnitRows final : public GatheredRows<UnitRows> {
  public:
   explicit UnitRows(std::shared_ptr<const RowSource> source) : source_(std::move(source)) {}
+
+  std::string changed() const override { return source_->changed(); }
 
   std::int64_t num_rows() const override { return source_->num_rows(); }
   std::int64_t num_dims() const override { return source_->num_dims(); }
@@ -172,10 +186,8 @@ std::shared_ptr<const RowSource> partial_rows(std::vector<double> values, std::i
 
 template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
-                                             std::shared_ptr<const void> owner) {
-  KANTOR_CHECK(layout.first != nullptr && layout.num_rows > 0 && layout.num_dims > 0,
-               "a matrix of ", layout.num_rows, " x ", layout.num_dims);
-  return std::make_shared<MatrixRows<T>>(layout, std::move(owner));
+                                             std::shared_ptr<const DataFile> file) {
+  return std::make_shared<MatrixRows<T, DataFile>>(layout, std::move(file));
 }
 
 template <class T>
@@ -189,15 +201,13 @@ std::shared_ptr<const RowSource> memory_rows(std::vector<T> values, std::int64_t
                                .num_dims = num_dims,
                                .row_stride = num_dims,
                                .column_stride = 1};
-  return matrix_rows<T>(layout, owner);
+  return std::make_shared<MatrixRows<T, std::vector<T>>>(layout, owner);
 }
 
 template std::shared_ptr<const RowSource> matrix_rows<float>(const MatrixLayout&,
-                                                             std::shared_ptr<const void>);
+                                                             std::shared_ptr<const DataFile>);
 template std::shared_ptr<const RowSource> matrix_rows<double>(const MatrixLayout&,
-                                                              std::shared_ptr<const void>);
-template std::shared_ptr<const RowSource> matrix_rows<std::uint8_t>(const MatrixLayout&,
-                                                                    std::shared_ptr<const void>);
+                                                              std::shared_ptr<const DataFile>);
 template std::shared_ptr<const RowSource> memory_rows<double>(std::vector<double>, std::int64_t,
                                                               std::int64_t);
 template std::shared_ptr<const RowSource> memory_rows<float>(std::vector<float>, std::int64_t,

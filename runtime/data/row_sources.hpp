@@ -7,6 +7,7 @@
 #include <memory>
 #include <vector>
 
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/marginal.hpp"
 
 namespace kantor::data {
@@ -21,10 +22,10 @@ struct MatrixLayout {
   std::int64_t column_stride = 1;  ///< in elements
 };
 
-/// @param owner keeps the bytes alive; the source holds it.
+/// Rows of a file, where they are in it.
 template <class T>
 std::shared_ptr<const RowSource> matrix_rows(const MatrixLayout& layout,
-                                             std::shared_ptr<const void> owner);
+                                             std::shared_ptr<const DataFile> file);
 
 /// Each row of the source over its Euclidean norm; a row of zeros stays one.
 std::shared_ptr<const RowSource> unit_rows(std::shared_ptr<const RowSource> source);

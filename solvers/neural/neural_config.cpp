@@ -1,5 +1,8 @@
 #include "solvers/neural/neural_config.hpp"
 
+#include <cstdint>
+#include <limits>
+
 #include "runtime/core/error.hpp"
 
 namespace kantor::neural {
@@ -48,7 +51,9 @@ void NeuralConfig::check() const {
   };
   training.check();
   network.check();
-  require(batch >= 1, "batch is ", batch, "; expected 1 or more");
+  constexpr std::int64_t kLargestBatch = std::numeric_limits<std::int32_t>::max();
+  require(batch >= 1 && batch <= kLargestBatch, "batch is ", batch, "; expected 1 to ",
+          kLargestBatch);
   require(certificate_iterations >= 0, "certificate_iterations is ", certificate_iterations,
           "; expected 0 (none) or more");
   require(certificate_tolerance >= 0, "certificate_tolerance is ", certificate_tolerance,

@@ -7,9 +7,12 @@
 
 #include "distributed/device.hpp"
 #include "distributed/flat_parameters.hpp"
+#include "distributed/rank_memory.hpp"
+#include "distributed/together.hpp"
 #include "distributed/trainer.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
 #include "runtime/data/moments.hpp"
 #include "solvers/neural/correction_scale.hpp"
 #include "solvers/neural/potential_values.hpp"
@@ -238,6 +241,22 @@ Result solve(const NeuralConfig& config, const Problem& problem, Context& contex
                                             : solve_in<float>(config, problem, context);
 }
 
+double batch_bytes(const NeuralConfig& config, const Problem& problem, const Context& context) {
+  const double element = context.run.precision == "float64" ? 8 : 4;
+  return static_cast<double>(config.batch) * static_cast<double>(problem.d()) * element * 2;
+}
+
+void check_room_for_batch(const NeuralConfig& config, const Problem& problem, Context& context) {
+  const double needed = batch_bytes(config, problem, context);
+  const double room = memory_of_rank(context.world);
+  const std::int64_t short_of = context.world.agree(needed > room ? 1 : 0, "room for a batch");
+  if (short_of == 0) return;
+  fail_alike(context.world,
+             ConfigError(concat("solver.neural.batch is ", config.batch, ": its points take ",
+                                format_bytes(needed), " per rank, more than some rank has left; ",
+                                "lower it")));
+}
+
 double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const Context& context) {
   const double element = context.run.precision == "float64" ? 8 : 4;
   const auto limit = [&](std::int64_t n) {
@@ -247,7 +266,7 @@ double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const 
   const double n = std::ceil(limit(problem.n(0)) / static_cast<double>(context.world.size()));
   const double m = limit(problem.n(1));
   const auto d = static_cast<double>(problem.d());
-  const double batch = static_cast<double>(config.batch) * d * element * 2;
+  const double batch = batch_bytes(config, problem, context);
   const double costs = config.certificate_iterations > 0 ? n * m * (element + 8) : n * m * 8;
   double parameters = 0;
   double in = d;

@@ -13,6 +13,10 @@ namespace kantor::neural {
 /// Collective. Source: Wang & Goldfeld, arXiv 2312.07397 (estimator); certificates are ours.
 Result solve(const NeuralConfig& config, const Problem& problem, Context& context);
 
+/// Collective. @throws ConfigError, on every rank, if the points of a batch alone do not fit into
+/// the memory that some rank has left.
+void check_room_for_batch(const NeuralConfig& config, const Problem& problem, Context& context);
+
 /// Bytes this rank would hold: points evaluated, costs stored for the certificate, parameters.
 double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const Context& context);
 

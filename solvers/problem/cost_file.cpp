@@ -2,14 +2,15 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <numeric>
 #include <vector>
 
 #include "distributed/shards.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/fingerprint.hpp"
-#include "runtime/data/mapped_file.hpp"
 #include "runtime/data/npy.hpp"
 
 namespace kantor {
@@ -22,14 +23,15 @@ constexpr const char* kAllForbidden =
 }  // namespace
 
 void load_cost_file(const ProblemConfig& config, Problem& problem) {
-  const std::vector<std::int64_t> dims = data::read_npy_header(config.cost_file).shape;
+  const auto file = std::make_shared<const data::DataFile>(config.cost_file);
+  const std::vector<std::int64_t> dims = data::read_npy_header(*file).shape;
   if (dims.size() != 2) {
     throw DataError(concat(config.cost_file, ": problem.cost_file has ", dims.size(),
                            " dimensions; expected a matrix [n, m]"));
   }
-  problem.cost_matrix = data::open_npy(config.cost_file);
+  problem.cost_matrix = data::open_npy(file);
   data::Fingerprint content;
-  content.add_content(data::MappedFile(config.cost_file).bytes());
+  content.add_content(file->bytes());
   const std::int64_t shape[] = {problem.cost_matrix->num_rows(), problem.cost_matrix->num_dims()};
   const char* const side[] = {"rows", "columns"};
   for (std::size_t k = 0; k < 2; ++k) {

@@ -2,12 +2,14 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 #include <span>
 
 #include "distributed/shards.hpp"
 #include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "runtime/data/coordinate_range.hpp"
 #include "runtime/data/moments.hpp"
 #include "runtime/data/row_sources.hpp"
 #include "solvers/problem/closed_forms.hpp"
@@ -111,6 +113,14 @@ void check_rows(const std::vector<data::Marginal>& marginals, const Communicator
     const std::string found = find(marginal, share.first, share.last);
     if (!found.empty()) throw DataError(found);
   }
+}
+
+/// Coordinates up to it have costs that double can hold, and sums of them over the coordinates.
+double largest_coordinate(const ProblemConfig& config, std::int64_t d) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  if (config.cost == kCosine) return kLargest;
+  const double power = config.cost == "pnorm" ? config.p : 2;
+  return std::pow(kLargest / static_cast<double>(4 * d), 1 / power) / 2;
 }
 
 /// Ranks that see different files would train on nonsense.
@@ -254,7 +264,11 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   }
   together(world, "checking the values", [&] {
     if (problem.cost_matrix) return;
-    check_rows(problem.marginals, world, data::find_nonfinite);
+    const double largest = largest_coordinate(config, problem.d());
+    check_rows(problem.marginals, world,
+               [&](const data::Marginal& marginal, std::int64_t first, std::int64_t last) {
+                 return data::find_beyond(marginal, first, last, largest);
+               });
     if (config.cost == kCosine) check_rows(problem.marginals, world, data::find_zero_row);
   });
   if (config.cost == kCosine) {
@@ -271,6 +285,13 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   set_epsilon(problem, "here", context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
+}
+
+void check_unchanged(const Problem& problem) {
+  for (const data::Marginal& marginal : problem.marginals) marginal.check_unchanged();
+  if (!problem.cost_matrix) return;
+  const std::string& name = problem.marginals[0].name();  // tells the file
+  data::Marginal{name, problem.cost_matrix, {}, 1, {}, 0, 0}.check_unchanged();
 }
 
 Problem with_moved_rows(const Problem& problem, std::vector<double> rows, const std::string& where,

@@ -88,6 +88,10 @@ std::string cost_name(const Problem& problem);
 /// @throws DataError, ConfigError (ranks that see different data, epsilon <= 0).
 Problem load_problem(const ProblemConfig& config, Context& context);
 
+/// Whether the files that rows are read from are still those that were opened: to be asked before a
+/// result is believed. Local: this rank's view. @throws DataError.
+void check_unchanged(const Problem& problem);
+
 /// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
 /// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
 /// @param rows  [N_r, D] this rank's rows (shard_of), not centred.

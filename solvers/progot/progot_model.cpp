@@ -1,5 +1,6 @@
 #include "solvers/progot/progot_model.hpp"
 
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
@@ -98,6 +99,11 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
   const auto steps = static_cast<std::int64_t>(model.epsilons.size());
   if (steps == 0 || model.alphas.size() != model.epsilons.size()) {
     throw DataError("model.json is damaged: it needs as many alphas as epsilons, and one at least");
+  }
+  for (const double epsilon : model.epsilons) {
+    if (epsilon > 0 && std::isfinite(epsilon)) continue;
+    throw DataError(concat("model.json is damaged: one of its epsilons is ", epsilon,
+                           ", expected positive numbers"));
   }
   const auto matrix = [&](const char* name, std::int64_t columns) {
     if (const auto* values = find_values(tensors, name, {steps, columns})) return *values;

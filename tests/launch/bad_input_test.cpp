@@ -2,8 +2,10 @@
 // written. One process; ranks_test.cpp has the same under mpirun.
 
 #include <cmath>
+#include <filesystem>
 #include <limits>
 
+#include "runtime/core/error.hpp"
 #include "runtime/data/npy.hpp"
 #include "tests/launch/launch_fixture.hpp"
 
@@ -41,6 +43,14 @@ class BadInput : public Launch {
 TEST_F(BadInput, is_accepted_before_anything_is_spoilt) {
   const ProcessOutcome outcome = kantor({"run", "problem.toml", "--dry-run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
+}
+
+TEST_F(BadInput, is_not_what_comes_through_a_pipe) {
+  const std::string script =
+      concat("cat problem.toml | '", KANTOR_BINARY, "' run /dev/stdin --out out --quiet");
+  const ProcessOutcome outcome = run_process({"bash", "-c", script}, folder().path().string(), 120);
+  EXPECT_EQ(outcome.exit_code % 4, 0) << outcome.err;
+  EXPECT_EQ(read("out/problem.toml"), read("problem.toml"));
 }
 
 // Data files.
@@ -192,6 +202,76 @@ TEST_F(BadInput, is_refused_when_verb_or_flag_is_unknown) {
   expect_refused(kantor({"run", "problem.toml", "--quite"}), kUsage, {"--quite", "--quiet"});
   expect_refused(kantor({}), kUsage, {"verb"});
   EXPECT_FALSE(exists("runs"));
+}
+
+// What once led to 70, to a hang, or to a line that helped nobody.
+
+TEST_F(BadInput, is_refused_by_the_points_when_their_costs_leave_the_range_of_double) {
+  use("path = \"x.npy\"\nscale = 1e300");
+  expect_run_refused(kData, {"x.npy", "row 0", "range of double"});
+  write_points("x.npy", 40, 2, 1e308);
+  use("path = \"x.npy\"");
+  for (const char* cost : {"sqeuclidean", "dot", "euclidean", "pnorm"}) {
+    expect_run_refused(kData, {"x.npy", "1e+308", "range of double"},
+                       {"--set", concat("problem.cost=", cost)});
+  }
+}
+
+TEST_F(BadInput, is_refused_when_the_batch_is_beyond_any_memory) {
+  for (const char* batch : {"100000000000", "9223372036854775807"}) {
+    expect_run_refused(kConfig, {"solver.neural.batch", batch},
+                       {"--set", concat("solver.neural.batch=", batch)});
+  }
+}
+
+TEST_F(BadInput, is_refused_when_the_batch_does_not_fit_into_memory) {
+  use("generator = { name = \"uniform_cube\", n = 3, d = 4000 }",
+      "generator = { name = \"uniform_cube\", n = 3, d = 4000, seed = 1 }");
+  // 2^31 points of 4,000 doubles, twice: 137 TB.
+  expect_run_refused(kConfig, {"solver.neural.batch", "its points take"},
+                     {"--set", "solver.neural.batch=2147483647"});
+}
+
+TEST_F(BadInput, is_refused_when_memory_does_not_suffice) {
+  use("generator = { name = \"uniform_cube\", n = 200000000000, d = 2 }");  // 3.2 TB
+  const std::string script =  // 100 GB, or a system that promises all that is asked for kills it
+      concat("ulimit -v 100000000; exec '", KANTOR_BINARY, "' run problem.toml --out out");
+  const ProcessOutcome outcome = run_process({"bash", "-c", script}, folder().path().string(), 120);
+  expect_refused(outcome, kConfig, {"not enough memory", "generator's n"});
+  EXPECT_FALSE(exists("out"));
+}
+
+TEST_F(BadInput, is_refused_when_the_problem_file_is_nested_beyond_any_stack) {
+  std::string key;
+  for (int i = 0; i < 50'000; ++i) key += "a.";
+  write("problem.toml", key + "a = 1\n");
+  expect_run_refused(kConfig, {"problem.toml:1", "nested deeper"});
+  expect_refused(kantor({"inspect", "problem.toml"}), kConfig, {"problem.toml:1", "nested deeper"});
+}
+
+TEST_F(BadInput, is_refused_when_the_problem_file_might_never_end) {
+  expect_refused(kantor({"run", "/dev/zero"}), kUsage, {"/dev/zero", "not a regular file"});
+  write("problem.toml", "");
+  std::filesystem::resize_file(folder().file("problem.toml"), 17 << 20);
+  expect_run_refused(kUsage, {"problem.toml", "longer than the 16 MB"});
+}
+
+TEST_F(BadInput, is_answered_in_a_short_line_however_long_the_input_is) {
+  const std::string long_word(100'000, 'a');
+  const ProcessOutcome outcome = kantor({"run", "problem.toml", "--set", long_word + "=1"});
+  expect_refused(outcome, kConfig, {"unknown key aaa"});
+  EXPECT_LT(outcome.err.size(), 1100u);
+}
+
+TEST_F(BadInput, is_told_by_its_kind_when_a_data_file_is_of_another) {
+  write("x.npy", "<!DOCTYPE html>\n<html><body>404</body></html>");
+  expect_run_refused(kData, {"x.npy", "web page"});
+  write_small_problem();
+  use("path = \"x.npy\"\nweights = \"a.safetensors\"");
+  write("a.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));
+  expect_run_refused(kData, {"a.safetensors", "save its tensor alone by numpy.save"});
+  use("path = \"x.npy\"\nlabels = \"y.npy\"\nselect = [0]");
+  expect_run_refused(kData, {"y.npy", "idx-ubyte", "numpy.isin"});
 }
 
 // Output.

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <zlib.h>
 
+#include <filesystem>
+
+#include "runtime/core/process.hpp"
 #include "runtime/data/marginal.hpp"
 #include "tests/runtime/data/files.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -150,6 +153,21 @@ TEST_F(Idx, refuses_sizes_that_no_file_of_this_length_can_hold) {
   EXPECT_THAT(refusal(gzip(idx_file({huge, 4}, kPixels))), HasSubstr("truncated"));
   std::vector<std::uint32_t> many(255, 2);
   EXPECT_THAT(refusal(idx_file(many, kPixels)), HasSubstr("truncated"));
+}
+
+TEST_F(Idx, refuses_what_would_not_fit_into_memory_however_well_it_is_compressed) {
+  const std::int64_t room = available_memory_bytes();
+  constexpr std::uint32_t kSide = 1024;
+  const auto num_images = static_cast<std::uint32_t>(2 * room / (kSide * kSide));
+  test::write_bytes(path_, gzip(idx_file({num_images, kSide, kSide}, "")));
+  std::filesystem::resize_file(path_, static_cast<std::uintmax_t>(room / 256));  // with zeros
+  EXPECT_THAT(test::message_of<DataError>([&] { open_idx(path_); }), HasSubstr("are free"));
+}
+
+TEST_F(Idx, says_how_to_select_rows_by_labels_of_another_kind) {
+  test::write_bytes(path_, "\x93NUMPY\x01");
+  EXPECT_THAT(test::message_of<DataError>([&] { read_idx_labels(path_); }),
+              HasSubstr("numpy.isin"));
 }
 
 TEST_F(Idx, refuses_a_missing_file) {

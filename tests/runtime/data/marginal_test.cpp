@@ -2,9 +2,11 @@
 
 #include <gmock/gmock.h>
 
+#include <cmath>
 #include <limits>
 #include <thread>
 
+#include "runtime/data/coordinate_range.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/row_sources.hpp"
 #include "runtime/data/safetensors.hpp"
@@ -163,6 +165,9 @@ TEST_F(MarginalTest, finds_the_first_value_that_is_not_finite) {
   EXPECT_EQ(find_nonfinite(marginal, 0, 2), "");
   EXPECT_EQ(find_nonfinite(marginal, 3, 4), "");
   EXPECT_EQ(find_nonfinite(marginal, 3, 3), "");
+  EXPECT_EQ(find_beyond(marginal, 0, 1, std::abs(values[1])), "");
+  EXPECT_THAT(find_beyond(marginal, 0, 1, std::abs(values[1]) / 2),
+              testing::AllOf(HasSubstr("row 0, column 1"), HasSubstr("range of double")));
   EXPECT_THAT(find_nonfinite(marginal, 0, 5), HasSubstr("row 2, column 1 is NaN"));
   EXPECT_THAT(find_nonfinite(marginal, 3, 5), HasSubstr("row 4, column 0 is -inf"));
   EXPECT_THAT(find_nonfinite(load_marginal(selecting({1})), 0, 2),

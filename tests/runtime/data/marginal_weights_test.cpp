@@ -53,6 +53,7 @@ TEST_F(MarginalWeights, are_rescaled_when_nearly_normalised) {
 TEST_F(MarginalWeights, that_do_not_sum_to_one_are_refused_naming_sum_and_remedy) {
   const std::string message = refusal({0.5, 0.5, 0.5, 0.5});
   EXPECT_THAT(message, HasSubstr("sum to 2"));
+  EXPECT_THAT(refusal({0.50011, 0, 0.25, 0.25}), HasSubstr("is 0.00011 from 1"));
   EXPECT_THAT(message, HasSubstr("normalise = true"));
   EXPECT_THAT(refusal({0.5002, 0, 0.25, 0.25}), HasSubstr("1.0002"));
   EXPECT_THAT(refusal({0.4998, 0, 0.25, 0.25}), HasSubstr("0.9998"));

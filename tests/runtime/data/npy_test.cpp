@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 
+#include "runtime/data/data_file.hpp"
 #include "runtime/data/marginal.hpp"
 #include "tests/runtime/data/files.hpp"
 #include "tests/support/temporary_directory.hpp"
@@ -101,13 +102,13 @@ TEST_F(Npy, reads_data_at_an_odd_offset) {
 TEST_F(Npy, header_tells_what_the_file_holds) {
   test::write_bytes(path_,
                     npy_file(npy_dictionary("<i4", "(2, 1, 3)", true), raw(kSix).substr(24)));
-  const NpyHeader header = read_npy_header(path_);
+  const NpyHeader header = read_npy_header(DataFile(path_));
   EXPECT_EQ(header.descr, "<i4");
   EXPECT_TRUE(header.fortran_order);
   EXPECT_THAT(header.shape, ElementsAre(2, 1, 3));
 }
 
-TEST_F(Npy, keeps_the_file_mapped_after_its_name_is_gone) {
+TEST_F(Npy, keeps_the_file_after_its_name_is_gone) {
   const auto source = open(npy_file(npy_dictionary("<f8", "(3, 2)"), raw(kSix)));
   std::filesystem::remove(path_);
   EXPECT_EQ(test::values_of(*source), kSix);
@@ -124,7 +125,13 @@ TEST_F(Npy, refuses_a_missing_file_a_folder_and_an_empty_file) {
 }
 
 TEST_F(Npy, refuses_what_does_not_start_with_the_magic_word) {
-  EXPECT_THAT(refusal("PK\x03\x04 an archive"), HasSubstr("x.npy"));
+  EXPECT_THAT(refusal("PK\x03\x04 an archive"),
+              testing::AllOf(HasSubstr("x.npy"), HasSubstr(".npz"), HasSubstr("numpy.save")));
+  EXPECT_THAT(refusal(" \n<!doctype HTML>"), HasSubstr("web page"));
+  EXPECT_THAT(refusal("<HTML><body>"), HasSubstr("web page"));
+  EXPECT_THAT(refusal("version https://git-lfs.github.com/spec/v1\n"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(refusal(std::string("\x02\0\0\0\0\0\0\0{}", 10)), HasSubstr(".safetensors"));
+  EXPECT_THAT(refusal("1.5, 2.5\n"), testing::EndsWith("NUMPY"));
 }
 
 TEST_F(Npy, refuses_versions_it_does_not_know) {
@@ -171,6 +178,7 @@ TEST_F(Npy, refuses_objects_records_and_big_endian_numbers_naming_the_remedy) {
   EXPECT_THAT(refusal(npy_file(npy_dictionary(">f8", "(3, 2)"), raw(kSix))),
               HasSubstr("big-endian"));
   EXPECT_THAT(refusal(npy_file(npy_dictionary("<U1", "(2,)"), "12345678")), HasSubstr("float32"));
+  EXPECT_THAT(refusal(npy_file(npy_dictionary("|V2", "(4,)"), "12345678")), HasSubstr("bfloat16"));
 }
 
 TEST_F(Npy, refuses_whole_half_and_complex_numbers_naming_the_remedy) {
