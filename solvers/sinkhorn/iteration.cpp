@@ -305,7 +305,9 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
           {{"marginal_error", report.marginal_error}, {"seconds", monotonic_seconds() - start}});
       if (is_last) break;
       iteration.observe(report.marginal_error);
-      if (has_exact_columns && implausible.observe(report.marginal_error)) {
+      // While epsilon falls, a plan is measured at a smaller one than its columns were made at.
+      if (has_exact_columns && iteration.is_at_problem_epsilon(report.iterations - 1) &&
+          implausible.observe(report.marginal_error)) {
         fail_alike(context.world, NumericError(concat(
                                       label, ": the marginal error is ", report.marginal_error,
                                       " after ", report.iterations,

@@ -246,6 +246,15 @@ TEST(EpsilonDecay, measures_at_the_epsilon_of_the_problem) {
   EXPECT_GT(*result.objective, 1.969828444541);
 }
 
+/// Half of epsilon squares a plan over the product of the weights: rows then add up to what no plan
+/// has, in every iteration of the fall, and that is no fault of the numbers.
+TEST(EpsilonDecay, passes_through_errors_that_no_plan_can_have) {
+  Problem problem = random_problem({}, 1e-9, {.n = 40, .m = 40, .d = 2});
+  sinkhorn::SinkhornConfig config = with_weight(1, .1, 2000);
+  config.epsilon_decay = sinkhorn::EpsilonDecayConfig{1e9, .5};  // 30 iterations
+  EXPECT_NO_THROW(solve(problem, config));
+}
+
 TEST(EpsilonDecay, goes_down_to_one) {
   const sinkhorn::EpsilonDecay decay{10, .5};
   EXPECT_EQ(decay.multiple(0), 10);
