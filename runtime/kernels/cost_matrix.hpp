@@ -90,20 +90,32 @@ template <class T>
 std::unique_ptr<CostMatrix<T>> streamed_cost(const Cost& cost, Points<T> x, Points<T> y,
                                              std::span<const double> shift = {});
 
+/// A matrix taken apart as it is stored: C_ij = row part i + column part j + rest_ij.
+template <class T>
+struct SplitCosts {
+  std::vector<double> row_parts;     ///< [N]
+  std::vector<double> column_parts;  ///< [M]
+  std::vector<T> rest;               ///< [N, M] row-major
+
+  SplitCosts transposed() const;
+};
+
 /// A stored matrix, N x M row-major, kept by the object: made once from another matrix.
 template <class T>
 class StoredCost final : public CostMatrix<T> {
  public:
   StoredCost(const CostMatrix<T>& source, ThreadPool& pool);
-  /// @param values [num_rows, num_columns] row-major.
-  StoredCost(std::vector<T> values, std::int64_t num_rows, std::int64_t num_columns);
+  /// @throws ShapeError.
+  explicit StoredCost(SplitCosts<T> given);
+  void prepare_columns(std::int64_t first_column, std::int64_t count, double* column_parts,
+                       T* points) const override;
   RowOperand<T> rows(std::int64_t first_row, std::int64_t count, double epsilon,
                      Workspace::Frame& frame, double* row_parts) const override;
   void costs(std::int64_t first_row, std::int64_t count, T* tile) const override;
 
  private:
   LargeArray<T> made_;
-  std::vector<T> given_;
+  SplitCosts<T> given_;
   const T* values_;  ///< in one of the two
 };
 

@@ -30,6 +30,14 @@ void download(const at::Tensor& from, std::span<double> to) {
   torch::from_blob(to.data(), from.sizes(), torch::kFloat64).copy_(from);
 }
 
+/// Potentials of what is left of the costs, from those of the costs, and back.
+at::Tensor without_parts(const at::Tensor& potential, const at::Tensor& parts) {
+  return parts.defined() ? potential - parts : potential;
+}
+at::Tensor with_parts(const at::Tensor& potential, const at::Tensor& parts) {
+  return parts.defined() ? potential + parts : potential;
+}
+
 /// [N, M] -> [N, M rounded up to a multiple of 4], with 0 behind.
 at::Tensor padded(const at::Tensor& costs) {
   const std::int64_t m = costs.size(1);
@@ -45,9 +53,11 @@ struct DevicePairs<T>::State {
   Context& context;
   at::Device device;
   std::vector<double> centre;
-  at::Tensor a;            ///< [N_r]
-  TensorReduction over_y;  ///< rows x, columns y; without g
-  TensorReduction over_x;  ///< rows y, columns x
+  at::Tensor a;             ///< [N_r]
+  at::Tensor row_parts;     ///< [N_r] of given costs, else undefined
+  at::Tensor column_parts;  ///< [M]
+  TensorReduction over_y;   ///< rows x, columns y; without g
+  TensorReduction over_x;   ///< rows y, columns x
 
   State(const RankPairs<T>& pairs, Context& context_)
       : context(context_),
@@ -60,8 +70,10 @@ struct DevicePairs<T>::State {
       over_y.x = over_x.y = points_on_host(pairs.x).to(device);
       over_y.y = over_x.x = points_on_host(pairs.y).to(device);
     } else {
+      row_parts = upload(pairs.costs->row_parts);
+      column_parts = upload(pairs.costs->column_parts);
       const at::Tensor costs =
-          on_host<T>(pairs.costs, {a.size(0), over_y.log_b.size(0)}).to(device);
+          on_host<T>(pairs.costs->rest, {a.size(0), over_y.log_b.size(0)}).to(device);
       over_y.sums = padded(costs);
       over_x.sums = padded(costs.t());
     }
@@ -82,6 +94,10 @@ struct DevicePairs<T>::State {
     result.g = std::move(potential);
     result.epsilon = epsilon;
     return result;
+  }
+  /// Of the rest of the costs; minima are to be given back their row_parts.
+  TensorReduction from_g(std::span<const double> g, double epsilon) const {
+    return with(over_y, without_parts(upload(g), column_parts), epsilon);
   }
 
   TensorSoftMin reduce(const TensorReduction& reduction, const Wanted& wanted) const {
@@ -128,7 +144,7 @@ bool DevicePairs<T>::keeps_costs() const {
 template <class T>
 void DevicePairs<T>::over_y(std::span<const double> g, double epsilon, std::span<double> f) const {
   const State& s = *state_;
-  download(s.reduce(State::with(s.over_y, s.upload(g), epsilon), {}).f, f);
+  download(with_parts(s.reduce(s.from_g(g, epsilon), {}).f, s.row_parts), f);
 }
 
 template <class T>
@@ -137,21 +153,23 @@ void DevicePairs<T>::over_y(std::span<const double> g, double epsilon,
                             std::span<double> f) const {
   const torch::NoGradGuard no_grad;
   const State& s = *state_;
-  const TensorReduction reduction = State::with(s.over_y, s.upload(g), epsilon);
+  const TensorReduction reduction = s.from_g(g, epsilon);
   const bool has_plain = std::any_of(wanted.begin(), wanted.end(),
                                      [](const auto& each) { return each.update.is_plain(); });
   const TensorSoftMin plain =
       s.reduce(reduction, has_plain ? Wanted{.row_weights = s.a} : Wanted{});
+  const at::Tensor minima = with_parts(plain.f, s.row_parts);
   for (const auto& [update, column_weights] : wanted) {
     if (update.is_plain()) {
       download(plain.columns, column_weights);
       continue;
     }
-    at::Tensor moved = update.gain * plain.f;
+    at::Tensor moved = update.gain * minima;
     if (!update.kept.empty()) moved += s.upload(update.kept);
-    download(s.reduce(reduction, {.given_f = moved, .row_weights = s.a}).columns, column_weights);
+    const Wanted columns{.given_f = without_parts(moved, s.row_parts), .row_weights = s.a};
+    download(s.reduce(reduction, columns).columns, column_weights);
   }
-  download(plain.f, f);
+  download(minima, f);
 }
 
 template <class T>
@@ -159,8 +177,7 @@ void DevicePairs<T>::averages_of_y(std::span<const double> g, double epsilon, st
                                    std::span<double> averages) const {
   const State& s = *state_;
   KANTOR_CHECK(!s.over_y.has_given_costs(), "there are no points to average");
-  const TensorSoftMin result =
-      s.reduce(State::with(s.over_y, s.upload(g), epsilon), {.values = s.over_y.y});
+  const TensorSoftMin result = s.reduce(s.from_g(g, epsilon), {.values = s.over_y.y});
   download(result.f, f);
   download(result.averages, averages);
 }
@@ -169,8 +186,8 @@ template <class T>
 void DevicePairs<T>::plan_columns(std::span<const double> f, std::span<const double> g,
                                   double epsilon, std::span<double> columns) const {
   const State& s = *state_;
-  const Wanted wanted{.given_f = s.upload(f), .row_weights = s.a};
-  download(s.reduce(State::with(s.over_y, s.upload(g), epsilon), wanted).columns, columns);
+  const Wanted wanted{.given_f = without_parts(s.upload(f), s.row_parts), .row_weights = s.a};
+  download(s.reduce(s.from_g(g, epsilon), wanted).columns, columns);
 }
 
 template <class T>
@@ -182,8 +199,10 @@ void DevicePairs<T>::over_x(std::span<const double> f, double epsilon, std::span
   if (num_values > 0) {
     wanted.values = on_host<T>(values, {std::ssize(f), num_values}).to(s.device);
   }
-  const TensorSoftMin result = s.reduce(State::with(s.over_x, s.upload(f), epsilon), wanted);
-  download(result.f, g);
+  const TensorReduction reduction =
+      State::with(s.over_x, without_parts(s.upload(f), s.row_parts), epsilon);
+  const TensorSoftMin result = s.reduce(reduction, wanted);
+  download(with_parts(result.f, s.column_parts), g);
   if (num_values > 0) download(result.averages, averages);
 }
 

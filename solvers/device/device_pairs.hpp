@@ -16,13 +16,13 @@ namespace kantor {
 template <class T>
 struct RankPairs {
   kernels::Cost cost = {};
-  std::span<const double> centre = {};  ///< [D]
-  kernels::Points<T> x = {};            ///< [N_r, D]
-  kernels::Points<T> y = {};            ///< [M, D]
-  std::span<const T> costs = {};  ///< [N_r, M] row-major, in place of cost and points; or empty
-  std::span<const double> a;      ///< [N_r]
-  std::span<const double> log_a;  ///< [N_r]
-  std::span<const double> log_b;  ///< [M]
+  std::span<const double> centre = {};            ///< [D]
+  kernels::Points<T> x = {};                      ///< [N_r, D]
+  kernels::Points<T> y = {};                      ///< [M, D]
+  const kernels::SplitCosts<T>* costs = nullptr;  ///< [N_r, M] in place of cost and points, or null
+  std::span<const double> a;                      ///< [N_r]
+  std::span<const double> log_a;                  ///< [N_r]
+  std::span<const double> log_b;                  ///< [M]
 };
 
 /// What runtime/kernels/soft_min.hpp does, for vectors on the host.

@@ -1,5 +1,6 @@
 #include "solvers/problem/cost_file.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <memory>
@@ -19,6 +20,9 @@ namespace {
 
 constexpr const char* kAllForbidden =
     " is inf wherever there is weight; allow it a pair, or remove it";
+
+/// A row or column of infinite costs alone stays as it is.
+double finite_or_0(double part) { return std::isfinite(part) ? part : 0; }
 
 }  // namespace
 
@@ -42,20 +46,49 @@ void load_cost_file(const ProblemConfig& config, Problem& problem) {
   }
 }
 
-template <class T>
-void read_costs(const Problem& problem, std::span<const std::int64_t> rows,
-                std::span<const std::int64_t> columns, T* values) {
-  std::vector<T> row(static_cast<std::size_t>(problem.cost_matrix->num_dims()));
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    problem.cost_matrix->read(rows.subspan(i, 1), row.data());
-    for (const std::int64_t column : columns) *values++ = row[static_cast<std::size_t>(column)];
-  }
+double cost_at(const Problem& problem, std::int64_t row, std::int64_t column) {
+  std::vector<double> costs(static_cast<std::size_t>(problem.n(1)));
+  problem.cost_matrix->read({&row, 1}, costs.data());
+  return costs[static_cast<std::size_t>(column)];
 }
 
-template void read_costs(const Problem&, std::span<const std::int64_t>,
-                         std::span<const std::int64_t>, float*);
-template void read_costs(const Problem&, std::span<const std::int64_t>,
-                         std::span<const std::int64_t>, double*);
+template <class T>
+kernels::SplitCosts<T> split_costs(const Problem& problem, std::span<const std::int64_t> rows,
+                                   std::span<const std::int64_t> columns, Communicator& world) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  std::vector<double> all(static_cast<std::size_t>(problem.n(1)));
+  std::vector<double> row(columns.size());
+  const auto read_row = [&](std::size_t i) {
+    problem.cost_matrix->read(rows.subspan(i, 1), all.data());
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = all[static_cast<std::size_t>(columns[j])];
+  };
+  kernels::SplitCosts<T> split;
+  std::vector<double> least_below(columns.size(), -kInfinity);  // their negatives
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    read_row(i);
+    const double part = finite_or_0(std::ranges::min(row));
+    split.row_parts.push_back(part);
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      least_below[j] = std::max(least_below[j], part - row[j]);
+    }
+  }
+  world.all_reduce<double>(least_below, ReduceOp::max, "least costs of the columns");
+  for (const double below : least_below) split.column_parts.push_back(finite_or_0(-below));
+
+  split.rest.reserve(rows.size() * columns.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    read_row(i);
+    for (std::size_t j = 0; j < row.size(); ++j) {
+      split.rest.push_back(static_cast<T>(row[j] - split.row_parts[i] - split.column_parts[j]));
+    }
+  }
+  return split;
+}
+
+template kernels::SplitCosts<float> split_costs(const Problem&, std::span<const std::int64_t>,
+                                                std::span<const std::int64_t>, Communicator&);
+template kernels::SplitCosts<double> split_costs(const Problem&, std::span<const std::int64_t>,
+                                                 std::span<const std::int64_t>, Communicator&);
 
 bool check_costs(const Problem& problem, const std::string& name, Communicator& world) {
   const Shard share = shard_of(problem.n(0), world.rank(), world.size());

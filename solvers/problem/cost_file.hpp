@@ -11,11 +11,17 @@ namespace kantor {
 /// @throws DataError: no .npy of two dimensions, weights or n of another length.
 void load_cost_file(const ProblemConfig& config, Problem& problem);
 
-/// The rows of the file that one rank needs, and of these the columns that it asks for.
-/// @param rows, columns indices, ascending. @param[out] values [rows, columns] row-major.
+/// One of the costs.
+double cost_at(const Problem& problem, std::int64_t row, std::int64_t column);
+
+/// The rows of the file that this rank needs, and of these the columns that all ask for. Of each
+/// row its least cost is taken off, then of each column the least of what is left, over all ranks,
+/// in double: what every pair of a row or column costs takes no digits from the rest, which is
+/// small where a plan has its mass. Collective.
+/// @param rows, columns indices, ascending.
 template <class T>
-void read_costs(const Problem& problem, std::span<const std::int64_t> rows,
-                std::span<const std::int64_t> columns, T* values);
+kernels::SplitCosts<T> split_costs(const Problem& problem, std::span<const std::int64_t> rows,
+                                   std::span<const std::int64_t> columns, Communicator& world);
 
 /// Scans this rank's share. An infinite cost forbids its pair. Collective.
 /// @param name of the file. @return whether any pair is forbidden.

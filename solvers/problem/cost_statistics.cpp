@@ -75,11 +75,45 @@ CostStatistics of_dot(const Problem& problem, bool with_std, Communicator& world
   return statistics;
 }
 
-/// @param mean, mean_square this rank's shares of E[c] and E[c^2].
-CostStatistics from_sums(double mean, double mean_square, Communicator& world) {
-  std::vector<double> totals = {mean, mean_square};
-  world.all_reduce<double>(totals, ReduceOp::sum, "cost statistics");
-  return {totals[0], std::sqrt(std::max(totals[1] - totals[0] * totals[0], 0.0))};
+/// Of the costs of some pairs: deviations are from their own mean, so that nothing cancels however
+/// far from 0 all of them are. Source: Chan, Golub & LeVeque 1983.
+struct Spread {
+  double mass = 0;
+  double sum = 0;     ///< of mass times cost
+  double square = 0;  ///< of mass times (cost - mean)^2
+
+  double mean() const { return mass > 0 ? sum / mass : 0; }
+  void add(const Spread& other) {
+    const double both = mass + other.mass;
+    const double distance = mean() - other.mean();
+    square += other.square + (both > 0 ? distance * distance * mass * (other.mass / both) : 0);
+    mass = both;
+    sum += other.sum;
+  }
+};
+
+/// Of a row of weight a. @param b, costs [M].
+Spread spread_of(double a, std::span<const double> b, std::span<const double> costs) {
+  Spread row;
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    row.mass += b[j];
+    row.sum += b[j] * costs[j];
+  }
+  const double mean = row.mean();
+  for (std::size_t j = 0; j < b.size(); ++j) {
+    row.square += b[j] * (costs[j] - mean) * (costs[j] - mean);
+  }
+  return {a * row.mass, a * row.sum, a * row.square};
+}
+
+/// @param mine of this rank's pairs.
+CostStatistics over_ranks(const Spread& mine, Communicator& world) {
+  std::vector<double> totals = {mine.mass, mine.sum};
+  world.all_reduce<double>(totals, ReduceOp::sum, "mean cost");
+  const double distance = mine.mean() - Spread{totals[0], totals[1], 0}.mean();
+  double square = mine.square + mine.mass * distance * distance;
+  world.all_reduce<double>(std::span<double>(&square, 1), ReduceOp::sum, "spread of the costs");
+  return {totals[1], std::sqrt(square)};
 }
 
 /// Any cost: rows of X are shared by the ranks, panels of costs are made and dropped.
@@ -96,31 +130,24 @@ CostStatistics streamed(const Problem& problem, Context& context) {
   const auto cost =
       kernels::streamed_cost<double>(problem.cost, {x.data(), share.count(), problem.d()},
                                      {y.data(), m, problem.d()}, problem.centre);
+  const std::vector<double> b = second.weights();
 
-  const std::int64_t num_panels = (share.count() + kPanelRows - 1) / kPanelRows;
-  std::vector<double> sums(static_cast<std::size_t>(num_panels));
-  std::vector<double> squares(static_cast<std::size_t>(num_panels));
-  context.pool.for_each(num_panels, [&](std::int64_t panel) {
+  std::vector<Spread> panels(
+      static_cast<std::size_t>((share.count() + kPanelRows - 1) / kPanelRows));
+  context.pool.for_each(std::ssize(panels), [&](std::int64_t panel) {
     const std::int64_t begin = panel * kPanelRows;
     const std::int64_t count = std::min(kPanelRows, share.count() - begin);
     std::vector<double> tile(static_cast<std::size_t>(count * m));
     cost->costs(begin, count, tile.data());
-    double sum = 0;
-    double square = 0;
     for (std::int64_t r = 0; r < count; ++r) {
-      const double a = first.weight(share.first + begin + r);
-      for (std::int64_t j = 0; j < m; ++j) {
-        const double c = tile[static_cast<std::size_t>(r * m + j)];
-        const double mass = a * second.weight(j);
-        sum += mass * c;
-        square += mass * c * c;
-      }
+      panels[static_cast<std::size_t>(panel)].add(
+          spread_of(first.weight(share.first + begin + r), b,
+                    std::span(tile).subspan(static_cast<std::size_t>(r * m), b.size())));
     }
-    sums[static_cast<std::size_t>(panel)] = sum;
-    squares[static_cast<std::size_t>(panel)] = square;
   });
-  return from_sums(std::accumulate(sums.begin(), sums.end(), 0.0),
-                   std::accumulate(squares.begin(), squares.end(), 0.0), context.world);
+  Spread mine;
+  for (const Spread& panel : panels) mine.add(panel);
+  return over_ranks(mine, context.world);
 }
 
 /// Costs from a file: rows are shared by the ranks.
@@ -128,16 +155,12 @@ CostStatistics from_file(const Problem& problem, Communicator& world) {
   const Shard share = shard_of(problem.n(0), world.rank(), world.size());
   const std::vector<double> b = problem.marginals[1].weights();
   std::vector<double> row(b.size());
-  double mean = 0;
-  double mean_square = 0;
+  Spread mine;
   for (std::int64_t i = share.first; i < share.last; ++i) {
     problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
-    const double a = problem.marginals[0].weight(i);
-    mean += a * dot(b, row);
-    for (double& cost : row) cost *= cost;
-    mean_square += a * dot(b, row);
+    mine.add(spread_of(problem.marginals[0].weight(i), b, row));
   }
-  return from_sums(mean, mean_square, world);
+  return over_ranks(mine, world);
 }
 
 }  // namespace

@@ -155,7 +155,8 @@ void ShardedEot<T>::make_streamed(const Problem& problem, const Subset& subset) 
   if (context_.device_soft_min == nullptr) return;
   together(context_.world, "bringing the points to the GPU", [&] {
     device_ = std::make_unique<DevicePairs<T>>(
-        RankPairs<T>{problem.cost, problem.centre, x(), y(), {}, a_, log_a_, log_b_}, context_);
+        RankPairs<T>{problem.cost, problem.centre, x(), y(), nullptr, a_, log_a_, log_b_},
+        context_);
   });
 }
 
@@ -187,24 +188,15 @@ template <class T>
 void ShardedEot<T>::read_cost_file(const Problem& problem, const Subset& subset) {
   const std::vector<std::int64_t> rows = rows_of(rows_, subset.x);
   const std::vector<std::int64_t> columns = rows_of(shard_of(m(), 0, 1), subset.y);
-  std::vector<T> costs(rows.size() * columns.size());
-  read_costs<T>(problem, rows, columns, costs.data());
-  std::vector<T> transposed(costs.size());
-  for (std::size_t i = 0; i < rows.size(); ++i) {
-    for (std::size_t j = 0; j < columns.size(); ++j) {
-      transposed[j * rows.size() + i] = costs[i * columns.size() + j];
-    }
-  }
+  kernels::SplitCosts<T> costs = split_costs<T>(problem, rows, columns, context_.world);
   if (context_.device_soft_min != nullptr) {
     together(context_.world, "bringing the costs to the GPU", [&] {
       device_ = std::make_unique<DevicePairs<T>>(
-          RankPairs<T>{
-              .costs = std::span<const T>(costs), .a = a_, .log_a = log_a_, .log_b = log_b_},
-          context_);
+          RankPairs<T>{.costs = &costs, .a = a_, .log_a = log_a_, .log_b = log_b_}, context_);
     });
   }
-  cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs), rows_.count(), m());
-  transposed_ = std::make_unique<kernels::StoredCost<T>>(std::move(transposed), m(), rows_.count());
+  transposed_ = std::make_unique<kernels::StoredCost<T>>(costs.transposed());
+  cost_ = std::make_unique<kernels::StoredCost<T>>(std::move(costs));
   is_stored_ = true;
 }
 

@@ -66,8 +66,8 @@ kernels::PassShape pass_of(const SolveShape& shape, bool is_stored, bool is_tran
 double point_bytes(const SolveShape& shape, double element) {
   const double points = number(shape.rows + shape.m);
   double of_one = 2 * sizeof(double);
-  if (!shape.has_matrix) of_one += number(shape.d) * element;
-  if (shape.cost == CostKind::pnorm) of_one += number(shape.d) * element;  // and its columns
+  of_one += shape.has_matrix ? 2 * sizeof(double) : number(shape.d) * element;  // or cost parts
+  if (shape.cost == CostKind::pnorm) of_one += number(shape.d) * element;       // and its columns
   if (shape.cost == CostKind::euclidean) of_one += 2 * element;
   return points * of_one;
 }
@@ -110,7 +110,7 @@ double evaluation_bytes(const SolveShape& shape) {
   const kernels::Scratch scratch = largest(
       kernels::weights_scratch<double>(pass, shape.threads, shape.m <= kMostColumnsAtOnce ? 2 : 1),
       kernels::totals_scratch<double>(pass, shape.threads));
-  const double vectors = number(6 * shape.rows + 2 * shape.n + 6 * shape.m) * sizeof(double);
+  const double vectors = number(6 * shape.rows + 2 * shape.n + 8 * shape.m) * sizeof(double);
   return point_bytes(shape, sizeof(double)) + vectors +
          stored_bytes(shape, Storage::streamed, sizeof(double)) + number(scratch.bytes());
 }

@@ -21,11 +21,7 @@ std::vector<double> raw_point(const Problem& problem, const double* at) {
 /// Of this rank's point `row`, which is point `column` of all, and y_column.
 double diagonal_cost(const Problem& problem, const ShardedEot<double>& points, std::int64_t row,
                      std::int64_t column) {
-  if (problem.cost_matrix) {
-    double cost = 0;
-    read_costs<double>(problem, {&column, 1}, {&column, 1}, &cost);
-    return cost;
-  }
+  if (problem.cost_matrix) return cost_at(problem, column, column);
   return kernels::cost_between(problem.cost,
                                raw_point(problem, points.x().data + row * problem.d()),
                                raw_point(problem, points.y().data + column * problem.d()));

@@ -15,6 +15,7 @@
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/temporary_directory.hpp"
 #include "tests/support/thrown.hpp"
+#include "tests/support/tolerance.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
@@ -116,6 +117,55 @@ TEST_F(CostFile, solves_as_the_cost_of_its_points_does) {
   const Result coarse = solve(problem, "float32", 1e-4);
   EXPECT_TRUE(coarse.converged.value());
   EXPECT_NEAR(coarse.dual_value, 1.969828444541, 1e-5);
+}
+
+/// Two points x in halves, three y in thirds; with powers of 2 the costs stay exact in double.
+TEST_F(CostFile, has_the_same_solution_whatever_all_pairs_of_a_row_or_column_cost) {
+  const std::vector<double> costs = {0, .25, 1, .5, .125, .75};
+  const double offset = 0x1p17;
+  // What the evaluation adds up are a few numbers of 8 offsets at most.
+  const double rounding = 64 * std::numeric_limits<double>::epsilon() * 8 * offset;
+  const auto solved = [&](double of_all, double of_row, double of_column,
+                          const std::string& precision) {
+    std::vector<double> moved = costs;
+    for (std::size_t k = 0; k < moved.size(); ++k) {
+      moved[k] += of_all + (k / 3 == 1 ? of_row : 0) + (k % 3 == 2 ? of_column : 0);
+    }
+    write("C.npy", moved, {2, 3});
+    Result result = solve(load(config("epsilon = 0.0625")), precision, 1e-6);
+    EXPECT_TRUE(result.converged.value()) << precision << " " << of_all << " " << of_column;
+    *result.objective -= of_all + of_row / 2 + of_column / 3;
+    result.dual_value -= of_all + of_row / 2 + of_column / 3;
+    return result;
+  };
+  for (const char* precision : {"float64", "float32"}) {
+    const Result plain = solved(0, 0, 0, precision);
+    for (const double of_all : {offset, -offset}) {
+      const Result moved = solved(of_all, -8 * offset, 0, precision);
+      EXPECT_EQ(moved.iterations, plain.iterations) << precision << " " << of_all;
+      EXPECT_NEAR(*moved.objective, *plain.objective, rounding);
+      EXPECT_NEAR(moved.dual_value, plain.dual_value, rounding);
+      // Starts elsewhere, for g = 0 is another potential.
+      const Result across = solved(of_all, 0, 3 * offset, precision);
+      EXPECT_LE(across.dual_value, *plain.objective + rounding);
+      EXPECT_GE(*across.objective, plain.dual_value - rounding);
+    }
+  }
+}
+
+TEST_F(CostFile, has_a_deviation_that_no_offset_moves) {
+  const std::vector<double> costs = {0, .25, 1, .5, .125, .75};
+  const auto statistics = [&](double offset) {
+    std::vector<double> moved = costs;
+    for (double& cost : moved) cost += offset;
+    write("C.npy", moved, {2, 3});
+    TestRun run(world());
+    return cost_statistics(load(config("epsilon = 1")), true, run.context);
+  };
+  const double deviation = statistics(0).standard_deviation;
+  EXPECT_NEAR(deviation, std::sqrt(1.890625 / 6 - .4375 * .4375), tol<double>(6));
+  // Means are of numbers of 2^40, right to its last digit; deviations from them that far.
+  EXPECT_NEAR(statistics(0x1p40).standard_deviation, deviation, 8 * 0x1p40 * 0x1p-52);
 }
 
 TEST_F(CostFile, may_be_float32_and_in_fortran_order) {

@@ -93,6 +93,31 @@ TEST(CostStatistics, are_those_of_all_weighted_pairs) {
   }
 }
 
+/// On a line, with all y behind all x: |x - y| = y - x, whose variance is the sum of two.
+TEST(CostStatistics, have_the_deviation_of_clouds_that_are_far_apart) {
+  TestRun run(world());
+  const Problem near = random_problem({CostKind::euclidean, 2}, 1, {41, 29, 1});
+  Problem far = near;
+  const double away = 0x1p30;
+  std::vector<double> y(29);
+  near.marginals[1].read_range<double>(0, 29, {}, y.data());
+  for (double& value : y) value += away;
+  far.marginals[1] = {"y", data::memory_rows(y, 29, 1), {}, 1, near.marginals[1].weights(), 0, 0};
+  far.means[1][0] += away;
+  far.centre[0] += away / 2;
+  double variance = 0;
+  for (std::size_t k = 0; k < 2; ++k) {
+    for (std::int64_t i = 0; i < near.n(k); ++i) {
+      double point = 0;
+      near.marginals[k].read_range<double>(i, 1, {}, &point);
+      variance += near.marginals[k].weight(i) * std::pow(point - near.means[k][0], 2);
+    }
+  }
+  // Points and means are rounded to the last digit of 2^30.
+  EXPECT_NEAR(cost_statistics(far, true, run.context).standard_deviation, std::sqrt(variance),
+              8 * away * 0x1p-52);
+}
+
 TEST(Problem, loads_with_moments_and_an_absolute_epsilon) {
   TestRun run(world());
   const Problem problem = load_problem(two_clouds(), run.context);

@@ -113,6 +113,20 @@ TEST(StoredCost, keeps_the_costs_of_its_source_and_panels_of_them) {
   EXPECT_TRUE(std::equal(panel.begin(), panel.end(), whole.begin() + 290 * 41));
 }
 
+TEST(StoredCost, takes_parts_of_rows_and_columns_apart_both_ways) {
+  const SplitCosts<float> split{{1e8, -3}, {.5, 2e6, 7}, {1, 2, 3, 4, 5, 6}};
+  const std::vector<float> whole = all_costs<float>(StoredCost<float>(split));
+  const std::vector<float> across = all_costs<float>(StoredCost<float>(split.transposed()));
+  for (std::size_t i = 0; i < 2; ++i) {
+    for (std::size_t j = 0; j < 3; ++j) {
+      const auto cost = static_cast<float>(split.row_parts[i] + split.column_parts[j] +
+                                           static_cast<double>(split.rest[3 * i + j]));
+      EXPECT_EQ(whole[3 * i + j], cost);
+      EXPECT_EQ(across[2 * j + i], cost);
+    }
+  }
+}
+
 TEST(CostMatrix, wrong_arguments_are_refused) {
   const std::vector<double> points(12);
   const Points<double> six{points.data(), 6, 2};
@@ -130,8 +144,7 @@ TEST(CostMatrix, wrong_arguments_are_refused) {
     EXPECT_THROW(make({CostKind::pnorm, p}, six, six), ValueError) << p;
   }
   EXPECT_THROW(make({static_cast<CostKind>(17), 2}, six, six), ValueError);
-  EXPECT_THROW(StoredCost<double>(std::vector<double>(5), 2, 3), ShapeError);
-  EXPECT_THROW(StoredCost<double>(std::vector<double>(6), -2, -3), ShapeError);
+  EXPECT_THROW(StoredCost<double>({{0, 0}, {0, 0, 0}, std::vector<double>(5)}), ShapeError);
 }
 
 }  // namespace

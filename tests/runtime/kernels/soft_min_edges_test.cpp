@@ -91,7 +91,8 @@ TYPED_TEST(SoftMinEdges, one_row_may_be_absent_when_its_costs_are_infinite) {
                                         2,
                                         std::numeric_limits<TypeParam>::infinity(),
                                         1};
-  const StoredCost<TypeParam> matrix(costs, 3, 3);
+  const std::vector<double> no_parts(3);
+  const StoredCost<TypeParam> matrix({no_parts, no_parts, costs});
   RandomProblem<TypeParam> problem(kSquare, {3, 3, 1});
   const Outputs out = run(problem, matrix);
   EXPECT_TRUE(std::isfinite(out.f[0]) && std::isfinite(out.f[2]));
@@ -112,7 +113,7 @@ TYPED_TEST(SoftMinEdges, forbidden_pairs_have_no_mass) {
     if (i == 5 || j == 7 || (i + 2 * j) % 3 == 0) costs[k] = std::numeric_limits<T>::infinity();
     problem.costs[k] = static_cast<double>(costs[k]);
   }
-  const StoredCost<T> matrix(costs, 37, 53);
+  const StoredCost<T> matrix({std::vector<double>(37), std::vector<double>(53), costs});
   const Reduction<T> reduction = problem.reduction(matrix);
   const RandomProblem<T> finite(kSquare, {37, 53, 3});  // for the tolerances
   const double magnitude = finite.magnitude();
