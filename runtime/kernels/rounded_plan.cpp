@@ -40,13 +40,6 @@ struct Columns {
   RoundedColumns<T> view() const { return {weight, scale, missing}; }
 };
 
-void add(RoundedTotals& total, const RoundedTotals& part) {
-  total.transport_cost += part.transport_cost;
-  total.kl += part.kl;
-  total.missing_mass += part.missing_mass;
-  total.priced_cost += part.priced_cost;
-}
-
 /// A plan that is added, ready to be read.
 template <class T>
 struct Part {
@@ -144,7 +137,7 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
         const RoundedRow row = pass.kernels().rounded_row(
             softmax.row(r), static_cast<T>(whole ? 1 : 1 / softmax.sum(r)), costs + r * m,
             static_cast<T>(missing[r]), whole.value_or(columns).view(), m);
-        add(to, {weight * row.transport_cost, weight * row.kl, weight * missing[r]});
+        to.add({weight * row.transport_cost, weight * row.kl, weight * missing[r]});
       }
     };
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
@@ -171,7 +164,7 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
   });
 
   RoundedTotals total;
-  for (const RoundedTotals& part : lanes) add(total, part);
+  for (const RoundedTotals& part : lanes) total.add(part);
   return total;
 }
 

@@ -58,6 +58,16 @@ inline RowCut cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::int
   return cut;
 }
 
+/// Of a pass that is made in parts: blocks for every lane in each, and pairs enough that what a
+/// call does once for all columns does not show.
+inline std::int64_t rows_of_part(std::int64_t num_rows, std::int64_t num_columns,
+                                 std::int64_t depth, std::size_t element_bytes,
+                                 std::int64_t least_pairs) {
+  const std::int64_t block = cut_rows(num_rows, num_columns, depth, element_bytes).rows_per_block;
+  const std::int64_t rows = least_pairs / std::max<std::int64_t>(num_columns, 1);
+  return std::max(round_up(rows, kMaxLanes * block), kMaxLanes * block);
+}
+
 /// Numbers from a stored row to the next: whole cache lines; of codes, of which some rows are read
 /// side by side, an odd number of them, so that these do not compete for the same places.
 inline std::int64_t stored_stride(std::int64_t num_columns, std::size_t element_bytes,

@@ -112,6 +112,13 @@ struct RoundedTotals {
   double kl = 0;              ///< sum_ij P_ij log(P_ij / (a_i b_j)), 0 log 0 = 0
   double missing_mass = 0;    ///< sum_i ea_i over these rows
   double priced_cost = 0;     ///< sum_ij P_ij of other prices, 0 without
+
+  void add(const RoundedTotals& of_other_rows) {
+    transport_cost += of_other_rows.transport_cost;
+    kl += of_other_rows.kl;
+    missing_mass += of_other_rows.missing_mass;
+    priced_cost += of_other_rows.priced_cost;
+  }
 };
 /// @param a              [N] row weights (the shard's part of a vector that sums to 1); 0 allowed.
 /// @param column_scale   [M] y_j = min(b_j / column_j, 1).

@@ -18,6 +18,7 @@
 #include "solvers/neural/potential_values.hpp"
 #include "solvers/neural/semi_dual.hpp"
 #include "solvers/problem/sharded_eot.hpp"
+#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -147,7 +148,7 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
 /// Sinkhorn from the learned potentials, in run.precision, and what it proves, in double.
 template <class T>
 void certify(const NeuralConfig& config, const Problem& problem, const Subset& subset,
-             const ShardedEot<double>& points, std::vector<double> f, std::vector<double> g,
+             ShardedEot<double>& points, std::vector<double> f, std::vector<double> g,
              Result& result, Context& context) {
   sinkhorn::Report report;
   {
@@ -165,7 +166,12 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
     report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
                                f, g, context, "certificate");
   }
+  sinkhorn::Evaluation evaluation(sinkhorn::num_value_passes(points.m()), *result.steps, {},
+                                  context);
+  points.pause_in(&evaluation);
   const sinkhorn::PlanValue value = sinkhorn::plan_value(points, f, g, context);
+  points.pause_in(nullptr);
+  evaluation.finish();
   const double gap = value.objective - result.dual_value;
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;
@@ -191,11 +197,17 @@ Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& 
                  const TrainingReport& training, Context& context) {
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
   if (config.rescale) rescale<T>(potential, problem, subset, context);
-  const ShardedEot<double> points(problem, subset, Storage::streamed, context);
+  ShardedEot<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
-  points.transform_to_y(f, g);
+  {
+    sinkhorn::Evaluation evaluation(1, training.steps, {}, context);
+    points.pause_in(&evaluation);
+    points.transform_to_y(f, g);
+    points.pause_in(nullptr);
+    evaluation.finish();
+  }
 
   Result result;
   result.steps = result.iterations = training.steps;

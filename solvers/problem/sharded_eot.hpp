@@ -4,6 +4,7 @@
 // Shapes: N points x in all and N_r of them on this rank, M points y on every rank, D dimensions.
 // Potentials are double; T is the type of points and tiles.
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -12,8 +13,11 @@
 
 #include "distributed/context.hpp"
 #include "distributed/shards.hpp"
+#include "runtime/kernels/row_cut.hpp"
+#include "runtime/kernels/row_range.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "solvers/device/device_pairs.hpp"
+#include "solvers/problem/pauses.hpp"
 #include "solvers/problem/problem.hpp"
 #include "solvers/problem/storage_plan.hpp"
 
@@ -35,6 +39,21 @@ std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64
 /// Whether both marginals have a row of positive weight in it, without which it is no problem.
 bool has_mass(const Problem& problem, const Subset& subset);
 
+/// Rows of a pass that are taken together.
+struct RowPart {
+  std::int64_t first = 0;
+  std::int64_t count = 0;
+  bool is_whole = true;  ///< all of the pass
+
+  /// Of a vector with so many numbers a row; of none, none.
+  template <class U>
+  std::span<U> of(std::span<U> values, std::int64_t num_values = 1) const {
+    if (values.empty()) return values;
+    return values.subspan(static_cast<std::size_t>(first * num_values),
+                          static_cast<std::size_t>(count * num_values));
+  }
+};
+
 template <class T>
 class ShardedEot {
  public:
@@ -45,6 +64,9 @@ class ShardedEot {
   ShardedEot(const Problem& problem, const Subset& subset, const StoragePlan& plan,
              Context& context);
   void store_costs();
+  /// Passes are made in parts from here on, where the host makes them; null: not. Column sums then
+  /// differ by rounding from those of a pass in one piece, and follow from the shape as these do.
+  void pause_in(Pauses* pauses) { pauses_ = pauses; }
   ShardedEot(const ShardedEot&) = delete;
   ShardedEot& operator=(const ShardedEot&) = delete;
 
@@ -86,6 +108,12 @@ class ShardedEot {
     return {*cost_, log_b_, g, epsilon};
   }
 
+  /// Calls work(part, rows of the cost) for this rank's rows, in order; not where it has none.
+  template <class Work>
+  void for_each_part(const Work& work) const {
+    for_each_part(*cost_, rows_.slots, m(), work);
+  }
+
   /// g = c-transform of f over ALL x: g_j = -eps log sum_i a_i exp((f_i - C_ij) / eps). Two
   /// all-reduces.
   /// @param f      [N_r] this rank's part.
@@ -112,6 +140,27 @@ class ShardedEot {
   std::vector<double> gather_x(std::span<const double> values) const;
 
  private:
+  /// @param most_rows, most_columns of any rank: parts are as many on all of them.
+  template <class Work>
+  void for_each_part(const kernels::CostMatrix<T>& cost, std::int64_t most_rows,
+                     std::int64_t most_columns, const Work& work) const {
+    const std::int64_t rows = cost.num_columns() > 0 ? cost.num_rows() : 0;
+    if (pauses_ == nullptr) {
+      if (rows > 0) work(RowPart{0, rows}, cost);
+      return;
+    }
+    const std::int64_t size = kernels::rows_of_part(most_rows, most_columns, cost.depth(),
+                                                    sizeof(T), pauses_->least_pairs());
+    const std::int64_t num_parts = (most_rows + size - 1) / size;
+    pauses_->begin(num_parts);
+    for (std::int64_t k = 0; k < num_parts; ++k) {
+      if (k > 0) pauses_->pause();
+      const std::int64_t first = std::min(k * size, rows);
+      const std::int64_t count = std::min(size, rows - first);
+      if (count == 0) continue;
+      work(RowPart{first, count, num_parts == 1}, kernels::RowRange<T>(cost, first, count));
+    }
+  }
   void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
                       std::span<double> g, std::span<double> averages, double epsilon) const;
   void make_streamed(const Problem& problem, const Subset& subset);
@@ -133,6 +182,7 @@ class ShardedEot {
   std::vector<double> log_b_;
   Storage form_;
   bool is_stored_ = false;
+  Pauses* pauses_ = nullptr;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M
   std::unique_ptr<kernels::CostMatrix<T>> transposed_;  ///< M x N_r, streamed unless from a file
   std::unique_ptr<DevicePairs<T>> device_;              ///< null: on the host

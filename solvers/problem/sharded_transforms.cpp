@@ -8,52 +8,83 @@
 
 namespace kantor {
 
+namespace {
+
+void add(std::span<const double> part, std::span<double> sums) {
+  for (std::size_t j = 0; j < sums.size(); ++j) sums[j] += part[j];
+}
+
+}  // namespace
+
 template <class T>
 void ShardedEot<T>::transform_to_x(std::span<const double> g, std::span<double> f) const {
-  if (f.empty()) return;
   if (device_) {
-    device_->over_y(g, epsilon_, f);
-  } else {
-    kernels::soft_min<T>(over_y(g), context_.pool, f);
+    if (!f.empty()) device_->over_y(g, epsilon_, f);
+    return;
   }
+  for_each_part([&](const RowPart& part, const kernels::CostMatrix<T>& cost) {
+    kernels::soft_min<T>({cost, log_b_, g, epsilon_}, context_.pool, part.of(f));
+  });
 }
 
 template <class T>
 void ShardedEot<T>::transform_to_x(std::span<const double> g, double epsilon,
                                    std::span<const kernels::UpdatedColumns> wanted,
                                    std::span<double> f) const {
-  if (f.empty()) {
-    for (const kernels::UpdatedColumns& each : wanted) {
-      std::fill(each.column_weights.begin(), each.column_weights.end(), 0.0);
-    }
-  } else if (device_) {
-    device_->over_y(g, epsilon, wanted, f);
-  } else {
-    kernels::soft_min_weights<T>(over_y(g, epsilon), a_, wanted, context_.pool, f);
+  for (const kernels::UpdatedColumns& each : wanted) {
+    std::fill(each.column_weights.begin(), each.column_weights.end(), 0.0);
   }
+  if (device_) {
+    if (!f.empty()) device_->over_y(g, epsilon, wanted, f);
+    return;
+  }
+  const std::span<const double> a(a_);
+  std::vector<double> sums;  // of a part, one after the other
+  for_each_part([&](const RowPart& part, const kernels::CostMatrix<T>& cost) {
+    const kernels::Reduction<T> reduction{cost, log_b_, g, epsilon};
+    if (part.is_whole) {
+      return kernels::soft_min_weights<T>(reduction, a, wanted, context_.pool, f);
+    }
+    sums.resize(wanted.size() * g.size());
+    std::vector<kernels::UpdatedColumns> of_part;
+    for (const kernels::UpdatedColumns& each : wanted) {
+      of_part.push_back({{part.of(each.update.kept), each.update.gain},
+                         std::span(sums).subspan(of_part.size() * g.size(), g.size())});
+    }
+    kernels::soft_min_weights<T>(reduction, part.of(a), of_part, context_.pool, part.of(f));
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      add(of_part[k].column_weights, wanted[k].column_weights);
+    }
+  });
 }
 
 template <class T>
 void ShardedEot<T>::transform_to_x(std::span<const double> g, std::span<double> f,
                                    std::span<double> averages) const {
-  if (f.empty()) return;
   if (device_) {
-    device_->averages_of_y(g, epsilon_, f, averages);
-  } else {
-    kernels::soft_min_averages<T>(over_y(g), y_, d_, context_.pool, f, averages);
+    if (!f.empty()) device_->averages_of_y(g, epsilon_, f, averages);
+    return;
   }
+  for_each_part([&](const RowPart& part, const kernels::CostMatrix<T>& cost) {
+    kernels::soft_min_averages<T>({cost, log_b_, g, epsilon_}, y_, d_, context_.pool, part.of(f),
+                                  part.of(averages, d_));
+  });
 }
 
 template <class T>
 void ShardedEot<T>::plan_columns(std::span<const double> f, std::span<const double> g,
                                  std::span<double> columns) const {
-  if (f.empty()) {
-    std::fill(columns.begin(), columns.end(), 0.0);
-  } else if (device_) {
-    device_->plan_columns(f, g, epsilon_, columns);
-  } else {
-    kernels::plan_column_weights<T>(over_y(g), f, a_, context_.pool, columns);
+  std::fill(columns.begin(), columns.end(), 0.0);
+  if (device_) {
+    if (!f.empty()) device_->plan_columns(f, g, epsilon_, columns);
+    return;
   }
+  std::vector<double> sums(columns.size());
+  for_each_part([&](const RowPart& part, const kernels::CostMatrix<T>& cost) {
+    kernels::plan_column_weights<T>({cost, log_b_, g, epsilon_}, part.of(f),
+                                    part.of(std::span<const double>(a_)), context_.pool, sums);
+    add(sums, columns);
+  });
 }
 
 template <class T>
@@ -61,18 +92,21 @@ void ShardedEot<T>::transform_to_y(std::span<const double> f, std::span<const T>
                                    std::int64_t num_values, std::span<double> g,
                                    std::span<double> averages, double epsilon) const {
   const auto k = static_cast<std::size_t>(num_values);
+  std::fill(g.begin(), g.end(), std::numeric_limits<double>::infinity());  // of a rank without rows
+  std::fill(averages.begin(), averages.end(), 0.0);
   if (rows_.count() > 0 && device_) {
     device_->over_x(f, epsilon, values, num_values, g, averages);
-  } else if (rows_.count() > 0) {
-    const kernels::Reduction<T> reduction{*transposed_, log_a_, f, epsilon};
-    if (k == 0) {
-      kernels::soft_min<T>(reduction, context_.pool, g);
-    } else {
-      kernels::soft_min_averages<T>(reduction, values, num_values, context_.pool, g, averages);
-    }
-  } else {
-    std::fill(g.begin(), g.end(), std::numeric_limits<double>::infinity());
-    std::fill(averages.begin(), averages.end(), 0.0);
+  } else if (!device_) {
+    for_each_part(*transposed_, m(), rows_.slots,
+                  [&](const RowPart& part, const kernels::CostMatrix<T>& cost) {
+                    const kernels::Reduction<T> reduction{cost, log_a_, f, epsilon};
+                    if (k == 0) {
+                      kernels::soft_min<T>(reduction, context_.pool, part.of(g));
+                    } else {
+                      kernels::soft_min_averages<T>(reduction, values, num_values, context_.pool,
+                                                    part.of(g), part.of(averages, num_values));
+                    }
+                  });
   }
   // -g_r / eps is the log-sum of rank r; combine with the largest as shift.
   std::vector<double> largest(g.begin(), g.end());

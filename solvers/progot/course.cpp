@@ -11,6 +11,7 @@ using checkpoint::Snapshot;
 // Names of what is added to the state of the loop.
 constexpr const char* kSolved = "progot.solved";
 constexpr const char* kLoopStep = "progot.loop_step";
+constexpr const char* kLastF = "progot.f";
 constexpr const char* kPlanned = "progot.planned_epsilons";
 
 std::string name_of(std::size_t step, const char* what) {
@@ -84,6 +85,18 @@ void CourseCheckpoints::save_begun() {
   state.metadata.integers[kLoopStep] = 0;
   state.metadata.integers[kSolved] = 0;
   keep_.save(std::move(state));
+}
+
+void CourseCheckpoints::save_solved(const std::vector<double>& f) {
+  Snapshot state;
+  add_vector(state, kLastF, f);
+  save(std::move(state));
+}
+
+std::vector<double> CourseCheckpoints::restored_f(std::int64_t n) const {
+  const Snapshot* state = keep_.restored();
+  if (state == nullptr || state->find(kLastF) == nullptr) return {};
+  return vector_of(*state, kLastF, n);
 }
 
 const Snapshot* CourseCheckpoints::restored() const {

@@ -39,6 +39,10 @@ class CourseCheckpoints final : public Checkpoints {
   Course restored_course(std::int64_t n, std::int64_t m) const;
   /// Nothing is solved yet: a run that is stopped now begins again.
   void save_begun();
+  /// All is solved, and being evaluated. @param f [N] of the last solve.
+  void save_solved(const std::vector<double>& f);
+  /// That f, of a run that goes on from there; else empty. @throws DataError.
+  std::vector<double> restored_f(std::int64_t n) const;
   /// The next solve starts; its loop counts from 0.
   void start_step(const Course& course) { course_ = &course; }
 

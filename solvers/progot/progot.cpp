@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -13,6 +14,7 @@
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot_model.hpp"
 #include "solvers/progot/tuning.hpp"
+#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
@@ -104,14 +106,19 @@ class Solves {
         tolerances_(step_tolerances(config, inner.tolerance)),
         storage_(context.checkpoints),
         checkpoints_(storage_) {
-    together(context.world, "restoring the solves",
-             [&] { solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1)); });
+    together(context.world, "restoring the solves", [&] {
+      solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1));
+      const std::vector<double> f = checkpoints_.restored_f(problem.n(0));
+      const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
+      if (!f.empty()) solved_.f.assign(f.begin() + rows.first, f.begin() + rows.last);
+    });
     solved_.source = problem;
     plan_epsilons(problem);
     solved_.plans = plans_of(config, inner, problem, storage_, context);
   }
 
-  Solved run() {
+  /// @return what stays in this object.
+  const Solved& run() {
     Course& course = solved_.course;
     Problem& source = solved_.source;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
@@ -129,7 +136,14 @@ class Solves {
       source = moved(source, points, course.steps[k],
                      concat("in step ", k + 2, " of ", alphas_.size()), context_);
     }
-    return std::move(solved_);
+    return solved_;
+  }
+
+  /// While all of it is evaluated. Collective. @param points as they were given.
+  void save_solved(const ShardedEot<double>& points) {
+    const std::vector<double> f = points.gather_x(solved_.f);
+    checkpoints_.start_step(solved_.course);
+    checkpoints_.save_solved(f);
   }
 
  private:
@@ -213,13 +227,20 @@ class Solves {
 };
 
 /// What the plan of the last solve is worth: to the given problem, and to its own.
+/// @param save what is done, by the given points.
 /// @return what it is worth to its own.
-sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved, Result& result,
-                             Context& context) {
+sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved,
+                             const std::function<void(const ShardedEot<double>&)>& save,
+                             Result& result, Context& context) {
   const SolvedStep& first = solved.course.steps.front();
   const SolvedStep& last = solved.course.steps.back();
-  const ShardedEot<double> points(solved.source, {}, Storage::streamed, context);
-  const ShardedEot<double> given(problem, {}, Storage::streamed, context);
+  ShardedEot<double> points(solved.source, {}, Storage::streamed, context);
+  ShardedEot<double> given(problem, {}, Storage::streamed, context);
+  sinkhorn::Evaluation evaluation(
+      sinkhorn::num_value_passes(points.m()) + 1, solved.course.all_iterations(),
+      [&] { save(given); }, context);
+  points.pause_in(&evaluation);
+  given.pause_in(&evaluation);
   const sinkhorn::PlanValue value = sinkhorn::plan_value(points, solved.f, last.g, context, &given);
   result.transport_cost = value.priced_cost;
   result.kl = value.kl;
@@ -235,6 +256,7 @@ sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved, Resul
   std::vector<double> f(given.a().size());
   given.transform_to_x(first.g, f);
   result.dual_value = given.expectation_x(f) + given.expectation_y(first.g);
+  evaluation.finish();
 
   result.potentials = {points.gather_x(solved.f), last.g};
   result.points = whole_cloud(solved.source, false, context.world);
@@ -262,6 +284,31 @@ void describe_steps(const Course& course, const sinkhorn::PlanValue& last, doubl
       sinkhorn::is_believed(all, result.marginal_error, tolerance, context) && !result.has_wide_gap;
 }
 
+template <class T>
+Result solve_in(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inner,
+                const Problem& problem, Context& context) {
+  const double start = monotonic_seconds();
+  Solves<T> solves(config, inner, problem, context);
+  const Solved& solved = solves.run();
+  const double solve_end = monotonic_seconds();
+  Result result;
+  context.log.info("evaluating the plan, in double");
+  const sinkhorn::PlanValue last = evaluate(
+      problem, solved, [&](const ShardedEot<double>& given) { solves.save_solved(given); }, result,
+      context);
+  describe_steps(solved.course, last, inner.tolerance, result, context);
+  const Timing& timing = solved.timing;
+  result.storage = sinkhorn::storage_report(
+      solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
+      timing.store_s, timing.refreshes, context);
+  const Model model = model_of(problem, solved.course);
+  result.model = model.tensors();
+  result.model_json = model.description();
+  result.seconds.solve = solve_end - start;
+  result.seconds.certificate = monotonic_seconds() - solve_end;
+  return result;
+}
+
 }  // namespace
 
 void check_cost(kernels::CostKind cost) {
@@ -275,25 +322,8 @@ void check_cost(kernels::CostKind cost) {
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context) {
   check_cost(problem.cost.kind);
-  const double start = monotonic_seconds();
-  const Solved solved = context.run.precision == "float64"
-                            ? Solves<double>(config, solves, problem, context).run()
-                            : Solves<float>(config, solves, problem, context).run();
-  const double solve_end = monotonic_seconds();
-  Result result;
-  context.log.info("evaluating the plan, in double");
-  const sinkhorn::PlanValue last = evaluate(problem, solved, result, context);
-  describe_steps(solved.course, last, solves.tolerance, result, context);
-  const Timing& timing = solved.timing;
-  result.storage = sinkhorn::storage_report(
-      solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
-      timing.store_s, timing.refreshes, context);
-  const Model model = model_of(problem, solved.course);
-  result.model = model.tensors();
-  result.model_json = model.description();
-  result.seconds.solve = solve_end - start;
-  result.seconds.certificate = monotonic_seconds() - solve_end;
-  return result;
+  return context.run.precision == "float64" ? solve_in<double>(config, solves, problem, context)
+                                            : solve_in<float>(config, solves, problem, context);
 }
 
 }  // namespace kantor::progot

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "runtime/core/text.hpp"
+#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 namespace kantor::sinkhorn {
@@ -43,11 +44,15 @@ SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Sto
                : solve_in<float>(self, stopping, plan, context, label, keep);
   });
   SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
-  const ShardedEot<double> points(self, {}, Storage::streamed, context);
+  ShardedEot<double> points(self, {}, Storage::streamed, context);
+  Evaluation evaluation(
+      num_value_passes(points.m()), stages.step(), [&] { stages.save_done(); }, context);
+  points.pause_in(&evaluation);
   const std::span<const double> own =
       std::span<const double>(solved.potential)
           .subspan(static_cast<std::size_t>(points.rows().first), points.a().size());
   solved.value = plan_value(points, own, solved.potential, context);
+  evaluation.finish();
   return solved;
 }
 

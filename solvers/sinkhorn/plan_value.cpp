@@ -3,11 +3,36 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "solvers/sinkhorn/missing_mass.hpp"
 
 namespace kantor::sinkhorn {
+
+kernels::RoundedTotals rounded_totals(const ShardedEot<double>& problem, std::span<const double> g,
+                                      std::span<const double> row_weights,
+                                      std::span<const double> column_scale,
+                                      std::span<const double> column_missing, double total_missing,
+                                      Context& context, const ShardedEot<double>* prices,
+                                      std::span<const kernels::AddedPlan<double>> added) {
+  const kernels::Reduction<double> whole = problem.over_y(g);
+  kernels::RoundedTotals totals;
+  problem.for_each_part([&](const RowPart& part, const kernels::CostMatrix<double>& cost) {
+    std::optional<kernels::RowRange<double>> priced;
+    if (prices != nullptr) priced.emplace(prices->over_y(g).cost, part.first, part.count);
+    std::vector<kernels::AddedPlan<double>> of_part;
+    for (const kernels::AddedPlan<double>& plan : added) {
+      const kernels::Reduction<double>& own = plan.reduction;
+      of_part.push_back(
+          {{cost, own.log_b, own.g, own.epsilon}, part.of(plan.row_masses), plan.column_scale});
+    }
+    totals.add(kernels::rounded_plan_totals<double>(
+        {cost, whole.log_b, g, whole.epsilon}, part.of(row_weights), column_scale, column_missing,
+        total_missing, context.pool, priced ? &*priced : nullptr, of_part));
+  });
+  return totals;
+}
 
 namespace {
 
@@ -24,13 +49,9 @@ constexpr double kLittle = 0.05;  // of a mass of 1
 void price(const ShardedEot<double>& problem, std::span<const double> g, const CutColumns& cut,
            std::span<const kernels::AddedPlan<double>> added, const Missing& left,
            const ShardedEot<double>* prices, PlanValue& value, Context& context) {
-  std::vector<double> sums(3, 0.0);
-  if (!problem.a().empty()) {
-    const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
-        problem.over_y(g), problem.a(), cut.scale, left.columns, left.mass, context.pool,
-        prices != nullptr ? &prices->over_y(g).cost : nullptr, added);
-    sums = {totals.transport_cost, totals.kl, totals.priced_cost};
-  }
+  const kernels::RoundedTotals totals = rounded_totals(
+      problem, g, problem.a(), cut.scale, left.columns, left.mass, context, prices, added);
+  std::vector<double> sums = {totals.transport_cost, totals.kl, totals.priced_cost};
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];
   value.kl = sums[1];

@@ -37,7 +37,19 @@ struct PlanValue {
   }
 };
 
-/// Three passes over the pairs, always in double. Collective.
+/// Passes over the pairs that plan_value() makes, as a rule.
+inline std::int64_t num_value_passes(std::int64_t num_columns) {
+  return num_columns <= kMostColumnsAtOnce ? 2 : 3;
+}
+
+/// Totals of the rounded plan over this rank's rows, see kernels::rounded_plan_totals.
+kernels::RoundedTotals rounded_totals(const ShardedEot<double>& problem, std::span<const double> g,
+                                      std::span<const double> row_weights,
+                                      std::span<const double> column_scale,
+                                      std::span<const double> column_missing, double total_missing,
+                                      Context& context, const ShardedEot<double>* prices = nullptr);
+
+/// Two or three passes over the pairs, always in double. Collective.
 /// The plan is rounded from (c-transform of g, g), whose rows are exact: columns are cut to b, and
 /// what is then missing is added as a rank-one plan (Altschuler, Weed & Rigollet 2017, algorithm
 /// 2). Where that is dear, missing mass goes where it is cheap (missing_mass.hpp), for up to 50

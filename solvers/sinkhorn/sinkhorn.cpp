@@ -11,6 +11,7 @@
 #include "solvers/problem/storage_probe.hpp"
 #include "solvers/problem/storage_record.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
+#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
@@ -92,8 +93,15 @@ Solved solve_first(const SinkhornConfig& config, const Problem& problem, const S
 }
 
 /// What the potentials prove, evaluated in double.
-PlanValue evaluate(const Problem& problem, const Solved& solved, Context& context, Result& result) {
-  const ShardedEot<double> points(problem, {}, Storage::streamed, context);
+PlanValue evaluate(const Problem& problem, const Solved& solved, Stages& stages, Context& context,
+                   Result& result) {
+  ShardedEot<double> points(problem, {}, Storage::streamed, context);
+  const std::int64_t passes = problem.rho.is_balanced() ? num_value_passes(points.m())
+                              : problem.rho.is_free()   ? 3
+                                                        : 6;
+  Evaluation evaluation(
+      passes, stages.step(), [&] { stages.save_done(); }, context);
+  points.pause_in(&evaluation);
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
@@ -106,6 +114,7 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Context& contex
     result.marginal_penalty = value.marginal_penalty;
     result.shape = PlanShape{.entropy = value.entropy};
   }
+  evaluation.finish();
   if (std::isfinite(value.objective)) {  // else there is no upper bound
     result.objective = value.objective;
     result.transport_cost = value.transport_cost;
@@ -182,7 +191,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                                     solved.report.refreshes, context);
   }
   context.log.info("evaluating the plan, in double");
-  const PlanValue value = evaluate(problem, solved, context, result);
+  const PlanValue value = evaluate(problem, solved, stages, context, result);
   if (config.tolerance > 0) {
     result.has_wide_gap = !value.is_tight(config.tolerance, problem.epsilon);
     result.converged =

@@ -34,6 +34,11 @@ class Stages final : public Checkpoints {
   Ended solve(const std::string& name, std::int64_t n, std::int64_t m, Communicator& world,
               const std::function<Ended(Checkpoints&)>& solve);
 
+  /// What has been solved so far, while it is evaluated: a run goes on from there.
+  void save_done() { keep_.save(done_); }
+  /// Of what has been solved so far.
+  std::int64_t step() const { return done_.metadata.step; }
+
   /// The state of this solve's loop, if the run stopped in it.
   const checkpoint::Snapshot* restored() const override;
   bool due(std::int64_t step) override;

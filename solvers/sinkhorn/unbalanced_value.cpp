@@ -118,18 +118,15 @@ UnbalancedValue unbalanced_value(const ShardedEot<double>& problem, std::span<co
 
   // Rows of mass r_i: KL(P | a x b) = sum_i r_i KL(P_i / r_i | b) + sum_i r_i log(r_i / a_i) - mass
   // + 1.
-  std::vector<double> sums(2, 0.0);
-  if (!f.empty()) {
-    std::vector<double> masses(plan.rows);
-    for (std::size_t i = 0; i < masses.size(); ++i) {
-      masses[i] =
-          problem.a()[i] > 0 ? problem.a()[i] * masses[i] : 0;  // of an absent point: any, inf
-    }
-    const kernels::RoundedTotals totals = kernels::rounded_plan_totals<double>(
-        problem.over_y(plan_g), masses, std::vector<double>(g.size(), 1.0),
-        std::vector<double>(g.size(), 0.0), 0, context.pool);
-    sums = {totals.transport_cost, totals.kl};
+  std::vector<double> masses(plan.rows);
+  for (std::size_t i = 0; i < masses.size(); ++i) {
+    masses[i] =
+        problem.a()[i] > 0 ? problem.a()[i] * masses[i] : 0;  // of an absent point: any, inf
   }
+  const kernels::RoundedTotals totals =
+      rounded_totals(problem, plan_g, masses, std::vector<double>(g.size(), 1.0),
+                     std::vector<double>(g.size(), 0.0), 0, context);
+  std::vector<double> sums = {totals.transport_cost, totals.kl};
   context.world.all_reduce<double>(sums, ReduceOp::sum, "plan value");
   value.transport_cost = sums[0];
   value.kl = sums[1] + problem.expectation_x(mapped(plan.rows, entropy_term)) - value.mass + 1;

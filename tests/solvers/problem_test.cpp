@@ -118,6 +118,58 @@ TEST(CostStatistics, have_the_deviation_of_clouds_that_are_far_apart) {
               8 * away * 0x1p-52);
 }
 
+/// As many parts as there can be.
+class CountedPauses final : public Pauses {
+ public:
+  std::int64_t least_pairs() const override { return 1; }
+  void begin(std::int64_t num_parts) override { parts_begun += num_parts; }
+  void pause() override { ++num_pauses; }
+  std::int64_t parts_begun = 0;
+  std::int64_t num_pauses = 0;
+};
+
+TEST(ShardedEot, gives_the_same_in_parts) {
+  for (const Sizes& sizes : {Sizes{20000, 50, 3}, Sizes{50, 20000, 3}}) {
+    TestRun run(world());
+    Problem problem = random_problem({}, .1, sizes);
+    ShardedEot<double> points(problem, {}, Storage::streamed, run.context);
+    const auto rows = points.a().size();
+    const auto m = static_cast<std::size_t>(sizes.m);
+    const std::vector<double> g = kernels::test::uniform(sizes.m, -1, 1, 5);
+    const std::vector<double> kept = kernels::test::uniform(std::ssize(points.a()), -1, 1, 6);
+    struct Outputs {
+      std::vector<double> f, plain, updated, averages_f, averages, any, back;
+    };
+    const auto outputs = [&] {
+      Outputs out{std::vector<double>(rows), std::vector<double>(m),        std::vector<double>(m),
+                  std::vector<double>(rows), std::vector<double>(3 * rows), std::vector<double>(m),
+                  std::vector<double>(m)};
+      const kernels::UpdatedColumns wanted[] = {{{}, out.plain}, {{kept, .5}, out.updated}};
+      points.transform_to_x(g, problem.epsilon, wanted, out.f);
+      points.transform_to_x(g, out.averages_f, out.averages);
+      points.plan_columns(out.f, g, out.any);
+      points.transform_to_y(out.f, out.back);
+      return out;
+    };
+    const Outputs whole = outputs();
+    CountedPauses pauses;
+    points.pause_in(&pauses);
+    const Outputs parts = outputs();
+    EXPECT_EQ(pauses.num_pauses, pauses.parts_begun - 4);
+    EXPECT_GT(pauses.num_pauses, 0);
+    EXPECT_EQ(parts.f, whole.f);
+    EXPECT_EQ(parts.averages_f, whole.averages_f);
+    EXPECT_EQ(parts.averages, whole.averages);
+    EXPECT_EQ(parts.back, whole.back);
+    const double relative = tol<double>(static_cast<double>(sizes.n));
+    for (std::size_t j = 0; j < m; ++j) {
+      EXPECT_NEAR(parts.plain[j], whole.plain[j], relative * whole.plain[j]);
+      EXPECT_NEAR(parts.updated[j], whole.updated[j], relative * whole.updated[j]);
+      EXPECT_NEAR(parts.any[j], whole.any[j], relative * whole.any[j]);
+    }
+  }
+}
+
 TEST(Problem, loads_with_moments_and_an_absolute_epsilon) {
   TestRun run(world());
   const Problem problem = load_problem(two_clouds(), run.context);

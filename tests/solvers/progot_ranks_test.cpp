@@ -122,6 +122,33 @@ TEST(ProgotRanks, tune_alike) {
               1e-12);
 }
 
+TEST(ProgotRanks, are_stopped_in_the_evaluation_and_solve_nothing_again) {
+  const Problem wide = problem_in_parts();
+  progot::ProgotConfig config;
+  config.steps = 2;
+  config.first_tolerance = 0;
+  sinkhorn::SinkhornConfig solves;
+  solves.tolerance = 0;
+  solves.max_iterations = 1;
+  solves.storage = "streamed";
+  TestRun whole(world(), "float32");
+  const Result expected = progot::solve(config, solves, wide, whole.context);
+  const std::int64_t num_asked = whole.stop.num_answers();
+  TestRun stopped(world(), "float32");
+  if (world().rank() == 0) stopped.stop.ask_at(num_asked);  // the last pause
+  EXPECT_THROW(progot::solve(config, solves, wide, stopped.context), Stopped);
+  TestRun resumed(world(), "float32");
+  resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
+  const Result rest = progot::solve(config, solves, wide, resumed.context);
+  EXPECT_EQ(resumed.stop.num_answers(), num_asked - 2 * (solves.max_iterations + 1));
+  EXPECT_EQ(rest.objective, expected.objective);
+  EXPECT_EQ(rest.dual_value, expected.dual_value);
+  EXPECT_EQ(rest.marginal_error, expected.marginal_error);
+  EXPECT_EQ(rest.iterations_per_step, expected.iterations_per_step);
+  EXPECT_EQ(rest.potentials, expected.potentials);
+  EXPECT_EQ(rest.points, expected.points);
+}
+
 TEST(ProgotRanks, keep_their_points_to_themselves) {
   const Problem problem = random_problem({}, .3, {.n = 45, .m = 38, .d = 200});
   const auto traffic = [&](std::int64_t steps) {

@@ -124,6 +124,18 @@ inline Problem random_problem(const Cost& cost, double epsilon, const Sizes& siz
                                     sizes.d, random_weights(sizes.m, 14, 4), sizes.holdout));
 }
 
+/// Few x and so many y that a pass over the pairs is made in several parts on each of 4 ranks.
+inline Problem problem_in_parts() {
+  Problem problem = random_problem({}, .5, {.n = 8, .m = 8, .d = 1});
+  problem.marginals = {make_marginal(kernels::test::uniform(800, 0, 2, 11), 1),
+                       make_marginal(kernels::test::uniform(1 << 17, -.5, 1.5, 13), 1)};
+  problem.means.clear();
+  for (const data::Marginal& marginal : problem.marginals) {
+    problem.means.push_back(data::partial_mean(marginal, 0, marginal.n()));
+  }
+  return problem;
+}
+
 /// Nodes of a Gaussian law that integrate smooth functions to rounding: the trapezoidal rule on
 /// mean + L z, z on a grid of +-7.5 in each of D dimensions. @param lower L [D, D], D = 1 or 2.
 inline data::Marginal gaussian_grid(const std::vector<double>& mean,

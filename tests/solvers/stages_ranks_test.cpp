@@ -121,6 +121,40 @@ TEST(StagesRanks, refuse_a_state_that_lacks_what_was_found) {
   EXPECT_THROW(solve(config, resumed), Error);
 }
 
+TEST(StagesRanks, are_stopped_in_the_evaluation_and_repeat_nothing_of_the_solve) {
+  const Problem wide = problem_in_parts();
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = 0;
+  config.max_iterations = 2;
+  config.storage = "streamed";
+  TestRun whole(world(), "float32");
+  whole.checkpoints = MemoryCheckpoints(world().rank() == 0 ? 1 : 0);
+  const Result expected = sinkhorn::solve(config, wide, whole.context);
+  const std::int64_t num_asked = whole.stop.num_answers();
+  const std::int64_t in_evaluation = num_asked - (expected.iterations + 1);  // a pass is one more
+  ASSERT_GE(in_evaluation, 2);  // two passes of two parts at least
+  const auto is_solved = [](const checkpoint::Snapshot& state) {
+    return state.find("stage.sinkhorn.f") != nullptr;
+  };
+  EXPECT_TRUE(is_solved(whole.checkpoints.saved().back()));  // one rank had found it due
+  for (const std::int64_t answer : {num_asked - in_evaluation + 1, num_asked}) {
+    TestRun stopped(world(), "float32");
+    if (world().rank() == world().size() - 1) stopped.stop.ask_at(answer);
+    try {
+      sinkhorn::solve(config, wide, stopped.context);
+      ADD_FAILURE() << "did not stop";
+    } catch (const Stopped& stop) {
+      EXPECT_EQ(stop.step, expected.iterations);
+    }
+    EXPECT_EQ(stopped.stop.num_answers(), answer);
+    ASSERT_TRUE(is_solved(stopped.checkpoints.saved().back()));
+    TestRun resumed(world(), "float32");
+    resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
+    expect_same_bits(sinkhorn::solve(config, wide, resumed.context), expected);
+    EXPECT_EQ(resumed.stop.num_answers(), in_evaluation);
+  }
+}
+
 /// Nothing is worth saving there, but there is a checkpoint: a resumed run begins again.
 TEST(StagesRanks, begin_again_when_stopped_in_the_subsample) {
   sinkhorn::SinkhornConfig config;

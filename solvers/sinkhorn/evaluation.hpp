@@ -1,0 +1,41 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+#include "distributed/context.hpp"
+#include "runtime/metrics/progress.hpp"
+#include "solvers/problem/pauses.hpp"
+
+namespace kantor::sinkhorn {
+
+/// The passes in double that price what was solved, which may take longer than the solve: a line of
+/// progress, and between their parts requests to stop and saves. The evaluation itself has no
+/// state: a run that goes on makes it again.
+class Evaluation final : public Pauses {
+ public:
+  /// @param num_passes about, for the line.
+  /// @param step       of the state that is evaluated.
+  /// @param save       saves that state; called on all ranks alike. Empty: it is saved already.
+  Evaluation(std::int64_t num_passes, std::int64_t step, std::function<void()> save,
+             Context& context);
+
+  void begin(std::int64_t num_parts) override;
+  void pause() override;
+  /// Of the line.
+  void finish();
+
+ private:
+  Context& context_;
+  std::int64_t num_passes_;
+  std::int64_t step_;
+  std::function<void()> save_;
+  bool is_saved_ = false;
+  std::int64_t pass_ = 0;
+  std::int64_t num_parts_ = 1;
+  std::int64_t part_ = 0;
+  bool has_paused_ = false;
+  metrics::Progress progress_;
+};
+
+}  // namespace kantor::sinkhorn
