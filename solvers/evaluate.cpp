@@ -2,6 +2,8 @@
 
 #include <torch/torch.h>
 
+#include <cmath>
+
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/soft_min.hpp"
@@ -74,6 +76,16 @@ Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int mar
   return {.potential = std::move(potential), .map = std::move(map)};
 }
 
+/// @throws DataError.
+void check_finite(const Evaluation& evaluation) {
+  for (std::size_t i = 0; i < evaluation.potential.size(); ++i) {
+    if (std::isfinite(evaluation.potential[i])) continue;
+    throw DataError(concat("the potential at point ", i, " is ", evaluation.potential[i],
+                           ": it is so far from the points of the run that what they cost is no "
+                           "finite number; expected points near those"));
+  }
+}
+
 /// @throws DataError for a point of length 0.
 void to_directions(std::span<double> points, std::int64_t d) {
   for (std::size_t i = 0; i < points.size(); i += index(d)) {
@@ -83,10 +95,8 @@ void to_directions(std::span<double> points, std::int64_t d) {
   }
 }
 
-}  // namespace
-
-Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
-                       std::span<const double> points, Context& context) {
+Evaluation evaluation_of(const Problem& problem, const StoredRun& run, int marginal,
+                         std::span<const double> points, Context& context) {
   KANTOR_CHECK(!problem.cost_matrix, "a matrix of costs says nothing of new points");
   check_shapes(problem, run, marginal, points);
   if (progot::is_progot_model(run.model_json)) {
@@ -125,6 +135,15 @@ Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int margina
   for (double& value : result.potential) value *= damping(rho, problem.epsilon);
   if (marginal == 0 && !run.model_json.empty())
     result.potential = network_potential(problem, run, directions);
+  return result;
+}
+
+}  // namespace
+
+Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
+                       std::span<const double> points, Context& context) {
+  Evaluation result = evaluation_of(problem, run, marginal, points, context);
+  check_finite(result);
   return result;
 }
 

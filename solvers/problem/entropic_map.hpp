@@ -21,7 +21,8 @@ bool has_entropic_map(kernels::CostKind cost);
 /// v_i = sum_j w_j(x_i) grad h(x_i - y_j): one pass over the pairs.
 /// @param x [N, D], the rows of the reduction's cost. @param y [M, D], what is averaged.
 /// @param[out] f [N], the soft minimum.
-/// @return [N, D]. @throws ValueError for a cost without a map.
+/// @return [N, D]. @throws ValueError for a cost without a map, DataError for points so far away
+/// that it is no number.
 template <class T>
 std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
                                    const kernels::Cost& cost, kernels::Points<T> x,

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include "solvers/progot/progot.hpp"
@@ -107,6 +109,37 @@ TEST(Evaluate, maps_by_the_gradient_of_the_pnorm) {
   ASSERT_EQ(at.map.size(), 2u);
   EXPECT_NEAR(at.map[0], 1.070432762926, 1e-11);
   EXPECT_NEAR(at.map[1], .631463508530, 1e-11);
+}
+
+/// grad h of a difference grows with each coordinate of it: x - T(x) lies between the differences.
+TEST(Evaluate, maps_far_points_into_the_box_of_the_others) {
+  for (const double p : {1.5, 2.0, 3.0, 4.0}) {
+    const Problem problem = golden_problem({CostKind::pnorm, p});
+    const std::vector<double> y = points_of(problem.marginals[1]);
+    const std::vector<double> far = {1e6, -1e6, 3e6, 2.0, -7.0, 1e6};
+    const Evaluation at = evaluate(problem, solved(problem), 0, far);
+    // Powers and their inverses, each right to some digits of the distance.
+    const double rounding = 64 * 3e6 * std::numeric_limits<double>::epsilon();
+    for (std::size_t i = 0; i < at.map.size(); ++i) {
+      double least = y[i % 2], most = y[i % 2];
+      for (std::size_t j = i % 2; j < y.size(); j += 2) {
+        least = std::min(least, y[j]);
+        most = std::max(most, y[j]);
+      }
+      EXPECT_GE(at.map[i], least - rounding) << p << " " << i;
+      EXPECT_LE(at.map[i], most + rounding) << p << " " << i;
+    }
+  }
+}
+
+TEST(Evaluate, names_a_point_whose_costs_are_no_numbers) {
+  for (const Cost& cost : {Cost{CostKind::pnorm, 3}, Cost{}}) {
+    const Problem problem = golden_problem(cost);
+    const std::string message = message_of<DataError>([&] {
+      evaluate(problem, solved(problem), 0, {.1, .2, 1e200, -1e200});
+    });
+    EXPECT_NE(message.find("at point 1 is"), std::string::npos) << message;
+  }
 }
 
 TEST(Evaluate, has_no_map_for_the_distance) {
