@@ -15,6 +15,7 @@
 #include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/cost_file.hpp"
 #include "solvers/problem/cost_statistics.hpp"
+#include "solvers/problem/number_range.hpp"
 #include "solvers/problem/open_marginals.hpp"
 
 namespace kantor {
@@ -283,6 +284,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   problem.epsilon = config.epsilon.value;
   problem.epsilon_rule = config.epsilon;
   set_epsilon(problem, "here", context);
+  check_number_range(problem, context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
 }

@@ -13,6 +13,7 @@
 #include "tests/runtime/data/files.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/temporary_directory.hpp"
+#include "tests/support/thrown.hpp"
 #include "tests/support/tolerance.hpp"
 #include "tests/support/world.hpp"
 
@@ -168,6 +169,27 @@ TEST(ShardedEot, gives_the_same_in_parts) {
       EXPECT_NEAR(parts.any[j], whole.any[j], relative * whole.any[j]);
     }
   }
+}
+
+TEST(Problem, refuses_numbers_that_its_precision_has_not) {
+  for (const double scale : {1e-19, 1e19}) {
+    ProblemConfig config = two_clouds();
+    config.epsilon = {.relative = "mean"};
+    for (data::MarginalConfig& marginal : config.marginals) marginal.scale = scale;
+    TestRun coarse(world(), "float32");
+    const std::string message =
+        message_of<ConfigError>([&] { load_problem(config, coarse.context); });
+    EXPECT_NE(message.find("use run.precision = \"float64\""), std::string::npos) << message;
+    TestRun fine(world());
+    EXPECT_GT(load_problem(config, fine.context).epsilon, 0);
+  }
+  // What no form of storage can hold: the square root of the largest double.
+  ProblemConfig config = two_clouds();
+  config.epsilon = {.value = 1};
+  for (data::MarginalConfig& marginal : config.marginals) marginal.scale = 1e154;
+  TestRun fine(world());
+  EXPECT_NE(message_of<DataError>([&] { load_problem(config, fine.context); }).find("rescale"),
+            std::string::npos);
 }
 
 TEST(Problem, loads_with_moments_and_an_absolute_epsilon) {
