@@ -121,7 +121,8 @@ ShardedEot<T>::ShardedEot(const Problem& problem, const Subset& subset, const St
       d_(problem.d()),
       n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())),
-      form_(plan.form) {
+      form_(plan.form),
+      form_of_tail_(plan.form_of_tail()) {
   b_ = subset_weights(problem.marginals[1], subset.y);
   {
     const std::vector<double> all_a = subset_weights(problem.marginals[0], subset.x);

@@ -79,6 +79,8 @@ class ShardedEot {
   /// Of a GPU's pairs with automatic storage, known once costs are stored.
   Storage storage() const { return form_; }
   bool is_absorbed() const { return kantor::is_absorbed(form_); }
+  /// Of iterations that a kernel in 16 bits no more leads.
+  Storage form_of_tail() const { return form_of_tail_; }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]
 
@@ -181,6 +183,7 @@ class ShardedEot {
   std::vector<double> log_a_;
   std::vector<double> log_b_;
   Storage form_;
+  Storage form_of_tail_;
   bool is_stored_ = false;
   Pauses* pauses_ = nullptr;
   std::unique_ptr<kernels::CostMatrix<T>> cost_;        ///< N_r x M

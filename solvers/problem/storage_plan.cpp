@@ -45,10 +45,15 @@ void keep_largest(StoragePlan& plan, Communicator& world) {
 double seconds_of(const StoragePlan& plan, Storage form, const Workload& workload) {
   const StorageForm& costs = plan.of(form);
   constexpr double kMore = 3;  // refreshes where codes would show
-  const double stores = !is_absorbed(form)            ? 1
-                        : form == Storage::absorbed16 ? workload.refreshes + kMore
-                                                      : workload.refreshes;
-  return workload.iterations * costs.seconds_per_iteration + stores * costs.seconds_to_store;
+  if (form != Storage::absorbed16) {
+    const double stores = is_absorbed(form) ? workload.refreshes : 1;
+    return workload.iterations * costs.seconds_per_iteration + stores * costs.seconds_to_store;
+  }
+  const StorageForm& tail = plan.of(plan.form_of_tail());
+  return (workload.iterations - workload.tail_iterations) * costs.seconds_per_iteration +
+         (workload.refreshes + kMore) * costs.seconds_to_store +
+         workload.tail_iterations * tail.seconds_per_iteration +
+         (workload.tail_iterations > 0 ? tail.seconds_to_store : 0);
 }
 
 [[noreturn]] void refuse(const StoragePlan& plan, Storage asked, const Communicator& world) {
@@ -108,6 +113,10 @@ const StorageForm& StoragePlan::of(Storage which) const {
          : which == Storage::absorbed   ? absorbed
          : which == Storage::absorbed16 ? absorbed16
                                         : streamed;
+}
+
+Storage StoragePlan::form_of_tail() const {
+  return fits(Storage::absorbed) ? Storage::absorbed : Storage::streamed;
 }
 
 bool StoragePlan::fits(Storage which) const {

@@ -32,6 +32,9 @@ constexpr kernels::KernelFormat format_of(Storage storage) {
 /// What a solve asks of its costs.
 struct Workload {
   double iterations = 100;  ///< about
+  /// Those of them that a kernel in 16 bits, at its floor, no more leads: they read one in numbers,
+  /// or costs where there is no room for it.
+  double tail_iterations = 0;
   double refreshes = 0;     ///< of an absorbed kernel, about; 0: its iterations cannot read one
   bool reads_codes = true;  ///< nor, if false, one in 16 bits
   std::optional<Storage> begun_with = {};  ///< by a run that goes on: the same again, if it fits
@@ -85,6 +88,8 @@ struct StoragePlan {
   const StorageForm& of(Storage which) const;
   const StorageForm& chosen() const { return of(form); }
   bool fits(Storage which) const;
+  /// What follows a kernel in 16 bits that leads no further.
+  Storage form_of_tail() const;
   /// What was not measured, in the proportion of what was.
   void take(const MeasuredStorage& measured);
   /// "streamed: 12 MB per rank, 9.4 ms an iteration predicted (materialised 280 MB, ..)".

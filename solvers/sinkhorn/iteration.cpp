@@ -58,7 +58,7 @@ class Iteration {
   Pass pass(bool save) {
     step_ = next_step();
     reads_kernel_ = problem_.is_absorbed() && !is_finishing_ && takes_kernel(problem_, step_);
-    start_s_ = monotonic_seconds();
+    const double start = monotonic_seconds();
     Pass pass =
         sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(), g_,
               save, reads_kernel_ ? &kernel_ : nullptr, context_);
@@ -66,10 +66,9 @@ class Iteration {
     if (pass.is_refreshed) {
       ++report.refreshes;
       report.refresh_s += pass.refresh_s;
-      start_s_ += pass.refresh_s;
       refinement_.refreshed(column_error(pass));
     }
-    pass_s_ = monotonic_seconds() - start_s_;
+    pass_s_ += monotonic_seconds() - start - pass.refresh_s;
     return pass;
   }
   /// Whether the pass before read the costs themselves, be it to make the kernel.
@@ -97,7 +96,7 @@ class Iteration {
   bool is_measured() const { return is_measured_; }
 
   void update(Pass& pass) {
-    start_s_ = monotonic_seconds();
+    const double start = monotonic_seconds();
     const ColumnUpdate update = update_g(problem_, step_, pass, g_);
     f_ = std::move(pass.f);
     column_error_ = update.error;
@@ -105,12 +104,10 @@ class Iteration {
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
     is_measured_ = true;
-    if (refinement_.has_led_nowhere() && !is_finishing_) {  // not before a snapshot is made
-      is_finishing_ = true;
-      context_.log.detail(concat("iteration ", report.iterations,
-                                 ": the kernel in 16 bits leads no further, and is left"));
-    }
-    if (reads_kernel_ == problem_.is_absorbed()) time(pass_s_ + monotonic_seconds() - start_s_);
+    // Not before a snapshot is made.
+    if (kernel_.is_coded() && refinement_.has_led_nowhere() && !is_finishing_) leave_codes();
+    time(pass_s_ + monotonic_seconds() - start);
+    pass_s_ = 0;
   }
 
   void observe(double error) {
@@ -144,7 +141,10 @@ class Iteration {
       state.metadata.integers["sinkhorn.is_finishing"] = is_finishing_ ? 1 : 0;
       state.tensors.push_back(
           checkpoint::make_tensor("sinkhorn.absorbed_g", {std::ssize(absorbed)}, absorbed));
-      if (kernel_.is_coded()) refinement_.save(state);
+      if (problem_.storage() == Storage::absorbed16) {
+        state.metadata.integers["sinkhorn.has_left_codes"] = kernel_.is_coded() ? 0 : 1;
+        refinement_.save(state);
+      }
     }
     if (stopping_.momentum.is_plain()) return state;
     state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
@@ -189,6 +189,18 @@ class Iteration {
   Report report;
 
  private:
+  void leave_codes() {
+    const Storage next = problem_.form_of_tail();
+    context_.log.detail(concat("iteration ", report.iterations,
+                               ": the kernel in 16 bits leads no further; from here on ",
+                               name_of(next)));
+    if (is_absorbed(next)) {
+      kernel_ = kernels::AbsorbedKernel<T>(format_of(next));
+    } else {
+      is_finishing_ = true;
+    }
+  }
+
   void time(double seconds) {
     report.seconds_per_iteration =
         num_timed_ < 2 ? seconds
@@ -206,7 +218,13 @@ class Iteration {
   /// At the potentials that it held, so that the next pass gives the same bits.
   void restore_kernel(const checkpoint::Snapshot& state) {
     is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
-    if (kernel_.is_coded()) refinement_.restore(state);
+    if (problem_.storage() == Storage::absorbed16) {
+      refinement_.restore(state);
+      const auto left = state.metadata.integers.find("sinkhorn.has_left_codes");
+      if (left != state.metadata.integers.end() && left->second != 0) {
+        kernel_ = kernels::AbsorbedKernel<T>(kernels::KernelFormat::numbers);
+      }
+    }
     if (kernel_.is_coded() && is_measured_) refinement_.check();
     if (state.tensor("sinkhorn.absorbed_g").shape == std::vector<std::int64_t>{0}) return;
     const std::int64_t shape[] = {std::ssize(g_)};
@@ -248,8 +266,7 @@ class Iteration {
   bool reads_kernel_ = false;
   bool is_exact_ = true;
   bool is_finishing_ = false;
-  double start_s_ = 0;
-  double pass_s_ = 0;
+  double pass_s_ = 0;  ///< of the iteration so far, refreshes left out
   std::int64_t num_timed_ = 0;
   Step step_;  ///< of the pass that is under way
   std::optional<double> restored_weight_;

@@ -214,6 +214,7 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
   Workload workload;
   const auto most = static_cast<double>(config.max_iterations);
   workload.iterations = config.tolerance > 0 ? std::min(most, kUsual) : most;
+  workload.tail_iterations = std::max(workload.iterations - kUsual, 0.0);
   workload.reads_codes = config.momentum.is_plain();
   if (problem.rho.is_balanced() && !config.epsilon_decay) {
     // Potentials travel about a mean cost.

@@ -119,27 +119,45 @@ TEST(Absorbed16, resumes_to_the_bit) {
   }
 }
 
-// Beyond what float32 can tell, one refresh in vain is enough; the rest reads the costs.
-TEST(Absorbed16, makes_no_more_kernels_where_they_lead_nowhere) {
-  sinkhorn::SinkhornConfig config = settings(1e-12);
+// Beyond what float32 can tell, one refresh in vain is enough; the rest reads one kernel in
+// numbers.
+TEST(Absorbed16, goes_on_in_numbers_where_codes_lead_nowhere) {
+  sinkhorn::SinkhornConfig config = settings(0);
   config.max_iterations = 2500;
   const Undisturbed whole = undisturbed(config);
   EXPECT_EQ(whole.result.iterations, 2500);
-  EXPECT_FALSE(whole.result.converged.value());
-  const auto has_given_up = [](const checkpoint::Snapshot& state) {
-    return state.metadata.integer("sinkhorn.has_led_nowhere") != 0;
+  const auto has_left = [](const checkpoint::Snapshot& state) {
+    return state.metadata.integer("sinkhorn.has_left_codes") != 0;
   };
-  const auto first = std::find_if(whole.saved.begin(), whole.saved.end(), has_given_up);
+  const auto first = std::find_if(whole.saved.begin(), whole.saved.end(), has_left);
   const auto at = static_cast<std::size_t>(first - whole.saved.begin());
   ASSERT_LT(at + 1, whole.saved.size());
-  // The kernel that found out was the last one.
+  EXPECT_EQ((first - 1)->metadata.integer("sinkhorn.has_led_nowhere"), 1);
+  // Made once, and read to the end: nothing is made from points but the last pass.
   const auto kernel_of = [](const checkpoint::Snapshot& state) {
     return state.tensor("sinkhorn.absorbed_g").data;
   };
   EXPECT_EQ(kernel_of(whole.saved.back()), kernel_of(*first));
-  EXPECT_NE(kernel_of(whole.saved.at(at - 1)), kernel_of(*first));
+  EXPECT_NE(kernel_of(*(first - 1)), kernel_of(*first));
+  EXPECT_EQ(whole.saved.back().metadata.integer("sinkhorn.is_finishing"), 0);
   for (const std::size_t from : {at - 1, at, at + 1})
     expect_resumes_to_the_bit(config, whole, from);
+}
+
+TEST(Absorbed16, reads_costs_where_it_leads_nowhere_and_numbers_have_no_room) {
+  TestRun run(world(), "float32");
+  const Problem& problem = resumed_problem();
+  StoragePlan plan = plan_storage(solve_shape(problem, {}, false, run.context), Storage::absorbed16,
+                                  {}, run.context);
+  plan.absorbed.bytes = 2 * plan.budget;
+  EXPECT_EQ(plan.form_of_tail(), Storage::streamed);
+  ShardedEot<float> points(problem, {}, plan, run.context);
+  std::vector<double> f, g(static_cast<std::size_t>(problem.n(1)), 0.0);
+  MemoryCheckpoints keep(1);
+  sinkhorn::iterate(points, {.tolerance = 0, .max_iterations = 2500}, f, g, run.context, "test",
+                    &keep);
+  EXPECT_EQ(keep.saved().back().metadata.integer("sinkhorn.is_finishing"), 1);
+  EXPECT_EQ(keep.saved().back().metadata.integer("sinkhorn.has_left_codes"), 0);
 }
 
 TEST(Absorbed16, refuses_float64) {

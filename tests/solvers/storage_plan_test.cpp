@@ -187,6 +187,19 @@ TEST(StorageChoice, warns_where_it_cannot_go_on_with_what_was_begun) {
   }
 }
 
+/// Kernels in 16 bits are read fastest; once at their floor, another form is made and read.
+TEST(StorageChoice, counts_the_iterations_that_16_bits_do_not_lead) {
+  const SolveShape shape = square(4096, 64, 1);
+  for (const InstructionSet set : kSets) {
+    const Workload led{.iterations = 305, .refreshes = 4};
+    EXPECT_EQ(choice(shape, kPlenty, set, led), Storage::absorbed16);
+    const Workload mostly_led{.iterations = 305, .tail_iterations = 5, .refreshes = 4};
+    EXPECT_EQ(choice(shape, kPlenty, set, mostly_led), Storage::absorbed16);
+    const Workload hardly_led{.iterations = 305, .tail_iterations = 304, .refreshes = 4};
+    EXPECT_EQ(choice(shape, kPlenty, set, hardly_led), Storage::absorbed);
+  }
+}
+
 TEST(StorageRefusal, of_16_bits_in_float64_names_what_there_is) {
   SolveShape shape = square(30, 3);
   shape.is_double = true;
