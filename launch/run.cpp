@@ -196,6 +196,7 @@ int finish(const Result& result, RunDirectory* directory, const RunFacts& facts,
   });
   if (directory != nullptr) {
     print_summary(result, *directory, session);
+    if (const std::string line = independence_line(result); !line.empty()) session.log.warn(line);
     if (!result.converged.value_or(true)) {
       session.log.warn(not_converged_line(result, loaded.typed));
     }

@@ -29,6 +29,17 @@ std::string percent_off(double value, double truth) {
   return text;
 }
 
+constexpr double kNearlyIndependent = .9;
+constexpr double kNearlyMatching = .05;
+
+std::string spread_line(double normalised_entropy) {
+  const char* word = normalised_entropy > kNearlyIndependent ? "nearly independent"
+                     : normalised_entropy < kNearlyMatching  ? "nearly a matching"
+                                                             : "between the two";
+  return concat("  plan           ", word, ": normalised_entropy ", small(normalised_entropy),
+                " of 0 (a matching) to 1 (independence)");
+}
+
 std::string gap_line(double upper, double lower, double epsilon) {
   return concat("  proven gap     ", small(relative_gap(lower, upper)), " relative, ",
                 small((upper - lower) / epsilon), " nats");
@@ -83,6 +94,9 @@ std::vector<std::string> closing_lines(const Result& result) {
   if (result.objective) {
     lines.push_back(gap_line(*result.objective, result.dual_value, result.epsilon));
   }
+  if (result.shape && result.shape->normalised_entropy) {
+    lines.push_back(spread_line(*result.shape->normalised_entropy));
+  }
   if (result.divergence) {
     lines.push_back(concat("  divergence     ", number(result.divergence->value), "  in [",
                            number(result.divergence->lower), ", ", number(result.divergence->upper),
@@ -115,6 +129,17 @@ std::vector<std::string> closing_lines(const Result& result) {
   }
   if (!result.profile.empty()) lines.push_back(profile_line(result));
   return lines;
+}
+
+std::string independence_line(const Result& result) {
+  if (!result.shape || result.shape->normalised_entropy.value_or(0) <= kNearlyIndependent) {
+    return "";
+  }
+  return concat("the plan is nearly independent (normalised_entropy ",
+                number(*result.shape->normalised_entropy),
+                "): which x belongs to which y is hardly seen at epsilon ", number(result.epsilon),
+                ", ", small(result.epsilon_relative),
+                " of the mean cost; in a new --out, lower problem.epsilon for a sharper plan");
 }
 
 std::string not_converged_line(const Result& result, const Configuration& configuration) {

@@ -18,6 +18,9 @@ std::vector<std::string> opening_lines(const Configuration& configuration, const
 /// Each quantity under its defined name, the proven gap, the known answer, the speed.
 std::vector<std::string> closing_lines(const Result& result);
 
+/// What a plan that tells hardly more than the marginals is warned of with; empty for others.
+std::string independence_line(const Result& result);
+
 /// One line that says what to change; for a result that is not converged.
 std::string not_converged_line(const Result& result, const Configuration& configuration);
 

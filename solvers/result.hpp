@@ -41,12 +41,15 @@ struct Seconds {
   double total = 0;
 };
 
-/// How spread out a plan is, and, if both marginals have as many points, how near the identity.
+/// How spread out a plan is (neural: the certificate's), and, if both marginals have as many
+/// points, how near the identity.
 struct PlanShape {
-  double entropy = 0;                             ///< - sum P log P, of the rounded plan
-  std::optional<double> normalised_entropy = {};  ///< entropy / log n - 1
-  std::optional<double> diagonal_mass = {};       ///< sum_i P_ii; rows exact, not rounded
-  std::optional<double> identity_kl = {};  ///< sum_i a_i log(a_i / P_ii), if the weights agree
+  double entropy = 0;  ///< - sum P log P, of the rounded plan
+  /// (entropy - the larger entropy of a marginal) / the smaller: 0 for a matching, 1 for
+  /// independence.
+  std::optional<double> normalised_entropy = {};
+  std::optional<double> diagonal_mass = {};  ///< sum_i P_ii; rows exact, not rounded
+  std::optional<double> identity_kl = {};    ///< sum_i a_i log(a_i / P_ii), if the weights agree
 };
 
 /// The last solve of ProgOT, between the moved cloud and the target, at an epsilon of its own.

@@ -20,6 +20,7 @@
 #include "solvers/problem/sharded_eot.hpp"
 #include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/plan_shape.hpp"
 #include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
@@ -176,6 +177,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;
   result.kl = value.kl;
+  result.shape = sinkhorn::plan_entropy(points, value.kl);
   result.marginal_error = {report.first_error,
                            0};  // the c-transform makes the second marginal exact
   result.certificate = {.dual_value = result.dual_value,

@@ -1,5 +1,6 @@
 #include "solvers/sinkhorn/plan_shape.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <vector>
 
@@ -29,19 +30,26 @@ double diagonal_cost(const Problem& problem, const ShardedEot<double>& points, s
 
 }  // namespace
 
+PlanShape plan_entropy(const ShardedEot<double>& points, double kl) {
+  std::vector<double> logs_a;
+  std::vector<double> logs_b;
+  for (const double weight : points.a()) logs_a.push_back(minus_log(weight));
+  for (const double weight : points.b()) logs_b.push_back(minus_log(weight));
+  const double of_a = points.expectation_x(logs_a);
+  const double of_b = points.expectation_y(logs_b);
+  PlanShape shape{.entropy = of_a + of_b - kl};
+  if (std::min(of_a, of_b) > 0) {
+    shape.normalised_entropy = (shape.entropy - std::max(of_a, of_b)) / std::min(of_a, of_b);
+  }
+  return shape;
+}
+
 PlanShape plan_shape(const Problem& problem, const ShardedEot<double>& points, double kl,
                      std::span<const double> f, std::span<const double> g) {
   const std::span<const double> a = points.a();
   const std::span<const double> b = points.b();
-  std::vector<double> logs_a(a.size());
-  std::vector<double> logs_b(b.size());
-  for (std::size_t i = 0; i < a.size(); ++i) logs_a[i] = minus_log(a[i]);
-  for (std::size_t j = 0; j < b.size(); ++j) logs_b[j] = minus_log(b[j]);
-  PlanShape shape{.entropy = points.expectation_x(logs_a) + points.expectation_y(logs_b) - kl};
+  PlanShape shape = plan_entropy(points, kl);
   if (points.n() != points.m()) return shape;
-  if (points.n() > 1) {
-    shape.normalised_entropy = shape.entropy / std::log(static_cast<double>(points.n())) - 1;
-  }
 
   std::vector<double> masses(a.size());       // P_ii / a_i
   std::vector<double> divergences(a.size());  // log(a_i / P_ii)

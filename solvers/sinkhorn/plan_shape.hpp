@@ -11,6 +11,9 @@
 
 namespace kantor::sinkhorn {
 
+/// Entropy alone, as of any plan with exact marginals: H(P) = H(a) + H(b) - kl. Collective.
+PlanShape plan_entropy(const ShardedEot<double>& points, double kl);
+
 /// Entropy, and for N = M what lies on the diagonal. O(N_r D), no pass over the pairs. Collective.
 /// @param kl of a plan with exact marginals: H(P) = H(a) + H(b) - kl.
 /// @param f [N_r], g [M] of the plan whose diagonal is taken, before any rounding.

@@ -243,6 +243,25 @@ TEST(Summary, gives_the_divergence_with_its_bounds) {
   EXPECT_EQ(json.at("iterations"), (std::vector<int>{3, 4}));
 }
 
+TEST(Summary, has_a_word_for_how_spread_a_plan_is) {
+  Result result = small_result();
+  result.epsilon_relative = .05;
+  const auto at = [&](double normalised_entropy) {
+    result.shape = PlanShape{.normalised_entropy = normalised_entropy};
+    return joined(closing_lines(result));
+  };
+  EXPECT_NE(at(.988).find("nearly independent"), std::string::npos);
+  EXPECT_NE(independence_line(result).find("normalised_entropy 0.988"), std::string::npos);
+  for (const double spread : {.9, .5, .05, .01, -.01}) {
+    EXPECT_EQ(at(spread).find("nearly a matching") != std::string::npos, spread < .05) << spread;
+    EXPECT_EQ(at(spread).find("nearly independent"), std::string::npos) << spread;
+    EXPECT_EQ(independence_line(result), "") << spread;
+  }
+  result.shape = PlanShape{};
+  EXPECT_EQ(joined(closing_lines(result)).find("normalised_entropy"), std::string::npos);
+  EXPECT_EQ(independence_line(result), "");
+}
+
 TEST(Summary, leaves_out_what_was_not_proven) {
   const std::string text = joined(closing_lines(small_result()));
   EXPECT_EQ(text.find("gap"), std::string::npos) << text;

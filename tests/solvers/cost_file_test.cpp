@@ -168,6 +168,23 @@ TEST_F(CostFile, has_a_deviation_that_no_offset_moves) {
   EXPECT_NEAR(statistics(0x1p40).standard_deviation, deviation, 8 * 0x1p40 * 0x1p-52);
 }
 
+/// A huge epsilon leaves the product of the marginals, a tiny one the matching of the diagonal.
+TEST_F(CostFile, tells_independence_and_a_matching_by_the_entropy) {
+  write("C.npy", {0, 1, 1, 1, 0, 1}, {2, 3});
+  write("a.npy", {.25, .75}, {2});
+  const std::string weighted = "[{ weights = \"a.npy\" }, {}]";
+  // KL to the product is at most the square of the costs' spread over epsilon.
+  const Result independent = solve(load(config("epsilon = 1e7", weighted)));
+  EXPECT_NEAR(independent.shape->normalised_entropy.value(), 1, 1e-13);
+  const double of_a = -.25 * std::log(.25) - .75 * std::log(.75);
+  const Result between = solve(load(config("epsilon = 1", weighted)));
+  EXPECT_NEAR(between.shape->normalised_entropy.value(),
+              (between.shape->entropy - std::log(3)) / of_a, tol<double>(6));
+  write("C.npy", {0, 1, 1, 0}, {2, 2});
+  const Result matching = solve(load(config("epsilon = 0.01")));
+  EXPECT_NEAR(matching.shape->normalised_entropy.value(), 0, tol<double>(4));  // e^-100 beside
+}
+
 TEST_F(CostFile, may_be_float32_and_in_fortran_order) {
   const std::vector<float> values = {0, 1, 2, 3, 4, 5};
   data::write_npy(folder_.file("C.npy"), values, std::vector<std::int64_t>{2, 3});
