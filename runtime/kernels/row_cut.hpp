@@ -64,7 +64,10 @@ inline std::int64_t rows_of_part(std::int64_t num_rows, std::int64_t num_columns
                                  std::int64_t depth, std::size_t element_bytes,
                                  std::int64_t least_pairs) {
   const std::int64_t block = cut_rows(num_rows, num_columns, depth, element_bytes).rows_per_block;
-  const std::int64_t rows = least_pairs / std::max<std::int64_t>(num_columns, 1);
+  // A product of so many dimensions takes about as long as the rest of a pair.
+  constexpr std::int64_t kDimensions = 16;
+  const std::int64_t of_row = std::max<std::int64_t>(num_columns, 1) * (1 + depth / kDimensions);
+  const std::int64_t rows = least_pairs / of_row;
   return std::max(round_up(rows, kMaxLanes * block), kMaxLanes * block);
 }
 

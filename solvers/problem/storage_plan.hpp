@@ -32,12 +32,12 @@ constexpr kernels::KernelFormat format_of(Storage storage) {
 /// What a solve asks of its costs.
 struct Workload {
   double iterations = 100;  ///< about
-  /// Those of them that a kernel in 16 bits, at its floor, no more leads: they read one in numbers,
-  /// or costs where there is no room for it.
-  double tail_iterations = 0;
   double refreshes = 0;     ///< of an absorbed kernel, about; 0: its iterations cannot read one
   bool reads_codes = true;  ///< nor, if false, one in 16 bits
   std::optional<Storage> begun_with = {};  ///< by a run that goes on: the same again, if it fits
+  /// Those of them that a kernel in 16 bits, at its floor, no more leads: they read one in numbers,
+  /// or costs where there is no room for it.
+  double tail_iterations = 0;
 };
 
 /// An evaluation sums the columns of two plans in one pass up to so many columns; beyond, lanes of

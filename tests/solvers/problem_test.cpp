@@ -13,7 +13,6 @@
 #include "tests/runtime/data/files.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/temporary_directory.hpp"
-#include "tests/support/thrown.hpp"
 #include "tests/support/tolerance.hpp"
 #include "tests/support/world.hpp"
 
@@ -174,7 +173,7 @@ TEST(ShardedEot, gives_the_same_in_parts) {
 TEST(Problem, refuses_numbers_that_its_precision_has_not) {
   for (const double scale : {1e-19, 1e19}) {
     ProblemConfig config = two_clouds();
-    config.epsilon = {.relative = "mean"};
+    config.epsilon.relative = "mean";
     for (data::MarginalConfig& marginal : config.marginals) marginal.scale = scale;
     TestRun coarse(world(), "float32");
     const std::string message =
@@ -185,7 +184,6 @@ TEST(Problem, refuses_numbers_that_its_precision_has_not) {
   }
   // What no form of storage can hold: the square root of the largest double.
   ProblemConfig config = two_clouds();
-  config.epsilon = {.value = 1};
   for (data::MarginalConfig& marginal : config.marginals) marginal.scale = 1e154;
   TestRun fine(world());
   EXPECT_NE(message_of<DataError>([&] { load_problem(config, fine.context); }).find("rescale"),

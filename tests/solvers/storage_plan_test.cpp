@@ -193,9 +193,9 @@ TEST(StorageChoice, counts_the_iterations_that_16_bits_do_not_lead) {
   for (const InstructionSet set : kSets) {
     const Workload led{.iterations = 305, .refreshes = 4};
     EXPECT_EQ(choice(shape, kPlenty, set, led), Storage::absorbed16);
-    const Workload mostly_led{.iterations = 305, .tail_iterations = 5, .refreshes = 4};
+    const Workload mostly_led{.iterations = 305, .refreshes = 4, .tail_iterations = 5};
     EXPECT_EQ(choice(shape, kPlenty, set, mostly_led), Storage::absorbed16);
-    const Workload hardly_led{.iterations = 305, .tail_iterations = 304, .refreshes = 4};
+    const Workload hardly_led{.iterations = 305, .refreshes = 4, .tail_iterations = 304};
     EXPECT_EQ(choice(shape, kPlenty, set, hardly_led), Storage::absorbed);
   }
 }
