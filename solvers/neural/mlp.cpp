@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
 #include "runtime/random/philox.hpp"
@@ -53,7 +54,7 @@ Mlp::Activation Mlp::activation_named(const std::string& name) {
 
 Mlp::Mlp(const NetworkConfig& config, std::int64_t d, const at::TensorOptions& options,
          std::uint64_t seed)
-    : activation_(activation_named(config.activation)) {
+    : config_(config), activation_(activation_named(config.activation)) {
   std::int64_t in = d;
   for (const std::int64_t out : config.width) {
     const auto number = static_cast<std::uint32_t>(layers_.size());
@@ -72,36 +73,55 @@ at::Tensor Mlp::forward(const at::Tensor& x) const {
   return affine(hidden, layers_.back().weight, layers_.back().bias).squeeze(1);
 }
 
-at::Tensor Mlp::forward(const at::Tensor& x, Pass& pass) const {
+at::Tensor Mlp::forward(const at::Tensor& x, Tape& tape) const {
   const torch::NoGradGuard no_grad;
-  pass.inputs = {x};
-  pass.sums.clear();
+  tape = {x};
   for (std::size_t k = 0; k + 1 < layers_.size(); ++k) {
-    pass.sums.push_back(affine(pass.inputs.back(), layers_[k].weight, layers_[k].bias));
-    pass.inputs.push_back(activation_.value(pass.sums.back()));
+    tape.push_back(affine(tape.back(), layers_[k].weight, layers_[k].bias));
+    tape.push_back(activation_.value(tape.back()));
   }
-  return affine(pass.inputs.back(), layers_.back().weight, layers_.back().bias).squeeze(1);
+  return affine(tape.back(), layers_.back().weight, layers_.back().bias).squeeze(1);
 }
 
-void Mlp::backward(const Pass& pass, const at::Tensor& cotangents) const {
+void Mlp::backward(const Tape& tape, const at::Tensor& cotangents) const {
   const torch::NoGradGuard no_grad;
   at::Tensor upper = cotangents.unsqueeze(1);  // of the layer's sums [B, O]
   for (std::size_t k = layers_.size(); k-- > 0;) {
     const Layer& layer = layers_[k];
     // (input^T)(upper^T)^T = [I, O]: the strides that GEMMs take without another copy.
-    layer.weight.mutable_grad().add_(affine(pass.inputs[k].t(), upper.t()).t());
+    layer.weight.mutable_grad().add_(affine(tape[2 * k].t(), upper.t()).t());
     layer.bias.mutable_grad().add_(upper.sum(0));
-    if (k > 0) upper = activation_.backward(affine(upper, layer.weight.t()), pass.sums[k - 1]);
+    if (k > 0) upper = activation_.backward(affine(upper, layer.weight.t()), tape[2 * k - 1]);
   }
+}
+
+std::vector<ParameterShape> Mlp::parameter_shapes(const NetworkConfig& config, std::int64_t d) {
+  std::vector<ParameterShape> result;
+  std::int64_t in = d;
+  const auto add = [&](std::int64_t out) {
+    const std::string layer = concat("layers.", result.size() / 2);
+    result.push_back({layer + ".weight", {out, in}});
+    result.push_back({layer + ".bias", {out}});
+    in = out;
+  };
+  for (const std::int64_t units : config.width) add(units);
+  add(1);
+  return result;
 }
 
 std::vector<NamedParameter> Mlp::parameters() const {
   std::vector<NamedParameter> result;
-  for (std::size_t k = 0; k < layers_.size(); ++k) {
-    result.push_back({concat("layers.", k, ".weight"), layers_[k].weight});
-    result.push_back({concat("layers.", k, ".bias"), layers_[k].bias});
+  for (const auto& [name, shape] : parameter_shapes(config_, layers_.front().weight.size(1))) {
+    const Layer& layer = layers_[result.size() / 2];
+    result.push_back({name, shape.size() == 2 ? layer.weight : layer.bias});
   }
   return result;
+}
+
+std::string Mlp::describe() const {
+  return nlohmann::ordered_json{
+      {"kind", config_.kind}, {"width", config_.width}, {"activation", config_.activation}}
+      .dump();
 }
 
 }  // namespace kantor::neural

@@ -2,7 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
@@ -26,29 +25,19 @@ void read_description(const std::string& description, NetworkConfig& config,
                       PotentialInputs& inputs) {
   try {
     const auto json = nlohmann::json::parse(description);
-    const auto& network = json.at("network");
-    config.kind = network.at("kind").get<std::string>();
-    config.width = network.at("width").get<std::vector<std::int64_t>>();
-    config.activation = network.at("activation").get<std::string>();
+    if (json.at("version").get<std::int64_t>() != kModelVersion) {
+      throw DataError(concat("model.json is of version ", json.at("version").dump(),
+                             "; this kantor reads version ", kModelVersion));
+    }
+    config = read_network(json.at("network").dump());
     inputs.d = json.at("d").get<std::int64_t>();
     inputs.output_scale = json.at("output_scale").get<double>();
     inputs.constant = json.at("constant").get<double>();
     inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
     inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
     inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();
-    if (json.at("version").get<std::int64_t>() != kModelVersion) {
-      throw DataError(concat("model.json is of version ", json.at("version").dump(),
-                             "; this kantor reads version ", kModelVersion));
-    }
   } catch (const nlohmann::json::exception& error) {
     throw DataError(concat("model.json is damaged: ", error.what()));
-  }
-  if (config.kind != "mlp" || config.width.empty() ||
-      std::find(kActivations.begin(), kActivations.end(), config.activation) ==
-          kActivations.end()) {
-    throw DataError(concat("model.json tells of a network of kind \"", config.kind, "\" with ",
-                           config.width.size(), " hidden layers and activation \"",
-                           config.activation, "\", which this kantor does not have"));
   }
 }
 
@@ -62,7 +51,7 @@ std::vector<double> to_vector(const at::Tensor& tensor) {
 Potential::Potential(const NetworkConfig& config, PotentialInputs inputs,
                      std::span<const double> shift, const at::TensorOptions& options,
                      std::uint64_t seed)
-    : config_(config), inputs_(std::move(inputs)), mlp_(config_, inputs_.d, options, seed) {
+    : inputs_(std::move(inputs)), network_(make_network(config, inputs_.d, options, seed)) {
   place_inputs(shift, options);
 }
 
@@ -82,7 +71,7 @@ void Potential::place_inputs(std::span<const double> shift, const at::TensorOpti
 at::Tensor Potential::scaled_inputs(const at::Tensor& z) const { return z * inverse_deviation_; }
 
 at::Tensor Potential::correction(const at::Tensor& x) const {
-  return inputs_.output_scale * mlp_.forward(scaled_inputs(x - origin_));
+  return inputs_.output_scale * network_->forward(scaled_inputs(x - origin_));
 }
 
 at::Tensor Potential::finish(const at::Tensor& z, const at::Tensor& network) const {
@@ -97,17 +86,17 @@ at::Tensor Potential::finish(const at::Tensor& z, const at::Tensor& network) con
 
 at::Tensor Potential::forward(const at::Tensor& x) const {
   const at::Tensor z = x - origin_;  // [B, D]
-  return finish(z, mlp_.forward(scaled_inputs(z)));
+  return finish(z, network_->forward(scaled_inputs(z)));
 }
 
-at::Tensor Potential::forward(const at::Tensor& x, Mlp::Pass& pass) const {
+at::Tensor Potential::forward(const at::Tensor& x, Tape& tape) const {
   const torch::NoGradGuard no_grad;
   const at::Tensor z = x - origin_;  // [B, D]
-  return finish(z, mlp_.forward(scaled_inputs(z), pass));
+  return finish(z, network_->forward(scaled_inputs(z), tape));
 }
 
-void Potential::backward(const Mlp::Pass& pass, const at::Tensor& cotangents) const {
-  mlp_.backward(pass, inputs_.output_scale * cotangents);
+void Potential::backward(const Tape& tape, const at::Tensor& cotangents) const {
+  network_->backward(tape, inputs_.output_scale * cotangents);
 }
 
 std::vector<Result::Tensor> Potential::tensors() const {
@@ -131,8 +120,7 @@ std::string Potential::description() const {
   json["formula"] =
       "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
       "deviation) + constant, z = x - mean";
-  json["network"] = {
-      {"kind", config_.kind}, {"width", config_.width}, {"activation", config_.activation}};
+  json["network"] = nlohmann::ordered_json::parse(network_->describe());
   json["d"] = inputs_.d;
   json["output_scale"] = inputs_.output_scale;
   json["constant"] = inputs_.constant;
@@ -158,15 +146,10 @@ Potential Potential::restore(const std::string& description,
     inputs.gaussian.factor = tensor("quadratic.factor", {inputs.d, inputs.gaussian.rank});
     inputs.gaussian.linear = tensor("quadratic.linear", {inputs.d});
   }
-  // The layers are there before any memory is taken for them.
+  // The parameters are there before any memory is taken for them.
   std::vector<std::vector<double>> values;
-  std::vector<std::int64_t> units = config.width;
-  units.push_back(1);
-  std::int64_t in = inputs.d;
-  for (std::size_t k = 0; k < units.size(); ++k) {
-    values.push_back(tensor(concat("layers.", k, ".weight"), {units[k], in}));
-    values.push_back(tensor(concat("layers.", k, ".bias"), {units[k]}));
-    in = units[k];
+  for (const auto& [name, shape] : parameter_shapes(config, inputs.d)) {
+    values.push_back(tensor(name, shape));
   }
   Potential potential(config, std::move(inputs), {}, torch::kFloat64, 0);
   const torch::NoGradGuard no_grad;

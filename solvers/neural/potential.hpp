@@ -5,13 +5,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
-#include "distributed/flat_parameters.hpp"
-#include "solvers/neural/mlp.hpp"
-#include "solvers/neural/neural_config.hpp"
+#include "solvers/neural/network.hpp"
 #include "solvers/problem/gaussian.hpp"
 #include "solvers/result.hpp"
 
@@ -27,7 +26,7 @@ struct PotentialInputs {
   GaussianPotential gaussian;     ///< rank 0 and scale 0 without a quadratic term
 };
 
-/// f(x) = gaussian(x) + output_scale * mlp((x - mean) / deviation) + constant. The last layer
+/// f(x) = gaussian(x) + output_scale * network((x - mean) / deviation) + constant. The network
 /// starts at zero, so that training starts from the closed form for Gaussians of the sample's
 /// moments (or from 0 without it).
 class Potential {
@@ -42,15 +41,15 @@ class Potential {
   /// @param x [B, D] points minus shift. @return [B], differentiable by autograd where x or
   /// parameters ask for it.
   at::Tensor forward(const at::Tensor& x) const;
-  /// The same without autograd. @param[out] pass for backward().
-  at::Tensor forward(const at::Tensor& x, Mlp::Pass& pass) const;
+  /// The same without autograd. @param[out] tape for backward().
+  at::Tensor forward(const at::Tensor& x, Tape& tape) const;
   /// Adds sum_b cotangents_b df_b / d parameter to the gradient of each parameter.
   /// @param cotangents [B].
-  void backward(const Mlp::Pass& pass, const at::Tensor& cotangents) const;
-  /// The network's part alone: output_scale * mlp. @return [B].
+  void backward(const Tape& tape, const at::Tensor& cotangents) const;
+  /// The network's part alone: output_scale * network. @return [B].
   at::Tensor correction(const at::Tensor& x) const;
   at::Device device() const { return origin_.device(); }
-  std::vector<NamedParameter> parameters() const { return mlp_.parameters(); }
+  std::vector<NamedParameter> parameters() const { return network_->parameters(); }
   void scale_correction(double factor) { inputs_.output_scale *= factor; }
   /// Adds a constant to f: plan and dual value stay.
   void shift_gauge(double constant) { inputs_.constant += constant; }
@@ -68,9 +67,8 @@ class Potential {
   at::Tensor finish(const at::Tensor& z, const at::Tensor& network) const;
   void place_inputs(std::span<const double> shift, const at::TensorOptions& options);
 
-  NetworkConfig config_;
   PotentialInputs inputs_;
-  Mlp mlp_;
+  std::unique_ptr<Network> network_;
   at::Tensor origin_;             ///< [D] mean - shift
   at::Tensor inverse_deviation_;  ///< [D]
   at::Tensor factor_;             ///< [D, R]

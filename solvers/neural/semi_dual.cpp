@@ -2,18 +2,14 @@
 
 #include <torch/torch.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "distributed/tensor_verbs.hpp"
-#include "runtime/core/error.hpp"
 #include "solvers/neural/tensor_soft_min.hpp"
 
 namespace kantor::neural {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// The ranks' parts of a global batch where each is a batch of its own.
 Shard own_batch(const NeuralConfig& config, const Context& context) {
@@ -27,53 +23,6 @@ at::Tensor padded(const at::Tensor& values, std::int64_t length) {
 }
 
 }  // namespace
-
-random::Sampler training_sampler(const Problem& problem, std::size_t marginal, std::int64_t seed) {
-  const data::Marginal& rows = problem.marginals[marginal];
-  const auto num_heldout =
-      static_cast<std::int64_t>(rows.holdout() * static_cast<double>(rows.n()));
-  return {rows.n(), num_heldout, static_cast<std::uint64_t>(seed),
-          static_cast<std::uint32_t>(marginal)};
-}
-
-template <class T>
-SemiDual<T>::Batch::Batch(const Problem& problem, std::size_t number, std::int64_t seed,
-                          std::int64_t size, std::int64_t first, std::int64_t count,
-                          const at::Device& device)
-    : marginal(problem.marginals[number]),
-      sampler(training_sampler(problem, number, seed)),
-      first_drawn(marginal.is_weighted() ? 0 : first),
-      first_read(first - first_drawn),
-      num_read(count),
-      rows(index(marginal.is_weighted() ? size : count)),
-      staged_weights({marginal.is_weighted() ? size : 0}, torch::kFloat64, device),
-      staged_points({count, problem.d()}, torch::CppTypeToScalarType<T>::value, device),
-      weights(torch::full({std::ssize(rows)},
-                          1 / static_cast<double>(std::max(size, std::int64_t{1})),
-                          at::TensorOptions(torch::kFloat64).device(device))) {}
-
-template <class T>
-void SemiDual<T>::Batch::draw(std::int64_t first_draw, std::span<const double> centre,
-                              Communicator& world) {
-  sampler.rows(first_draw + first_drawn, rows);
-  const auto own = std::span(rows).subspan(index(first_read), index(num_read));
-  marginal.read<T>(own, centre, staged_points.host(world).template data_ptr<T>());
-  if (!marginal.is_weighted()) return;
-  const at::Tensor drawn = staged_weights.host(world);
-  const std::span<double> chosen(drawn.data_ptr<double>(), rows.size());
-  double mass = 0;
-  for (std::size_t i = 0; i < rows.size(); ++i) mass += chosen[i] = marginal.weight(rows[i]);
-  has_mass = mass > 0;
-  // Self-normalised: the batch is a pair of probability measures, and the loss keeps its gauge
-  // invariance.
-  for (double& weight : chosen) weight /= mass;
-}
-
-template <class T>
-void SemiDual<T>::Batch::send() {
-  points = staged_points.send();
-  if (marginal.is_weighted()) weights = staged_weights.send();
-}
 
 template <class T>
 SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
@@ -106,12 +55,12 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
     y_.draw(step * global_batch_ + first_draw_, problem_.centre, context_.world);
   });
   // Without mass there is nothing to learn from; the same on the ranks of the group.
-  if (!(x_.has_mass && y_.has_mass)) return {.loss = no_loss(), .count = num_slots};
+  if (!(x_.has_mass() && y_.has_mass())) return {.loss = no_loss(), .count = num_slots};
   x_.send();
   y_.send();
-  const at::Tensor& x = x_.points;         // [B, D]
-  const at::Tensor& y = y_.points;         // [B/P, D]
-  const at::Tensor& a = x_.weights;        // [B]
+  const at::Tensor& x = x_.points();       // [B, D]
+  const at::Tensor& y = y_.points();       // [B/P, D]
+  const at::Tensor& a = x_.weights();      // [B]
   const at::Tensor b = y_.read_weights();  // [B/P]
   const auto own = [&](const at::Tensor& all) {
     return all.narrow(0, slots_.first, slots_.count());
@@ -119,7 +68,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
 
   // Potentials of this rank's x, then of the whole batch; the last ranks' slots are padded.
   const at::Tensor f =  // [B/P]
-      profile.timed(Phase::forward, [&] { return potential_.forward(own(x), pass_); });
+      profile.timed(Phase::forward, [&] { return potential_.forward(own(x), tape_); });
   const at::Tensor all_f = profile.timed(Phase::communication, [&] {  // [B]
     return all_gather(group_, padded(f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
   });
@@ -149,7 +98,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   const at::Tensor own_a = own(a);
   if (slots_.count() > 0) {
     profile.timed(Phase::backward, [&] {
-      potential_.backward(pass_, (share * (own_weights - own_a)).to(f.scalar_type()));
+      potential_.backward(tape_, (share * (own_weights - own_a)).to(f.scalar_type()));
     });
   }
   const at::Tensor value = own_a.dot(f.to(torch::kFloat64)) + b.dot(soft.values);

@@ -43,10 +43,10 @@ std::vector<at::Tensor> gradients(const Mlp& network) {
 /// By hand, and by autograd on the same parameters.
 void expect_gradients_of_autograd(const Mlp& network, const at::Tensor& x, double tolerance) {
   const at::Tensor cotangents = torch::cos(torch::arange(x.size(0), x.options()));  // [B]
-  Mlp::Pass pass;
-  const at::Tensor output = network.forward(x, pass);
+  neural::Tape tape;
+  const at::Tensor output = network.forward(x, tape);
   EXPECT_FALSE(output.requires_grad());
-  network.backward(pass, cotangents);
+  network.backward(tape, cotangents);
   const std::vector<at::Tensor> by_hand = gradients(network);
 
   for (const NamedParameter& parameter : network.parameters()) {
@@ -88,12 +88,12 @@ TEST(Mlp, has_them_in_sizes_where_the_products_are_those_of_one_dnn) {
 TEST(Mlp, adds_to_the_gradients_that_are_there) {
   const at::Tensor x = torch::sin(torch::arange(36, torch::kFloat64)).view({12, 3});
   const Mlp network = network_of("silu", {7, 5}, 3, torch::kFloat64);
-  Mlp::Pass pass;
-  network.forward(x, pass);
-  network.backward(pass, torch::ones(12, torch::kFloat64));
+  neural::Tape tape;
+  network.forward(x, tape);
+  network.backward(tape, torch::ones(12, torch::kFloat64));
   const std::vector<at::Tensor> once = gradients(network);
-  network.backward(pass, torch::ones(12, torch::kFloat64));
-  network.backward(pass, torch::ones(12, torch::kFloat64));
+  network.backward(tape, torch::ones(12, torch::kFloat64));
+  network.backward(tape, torch::ones(12, torch::kFloat64));
   const std::vector<at::Tensor> twice = gradients(network);
   for (std::size_t k = 0; k < once.size(); ++k) EXPECT_TRUE(twice[k].equal(2 * once[k])) << k;
 }
