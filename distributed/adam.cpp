@@ -6,22 +6,20 @@
 #include <cmath>
 #include <numbers>
 
-#include "distributed/tensor_snapshot.hpp"
-
 namespace kantor {
 
-double learning_rate_at(const TrainerConfig& config, std::int64_t step) {
-  const auto warmup = static_cast<double>(std::min(config.warmup_steps, config.steps));
+double learning_rate_at(const OptimizerConfig& config, std::int64_t step, std::int64_t num_steps) {
+  const auto warmup = static_cast<double>(std::min(config.warmup_steps, num_steps));
   const auto now = static_cast<double>(step);
   if (now < warmup) return config.learning_rate * (now + 1) / warmup;
-  const double remaining = std::max(1.0, static_cast<double>(config.steps) - warmup);
+  const double remaining = std::max(1.0, static_cast<double>(num_steps) - warmup);
   const double cosine =
       0.5 * (1 + std::cos(std::numbers::pi * std::min(1.0, (now - warmup) / remaining)));
   return config.learning_rate *
          (config.final_learning_rate + (1 - config.final_learning_rate) * cosine);
 }
 
-Adam::Adam(const TrainerConfig& config, const at::Tensor& values)
+Adam::Adam(const OptimizerConfig& config, const at::Tensor& values)
     : config_(config),
       values_(values),
       first_moment_(torch::zeros_like(values)),
@@ -37,16 +35,12 @@ void Adam::update(const at::Tensor& gradients, double learning_rate, const at::T
                     /*amsgrad=*/false, /*maximize=*/false, /*grad_scale=*/{}, skip);
 }
 
-void Adam::store(checkpoint::Snapshot& state) const {
-  state.metadata.integers["adam.updates"] = num_updates_.item<std::int64_t>();
-  state.tensors.push_back(to_snapshot("adam.first_moment", first_moment_));
-  state.tensors.push_back(to_snapshot("adam.second_moment", second_moment_));
-}
-
-void Adam::restore(const checkpoint::Snapshot& state) {
-  num_updates_.fill_(state.metadata.integer("adam.updates"));
-  from_snapshot(state, "adam.first_moment", first_moment_);
-  from_snapshot(state, "adam.second_moment", second_moment_);
+void Adam::describe(const StateFields& fields) {
+  auto num_updates = num_updates_.item<std::int64_t>();
+  fields.add("adam.updates", num_updates);
+  num_updates_.fill_(num_updates);
+  fields.add("adam.first_moment", first_moment_);
+  fields.add("adam.second_moment", second_moment_);
 }
 
 WeightAverage::WeightAverage(double decay, const at::Tensor& values) : decay_(decay) {
@@ -66,16 +60,12 @@ void WeightAverage::copy_to(const at::Tensor& values) const {
   if (decay_ > 0) values.copy_(average_);
 }
 
-void WeightAverage::store(checkpoint::Snapshot& state) const {
+void WeightAverage::describe(const StateFields& fields) {
   if (decay_ == 0) return;
-  state.metadata.integers["average.updates"] = num_updates_.item<std::int64_t>();
-  state.tensors.push_back(to_snapshot("average", average_));
-}
-
-void WeightAverage::restore(const checkpoint::Snapshot& state) {
-  if (decay_ == 0) return;
-  num_updates_.fill_(state.metadata.integer("average.updates"));
-  from_snapshot(state, "average", average_);
+  auto num_updates = num_updates_.item<std::int64_t>();
+  fields.add("average.updates", num_updates);
+  num_updates_.fill_(num_updates);
+  fields.add("average", average_);
 }
 
 }  // namespace kantor

@@ -4,30 +4,29 @@
 
 #include <cstdint>
 
+#include "distributed/state_fields.hpp"
 #include "distributed/trainer_config.hpp"
-#include "runtime/checkpoint/snapshot.hpp"
 
 namespace kantor {
 
 /// Learning rate of a step: linear warm-up to the peak, then a cosine down to the final fraction.
-double learning_rate_at(const TrainerConfig& config, std::int64_t step);
+/// @param num_steps over which the schedule goes.
+double learning_rate_at(const OptimizerConfig& config, std::int64_t step, std::int64_t num_steps);
 
 /// Adam with decoupled weight decay (Loshchilov & Hutter 2019) over one flat buffer: one fused
 /// pass.
 class Adam {
  public:
   /// @param values [P], updated in place by update().
-  Adam(const TrainerConfig& config, const at::Tensor& values);
+  Adam(const OptimizerConfig& config, const at::Tensor& values);
   /// @param gradients [P].
   /// @param skip one float32 beside them: 1 leaves everything as it is, 0 does not.
   void update(const at::Tensor& gradients, double learning_rate, const at::Tensor& skip);
 
-  void store(checkpoint::Snapshot& state) const;
-  /// @throws DataError if the snapshot does not fit.
-  void restore(const checkpoint::Snapshot& state);
+  void describe(const StateFields& fields);
 
  private:
-  const TrainerConfig& config_;
+  OptimizerConfig config_;
   at::Tensor values_;
   at::Tensor first_moment_;   ///< [P]
   at::Tensor second_moment_;  ///< [P]
@@ -43,9 +42,7 @@ class WeightAverage {
   /// Puts the average in place of the values (no-op when decay is 0).
   void copy_to(const at::Tensor& values) const;
 
-  void store(checkpoint::Snapshot& state) const;
-  /// @throws DataError if the snapshot does not fit.
-  void restore(const checkpoint::Snapshot& state);
+  void describe(const StateFields& fields);
 
  private:
   double decay_;

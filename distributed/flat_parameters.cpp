@@ -73,16 +73,16 @@ FlatParameters::FlatParameters(std::vector<NamedParameter> parameters)
 
 void FlatParameters::zero_gradients() { gradients_with_tail_.zero_(); }
 
-void FlatParameters::reduce(Communicator& world, const StepShare& mine) {
+void FlatParameters::reduce(Communicator& world, const LocalLoss& mine, bool stop) {
   const torch::NoGradGuard no_grad;
-  const at::Tensor whole = (mine.loss / digit_units_).trunc_();  // in units of each digit
+  const at::Tensor whole = (mine.value / digit_units_).trunc_();  // in units of each digit
   tail_.narrow(0, 0, 1).copy_(whole.narrow(0, 0, 1));
   tail_.narrow(0, 1, kLossDigits - 1)
       .copy_(at::sub(whole.narrow(0, 1, kLossDigits - 1), whole.narrow(0, 0, kLossDigits - 1),
                      1 << kDigitBits));  // NaN of an infinite loss: the sum is not finite either
   tail_.narrow(0, kCount, 1).fill_(mine.count);
-  tail_.narrow(0, kNonfinite, 1).copy_(mine.loss.isfinite().logical_not());
-  tail_.narrow(0, kStop, 1).fill_(mine.stop ? 1 : 0);
+  tail_.narrow(0, kNonfinite, 1).copy_(mine.value.isfinite().logical_not());
+  tail_.narrow(0, kStop, 1).fill_(stop ? 1 : 0);
   all_reduce(world, gradients_with_tail_, ReduceOp::sum, "gradients");
 }
 

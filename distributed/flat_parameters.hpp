@@ -19,11 +19,10 @@ struct NamedParameter {
   at::Tensor tensor;  ///< leaf that requires a gradient
 };
 
-/// What a rank hands in with its gradients.
-struct StepShare {
-  at::Tensor loss;    ///< its share of the global loss: one float64 number beside the parameters
-  double count = 0;   ///< samples
-  bool stop = false;  ///< it was asked to stop
+/// A rank's part of the loss of a step.
+struct LocalLoss {
+  at::Tensor value;  ///< additive, the sum over ranks is the loss: one float64, beside parameters
+  double count = 0;  ///< samples of this rank
 };
 
 /// What rides behind the gradients in the one all-reduce of a step: sums over the ranks.
@@ -48,7 +47,8 @@ class FlatParameters {
   /// Never through Optimizer::zero_grad, which cannot detach views.
   void zero_gradients();
   /// ONE sum over ranks of gradients and tail; nothing is read on the host.
-  void reduce(Communicator& world, const StepShare& mine);
+  /// @param stop this rank was asked to stop.
+  void reduce(Communicator& world, const LocalLoss& mine, bool stop = false);
   const at::Tensor& tail() const { return tail_; }  ///< [kTailSize], as reduce() left it
   static constexpr std::int64_t kTailSize = 16;
   /// What a tail says. @param numbers [kTailSize], as double.

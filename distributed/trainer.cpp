@@ -3,9 +3,8 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <cmath>
+#include <set>
 
-#include "distributed/tensor_snapshot.hpp"
 #include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -21,30 +20,66 @@ constexpr std::size_t kSkipped = kNorm + 1;
 constexpr std::int64_t kRowSize = kSkipped + 1;
 constexpr std::int64_t kMostOpen = 8;  // steps until a request to stop is seen, at most
 
-/// The values, once they are those of rank 0: an average that starts from others keeps them.
-const at::Tensor& in_step(FlatParameters& parameters, Communicator& world) {
-  parameters.broadcast(world);
-  world.settle();
-  return parameters.values();
+constexpr const char* kUpdate = "update";          // phase of the profile
+constexpr const char* kOfObjective = "objective";  // before the names of its state
+
+/// Every group has a name and turns of its own.
+void check(const std::vector<Group>& groups, const std::vector<Turn>& turns) {
+  KANTOR_CHECK(!groups.empty(), "nothing to train");
+  std::vector<std::int64_t> repeats(groups.size());
+  for (const Turn& turn : turns) {
+    KANTOR_CHECK(turn.group < groups.size() && turn.repeats > 0, "a turn of ", turn.repeats,
+                 " steps of group ", turn.group, " of ", groups.size());
+    repeats[turn.group] += turn.repeats;
+  }
+  std::set<std::string> names = {kOfObjective};
+  for (std::size_t k = 0; k < groups.size(); ++k) {
+    KANTOR_CHECK(repeats[k] > 0, "group ", groups[k].name, " is never on turn");
+    KANTOR_CHECK(names.insert(groups[k].name).second, "two parts of a training are called \"",
+                 groups[k].name, "\"");
+  }
 }
 
 }  // namespace
 
-Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
-                 Context& context)
+Trainer::Trained::Trained(const Group& group, std::string prefix_, std::int64_t num_steps_)
+    : name(group.name),
+      prefix(std::move(prefix_)),
+      parameters(group.parameters),
+      config(group.optimizer),
+      num_steps(num_steps_),
+      adam(config, parameters.values()),
+      average(config.average_decay, parameters.values()) {}
+
+Trainer::Trainer(const TrainerConfig& config, Objective& objective,
+                 const std::vector<Group>& groups, std::vector<Turn> turns, Context& context)
     : config_(config),
       objective_(objective),
-      parameters_(parameters),
       context_(context),
-      adam_(config, parameters.values()),
-      average_(config.average_decay, in_step(parameters, context.world)),
-      ledger_(torch::zeros({std::clamp(config.log_every, std::int64_t{1}, kMostOpen), kRowSize},
-                           parameters.values().options().dtype(at::kDouble))),
+      turns_(std::move(turns)),
       start_s_(monotonic_seconds()) {
+  check(groups, turns_);
+  context_.profile.list({kCommunication, kUpdate});
+  for (const Group& group : groups) group.parameters.broadcast(context_.world);
+  context_.world.settle();  // an average that starts from the values keeps them
+  for (std::size_t k = 0; k < groups.size(); ++k) {
+    groups_.emplace_back(groups[k], k == 0 ? "" : groups[k].name + ".",
+                         steps_of(k, turns_, config_.steps));
+  }
+  ledger_ = torch::zeros({std::clamp(config_.log_every, std::int64_t{1}, kMostOpen), kRowSize},
+                         groups.front().parameters.values().options().dtype(at::kDouble));
   if (const checkpoint::Snapshot* state = context_.checkpoints.restored()) {
-    together(context_.world, "restoring the training", [&] { restore(*state); });
+    together(context_.world, "restoring the training", [&] {
+      step_ = report_.steps = state->metadata.step;
+      describe(StateFields::from(*state));
+    });
   }
 }
+
+Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
+                 Context& context)
+    : Trainer(config, objective, {{"parameters", parameters, config.optimizer}}, {Turn{}},
+              context) {}
 
 StepReport Trainer::step() {
   advance();
@@ -52,35 +87,42 @@ StepReport Trainer::step() {
 }
 
 /// What became of the step is not read here but by settle().
-void Trainer::advance() {
+StepId Trainer::advance() {
+  const StepId id = step_id(turns_, step_);
+  FlatParameters& parameters = groups_[id.group].parameters;
   context_.world.at_step(step_ + 1);
-  parameters_.zero_gradients();
-  const Objective::Share share = objective_.evaluate(step_);  // forward, exchange, backward
-  parameters_.check_views();  // gradients elsewhere would train nothing, silently
-  context_.profile.timed(Phase::communication, [&] {
-    parameters_.reduce(
-        context_.world,
-        {.loss = share.loss, .count = share.count, .stop = context_.stop_requested()});
-  });
-  context_.profile.timed(Phase::update, [&] { update(); });
+  parameters.zero_gradients();
+  const LocalLoss loss = objective_.evaluate(id);  // forward, exchange, backward
+  parameters.check_views();  // gradients elsewhere would train nothing, silently
+  context_.profile.timed(
+      kCommunication, [&] { parameters.reduce(context_.world, loss, context_.stop_requested()); });
+  context_.profile.timed(kUpdate, [&] { update(id); });
+  objective_.updated(id);
   ++step_;
+  return id;
 }
 
 /// Every rank holds the same bits from here on, and so comes to the same verdict.
-void Trainer::update() {
+void Trainer::update(const StepId& id) {
   const torch::NoGradGuard no_grad;
-  const at::Tensor& gradients = parameters_.gradients();
+  Trained& group = groups_[id.group];
+  const at::Tensor& gradients = group.parameters.gradients();
   const at::Tensor norm = gradients.norm();
-  const at::Tensor skip = parameters_.is_finite(norm).logical_not().to(at::kFloat);
-  if (config_.clip_norm > 0) {
-    gradients.mul_((config_.clip_norm / norm.to(at::kDouble)).clamp_max_(1));
+  const at::Tensor skip = group.parameters.is_finite(norm).logical_not().to(at::kFloat);
+  if (group.config.clip_norm > 0) {
+    gradients.mul_((group.config.clip_norm / norm.to(at::kDouble)).clamp_max_(1));
   }
-  adam_.update(gradients, learning_rate_at(config_, step_), skip);
-  average_.update(parameters_.values(), skip);
+  group.adam.update(gradients, learning_rate_at(id), skip);
+  group.average.update(group.parameters.values(), skip);
   const at::Tensor row = ledger_.select(0, num_open_++);
-  row.narrow(0, 0, FlatParameters::kTailSize).copy_(parameters_.tail());
+  row.narrow(0, 0, FlatParameters::kTailSize).copy_(group.parameters.tail());
   row.select(0, kNorm).copy_(norm);
   row.select(0, kSkipped).copy_(skip);
+}
+
+double Trainer::learning_rate_at(const StepId& id) const {
+  const Trained& group = groups_[id.group];
+  return kantor::learning_rate_at(group.config, id.group_step, group.num_steps);
 }
 
 /// Reads what became of the steps since the last time, in order.
@@ -92,38 +134,43 @@ std::vector<StepReport> Trainer::settle() {
   std::vector<StepReport> reports;
   for (std::int64_t k = 0; k < rows.size(0); ++k) {
     const std::span<const double> row(rows.data_ptr<double>() + k * kRowSize, kRowSize);
-    reports.push_back(finish(first + k + 1, row));
+    reports.push_back(finish(step_id(turns_, first + k), row));
   }
   return reports;
 }
 
-StepReport Trainer::finish(std::int64_t step, std::span<const double> row) {
+StepReport Trainer::finish(const StepId& id, std::span<const double> row) {
   const StepTail totals = FlatParameters::unpack(row.first(FlatParameters::kTailSize));
-  const StepReport report = {.step = step,
+  const StepReport report = {.step = id.step + 1,
                              .loss = totals.loss,
                              .count = totals.count,
                              .gradient_norm = row[kNorm],
                              .skipped = row[kSkipped] != 0,
                              .stop = totals.stop > 0};
-  skipped_in_a_row_ = report.skipped ? skipped_in_a_row_ + 1 : 0;
-  if (skipped_in_a_row_ >= config_.nonfinite_limit) {
+  Trained& group = groups_[id.group];
+  group.skipped_in_a_row = report.skipped ? group.skipped_in_a_row + 1 : 0;
+  if (group.skipped_in_a_row >= config_.nonfinite_limit) {
+    const std::string whose = groups_.size() > 1 ? concat(" of the ", group.name) : "";
     fail_alike(context_.world,
-               NumericError(concat(
-                   "training met NaN or inf in ", skipped_in_a_row_, " steps in a row up to step ",
-                   step, " (loss ", report.loss, ", gradient norm ", report.gradient_norm,
-                   "); lower solver.neural.learning_rate, raise problem.epsilon, or use "
-                   "run.precision = \"float64\"")));
+               NumericError(concat("training met NaN or inf in ", group.skipped_in_a_row, " steps",
+                                   whose, " in a row up to step ", report.step, " (loss ",
+                                   report.loss, ", gradient norm ", report.gradient_norm, "); ",
+                                   objective_.remedy(id.group))));
   }
   return report;
 }
 
+bool Trainer::is_logged(const StepId& id) const {
+  const std::int64_t num_done = id.group_step + 1;
+  return num_done % config_.log_every == 0 || num_done == groups_[id.group].num_steps;
+}
+
 /// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, and nothing
 /// else does: so only where someone wants to see numbers, and often enough to stop in time.
-bool Trainer::settles_at(std::int64_t step) const {
+bool Trainer::settles_at(const StepId& id) const {
   if (num_open_ == ledger_.size(0)) return true;
   const std::int64_t saves_every = context_.run.checkpoint.every_steps;
-  return parameters_.values().is_cpu() || step % config_.log_every == 0 || step == config_.steps ||
-         (saves_every > 0 && step % saves_every == 0);
+  return ledger_.is_cpu() || is_logged(id) || (saves_every > 0 && (id.step + 1) % saves_every == 0);
 }
 
 TrainingReport Trainer::run() {
@@ -131,10 +178,10 @@ TrainingReport Trainer::run() {
       {.enabled = context_.show_progress, .label = "train", .total = config_.steps});
   const double run_start_s = monotonic_seconds();
   start_s_ = run_start_s - report_.seconds;
+  context_.profile.restart();
   if (step_ == 0) context_.checkpoints.save(snapshot());
   while (step_ < config_.steps) {
-    advance();
-    if (!settles_at(step_)) continue;
+    if (!settles_at(advance())) continue;
     bool stop = false;
     for (const StepReport& done : settle()) {
       record(done);
@@ -151,7 +198,7 @@ TrainingReport Trainer::run() {
   report_.profile = context_.profile.shares(std::max(monotonic_seconds() - run_start_s, 1e-9));
   context_.world.at_step(0);
   const torch::NoGradGuard no_grad;
-  if (report_.skipped < step_) average_.copy_to(parameters_.values());
+  for (const Trained& group : groups_) group.average.copy_to(group.parameters.values());
   return report_;
 }
 
@@ -160,45 +207,39 @@ void Trainer::record(const StepReport& done) {
   report_.skipped += done.skipped ? 1 : 0;
   report_.samples += done.count;
   report_.seconds = monotonic_seconds() - start_s_;
-  if (done.step % config_.log_every != 0 && done.step != config_.steps) return;
-  context_.metrics.write("train", done.step,
+  const StepId id = step_id(turns_, done.step - 1);
+  if (!is_logged(id)) return;
+  context_.metrics.write(groups_[id.group].prefix + "train", done.step,
                          {{"loss", done.loss},
                           {"gradient_norm", done.gradient_norm},
-                          {"learning_rate", learning_rate_at(config_, done.step - 1)},
+                          {"learning_rate", learning_rate_at(id)},
                           {"samples_per_second", report_.samples / report_.seconds},
                           {"skipped_steps", static_cast<double>(report_.skipped)},
                           {"resident_bytes", static_cast<double>(resident_bytes())}});
 }
 
-checkpoint::Snapshot Trainer::snapshot() const {
+checkpoint::Snapshot Trainer::snapshot() {
   checkpoint::Snapshot state;
   state.metadata.step = step_;
   state.metadata.samples_seen = static_cast<std::int64_t>(report_.samples);
-  state.metadata.integers["train.skipped"] = report_.skipped;
-  state.metadata.integers["train.skipped_in_a_row"] = skipped_in_a_row_;
-  state.metadata.numbers["train.samples"] = report_.samples;
-  state.metadata.numbers["train.seconds"] = report_.seconds;
-  state.metadata.environment["parameters"] = parameters_.description();
-  state.tensors.push_back(to_snapshot("parameters", parameters_.values()));
-  adam_.store(state);
-  average_.store(state);
+  describe(StateFields::to(state));
   return state;
 }
 
-void Trainer::restore(const checkpoint::Snapshot& state) {
-  const auto layout = state.metadata.environment.find("parameters");
-  if (layout == state.metadata.environment.end() || layout->second != parameters_.description()) {
-    throw DataError(concat("the checkpoint of step ", state.metadata.step,
-                           " holds other parameters than ", parameters_.description()));
-  }
-  from_snapshot(state, "parameters", parameters_.values());
-  adam_.restore(state);
-  average_.restore(state);
-  step_ = report_.steps = state.metadata.step;
-  report_.skipped = state.metadata.integer("train.skipped");
-  report_.samples = state.metadata.number("train.samples");
-  report_.seconds = state.metadata.number("train.seconds");
-  skipped_in_a_row_ = state.metadata.integer("train.skipped_in_a_row");
+void Trainer::describe(const StateFields& fields) {
+  fields.add("train.skipped", report_.skipped);
+  fields.add("train.samples", report_.samples);
+  fields.add("train.seconds", report_.seconds);
+  for (Trained& group : groups_) group.describe(fields.within(group.prefix));
+  objective_.describe(fields.within(concat(kOfObjective, ".")));
+}
+
+void Trainer::Trained::describe(const StateFields& fields) {
+  fields.require("parameters", parameters.description());
+  fields.add("parameters", parameters.values());
+  fields.add("train.skipped_in_a_row", skipped_in_a_row);
+  adam.describe(fields);
+  average.describe(fields);
 }
 
 }  // namespace kantor

@@ -8,32 +8,25 @@
 
 #include "distributed/adam.hpp"
 #include "distributed/context.hpp"
-#include "distributed/flat_parameters.hpp"
-#include "distributed/trainer_config.hpp"
+#include "distributed/objective.hpp"
 
 namespace kantor {
 
-/// What is minimised: this rank's part of a loss over the global batch. It knows nothing of
-/// optimisers, and the trainer nothing of optimal transport.
-class Objective {
- public:
-  virtual ~Objective() = default;
-  struct Share {
-    at::Tensor loss;   ///< additive, the sum over ranks is the loss: one float64, beside parameters
-    double count = 0;  ///< samples of this rank
-  };
-  /// Forward, exchange, backward: adds this rank's part of the gradient of the global loss.
-  /// Collective if the ranks share a batch.
-  virtual Share evaluate(std::int64_t step) = 0;
+/// Parameters that one optimiser trains. The names of a training's groups differ; those after the
+/// first stand before what the group has in checkpoints and metrics.
+struct Group {
+  std::string name;
+  FlatParameters& parameters;
+  OptimizerConfig optimizer;
 };
 
 struct StepReport {
   std::int64_t step = 0;  ///< 1 after the first
   double loss = 0;
   double count = 0;
-  double gradient_norm = 0;
-  bool skipped = false;  ///< NaN or inf somewhere: no rank has updated
-  bool stop = false;     ///< some rank was asked to stop
+  double gradient_norm = 0;  ///< of the group on turn
+  bool skipped = false;      ///< NaN or inf somewhere: no rank has updated
+  bool stop = false;         ///< some rank was asked to stop
 };
 
 struct TrainingReport {
@@ -45,12 +38,15 @@ struct TrainingReport {
   std::vector<std::pair<std::string, double>> profile;
 };
 
-/// Data-parallel training: one all-reduce a step, the same update on every rank. Its whole state is
-/// replicated, so a checkpoint holds for any number of ranks.
+/// Data-parallel training: one all-reduce a step, of the group on turn, and the same update on
+/// every rank. Its whole state is replicated, so a checkpoint holds for any number of ranks.
 class Trainer {
  public:
-  /// @param parameters of the objective, flat; broadcast from rank 0 here, or restored from the
-  /// context's checkpoint. @throws DataError if that does not fit.
+  /// @param groups of the objective's parameters, in `turns`; broadcast from rank 0 here, or
+  /// restored from the context's checkpoint. @throws DataError if that does not fit.
+  Trainer(const TrainerConfig& config, Objective& objective, const std::vector<Group>& groups,
+          std::vector<Turn> turns, Context& context);
+  /// Of all parameters as one group, by the optimiser of the configuration.
   Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
           Context& context);
 
@@ -63,25 +59,40 @@ class Trainer {
   TrainingReport run();
 
  private:
-  void advance();
-  void update();
-  std::vector<StepReport> settle();
-  StepReport finish(std::int64_t step, std::span<const double> row);
-  bool settles_at(std::int64_t step) const;
-  void record(const StepReport& done);
-  checkpoint::Snapshot snapshot() const;
-  void restore(const checkpoint::Snapshot& state);
+  /// A group and what its steps have left.
+  struct Trained {
+    Trained(const Group& group, std::string prefix, std::int64_t num_steps);
+    void describe(const StateFields& fields);
 
-  const TrainerConfig& config_;
+    std::string name;
+    std::string prefix;  ///< of names
+    FlatParameters& parameters;
+    OptimizerConfig config;
+    std::int64_t num_steps;  ///< in the whole training
+    Adam adam;
+    WeightAverage average;
+    std::int64_t skipped_in_a_row = 0;
+  };
+
+  double learning_rate_at(const StepId& id) const;
+  bool is_logged(const StepId& id) const;
+  StepId advance();
+  void update(const StepId& id);
+  std::vector<StepReport> settle();
+  StepReport finish(const StepId& id, std::span<const double> row);
+  bool settles_at(const StepId& id) const;
+  void record(const StepReport& done);
+  checkpoint::Snapshot snapshot();
+  void describe(const StateFields& fields);
+
+  TrainerConfig config_;
   Objective& objective_;
-  FlatParameters& parameters_;
   Context& context_;
-  Adam adam_;
-  WeightAverage average_;
+  std::vector<Turn> turns_;
+  std::vector<Trained> groups_;
   at::Tensor ledger_;  ///< [capacity, kRowSize] float64: what the steps since the last look gave
   std::int64_t num_open_ = 0;  ///< rows in it
   std::int64_t step_ = 0;      ///< done, open ones included
-  std::int64_t skipped_in_a_row_ = 0;
   TrainingReport report_;
   double start_s_;  ///< of step 0, as if all had been done in one go
 };

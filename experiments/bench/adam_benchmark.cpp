@@ -15,7 +15,7 @@ namespace {
 void update(benchmark::State& state, at::ScalarType type) {
   at::set_num_threads(1);
   const torch::NoGradGuard no_grad;
-  const TrainerConfig config;
+  const OptimizerConfig config;
   const at::Tensor values = torch::randn({state.range(0)}, type);
   const at::Tensor gradients = torch::randn({state.range(0)}, type);
   Adam adam(config, values);

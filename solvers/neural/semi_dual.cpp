@@ -11,6 +11,12 @@ namespace kantor::neural {
 
 namespace {
 
+// Phases of the profile.
+constexpr const char* kData = "data";
+constexpr const char* kForward = "forward";
+constexpr const char* kSoftMin = "soft_min";
+constexpr const char* kBackward = "backward";
+
 /// The ranks' parts of a global batch where each is a batch of its own.
 Shard own_batch(const NeuralConfig& config, const Context& context) {
   return shard_of(config.batch, context.world.rank(), context.world.size());
@@ -38,7 +44,9 @@ SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
       slots_(shard_of(group_batch_, group_.rank(), group_.size())),
       x_(problem, 0, context.run.seed, group_batch_, 0, group_batch_, potential.device()),
       y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count(),
-         potential.device()) {}
+         potential.device()) {
+  context_.profile.list({kData, kForward, kSoftMin, kBackward});
+}
 
 template <class T>
 at::Tensor SemiDual<T>::no_loss() const {
@@ -46,16 +54,16 @@ at::Tensor SemiDual<T>::no_loss() const {
 }
 
 template <class T>
-Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
-  if (group_batch_ == 0) return {.loss = no_loss(), .count = 0};
+LocalLoss SemiDual<T>::evaluate(const StepId& id) {
+  if (group_batch_ == 0) return {.value = no_loss(), .count = 0};
   Profile& profile = context_.profile;
   const double num_slots = static_cast<double>(slots_.count());
-  profile.timed(Phase::data, [&] {
-    x_.draw(step * global_batch_ + first_draw_, problem_.centre, context_.world);
-    y_.draw(step * global_batch_ + first_draw_, problem_.centre, context_.world);
+  profile.timed(kData, [&] {
+    x_.draw(id.step * global_batch_ + first_draw_, problem_.centre, context_.world);
+    y_.draw(id.step * global_batch_ + first_draw_, problem_.centre, context_.world);
   });
   // Without mass there is nothing to learn from; the same on the ranks of the group.
-  if (!(x_.has_mass() && y_.has_mass())) return {.loss = no_loss(), .count = num_slots};
+  if (!(x_.has_mass() && y_.has_mass())) return {.value = no_loss(), .count = num_slots};
   x_.send();
   y_.send();
   const at::Tensor& x = x_.points();       // [B, D]
@@ -68,8 +76,8 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
 
   // Potentials of this rank's x, then of the whole batch; the last ranks' slots are padded.
   const at::Tensor f =  // [B/P]
-      profile.timed(Phase::forward, [&] { return potential_.forward(own(x), tape_); });
-  const at::Tensor all_f = profile.timed(Phase::communication, [&] {  // [B]
+      profile.timed(kForward, [&] { return potential_.forward(own(x), tape_); });
+  const at::Tensor all_f = profile.timed(kCommunication, [&] {  // [B]
     return all_gather(group_, padded(f, slots_.slots), "potentials").narrow(0, 0, group_batch_);
   });
 
@@ -77,7 +85,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   if (std::exchange(is_first_, false)) context_.world.settle();
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
-  const SoftWeights soft = profile.timed(Phase::soft_min, [&] {
+  const SoftWeights soft = profile.timed(kSoftMin, [&] {
     return soft_min_weights({.cost = problem_.cost,
                              .centre = problem_.centre,
                              .x = y,  // a row for each y
@@ -87,7 +95,7 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
                              .epsilon = problem_.epsilon},
                             b, context_.pool, context_.log);
   });
-  const at::Tensor own_weights = profile.timed(Phase::communication, [&] {  // [B/P]
+  const at::Tensor own_weights = profile.timed(kCommunication, [&] {  // [B/P]
     return reduce_scatter(group_, padded(soft.weights, slots_.slots * group_.size()),
                           "column weights")
         .narrow(0, 0, slots_.count());
@@ -97,12 +105,18 @@ Objective::Share SemiDual<T>::evaluate(std::int64_t step) {
   const double share = static_cast<double>(group_batch_) / static_cast<double>(global_batch_);
   const at::Tensor own_a = own(a);
   if (slots_.count() > 0) {
-    profile.timed(Phase::backward, [&] {
+    profile.timed(kBackward, [&] {
       potential_.backward(tape_, (share * (own_weights - own_a)).to(f.scalar_type()));
     });
   }
   const at::Tensor value = own_a.dot(f.to(torch::kFloat64)) + b.dot(soft.values);
-  return {.loss = -share * value, .count = num_slots};
+  return {.value = -share * value, .count = num_slots};
+}
+
+template <class T>
+std::string SemiDual<T>::remedy(std::size_t /*group*/) const {
+  return "lower solver.neural.learning_rate, raise problem.epsilon, or use run.precision = "
+         "\"float64\"";
 }
 
 template class SemiDual<float>;

@@ -5,9 +5,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
+#include "distributed/objective.hpp"
 #include "distributed/shards.hpp"
-#include "distributed/trainer.hpp"
 #include "solvers/neural/marginal_batch.hpp"
 #include "solvers/neural/potential.hpp"
 #include "solvers/problem/problem.hpp"
@@ -25,7 +26,8 @@ class SemiDual final : public Objective {
 
   /// Shapes of the step: one all-gather and one reduce-scatter of S numbers besides the trainer's
   /// all-reduce.
-  Share evaluate(std::int64_t step) override;
+  LocalLoss evaluate(const StepId& id) override;
+  std::string remedy(std::size_t group) const override;
 
  private:
   at::Tensor no_loss() const;

@@ -8,9 +8,8 @@
 namespace kantor::test {
 namespace {
 
-TrainerConfig schedule(std::int64_t steps, std::int64_t warmup_steps) {
-  TrainerConfig config;
-  config.steps = steps;
+OptimizerConfig schedule(std::int64_t warmup_steps) {
+  OptimizerConfig config;
   config.learning_rate = 0.5;
   config.warmup_steps = warmup_steps;
   config.final_learning_rate = 0.1;
@@ -18,43 +17,43 @@ TrainerConfig schedule(std::int64_t steps, std::int64_t warmup_steps) {
 }
 
 TEST(LearningRate, rises_in_a_line_to_the_peak) {
-  const TrainerConfig config = schedule(100, 10);
+  const OptimizerConfig config = schedule(10);
   for (int step = 0; step < 10; ++step) {
-    EXPECT_DOUBLE_EQ(learning_rate_at(config, step), 0.5 * (step + 1) / 10) << step;
+    EXPECT_DOUBLE_EQ(learning_rate_at(config, step, 100), 0.5 * (step + 1) / 10) << step;
   }
-  EXPECT_EQ(learning_rate_at(config, 9), 0.5);
-  EXPECT_EQ(learning_rate_at(config, 10), 0.5);
+  EXPECT_EQ(learning_rate_at(config, 9, 100), 0.5);
+  EXPECT_EQ(learning_rate_at(config, 10, 100), 0.5);
 }
 
 TEST(LearningRate, falls_by_a_cosine_to_the_final_fraction) {
-  const TrainerConfig config = schedule(130, 10);  // 120 steps from the peak
+  const OptimizerConfig config = schedule(10);  // 120 steps from the peak
   const auto cosine = [](double value) { return 0.5 * (0.1 + 0.9 * (1 + value) / 2); };
-  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 40), cosine(0.5));   // cos 60 degrees
-  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 60), cosine(0));     // cos 90
-  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 80), cosine(-0.5));  // cos 120
-  EXPECT_DOUBLE_EQ(learning_rate_at(config, 130), 0.05);
+  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 40, 130), cosine(0.5));   // cos 60 degrees
+  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 60, 130), cosine(0));     // cos 90
+  EXPECT_DOUBLE_EQ(learning_rate_at(config, 10 + 80, 130), cosine(-0.5));  // cos 120
+  EXPECT_DOUBLE_EQ(learning_rate_at(config, 130, 130), 0.05);
   for (int step = 11; step < 130; ++step) {
-    EXPECT_LT(learning_rate_at(config, step), learning_rate_at(config, step - 1)) << step;
+    EXPECT_LT(learning_rate_at(config, step, 130), learning_rate_at(config, step - 1, 130)) << step;
   }
 }
 
 TEST(LearningRate, stays_at_the_final_fraction_beyond_the_last_step) {
-  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(130, 10), 131), 0.05);
-  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(130, 10), 100'000), 0.05);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(10), 131, 130), 0.05);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(10), 100'000, 130), 0.05);
 }
 
 TEST(LearningRate, starts_at_the_peak_without_warm_up) {
-  EXPECT_EQ(learning_rate_at(schedule(100, 0), 0), 0.5);
-  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(100, 0), 50), 0.5 * 0.55);
+  EXPECT_EQ(learning_rate_at(schedule(0), 0, 100), 0.5);
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(0), 50, 100), 0.5 * 0.55);
 }
 
 TEST(LearningRate, reaches_the_peak_in_fewer_steps_than_the_warm_up) {
-  const TrainerConfig config = schedule(4, 100);
+  const OptimizerConfig config = schedule(100);
   for (int step = 0; step < 4; ++step) {
-    EXPECT_DOUBLE_EQ(learning_rate_at(config, step), 0.5 * (step + 1) / 4) << step;
+    EXPECT_DOUBLE_EQ(learning_rate_at(config, step, 4), 0.5 * (step + 1) / 4) << step;
   }
-  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(1, 1), 0), 0.5);
-  EXPECT_TRUE(std::isfinite(learning_rate_at(schedule(0, 0), 0)));
+  EXPECT_DOUBLE_EQ(learning_rate_at(schedule(1), 0, 1), 0.5);
+  EXPECT_TRUE(std::isfinite(learning_rate_at(schedule(0), 0, 0)));
 }
 
 /// Gradient i of step t: 1, 0.1, .. 1e-9, so that the epsilon beside the root matters too, and 0.
@@ -78,7 +77,7 @@ TYPED_TEST(AdamOf, agrees_with_the_printed_algorithm) {
   constexpr std::int64_t kSize = 1000;
   constexpr int kSteps = 50;
   for (const double weight_decay : {0.0, 0.1}) {
-    TrainerConfig config = schedule(kSteps, 5);
+    OptimizerConfig config = schedule(5);
     config.betas = {0.8, 0.95};
     config.weight_decay = weight_decay;
     const at::Tensor values =
@@ -87,7 +86,7 @@ TYPED_TEST(AdamOf, agrees_with_the_printed_algorithm) {
     Adam adam(config, values);
     for (int step = 0; step < kSteps; ++step) {
       const at::Tensor gradients = gradients_of<TypeParam>(step, kSize);
-      const double rate = learning_rate_at(config, step);
+      const double rate = learning_rate_at(config, step, kSteps);
       adam.update(gradients, rate, no_skip());
       truth.update(numbers(gradients), rate);
       // Values up to 2 + 0.5 t take one rounded update a step.
@@ -101,7 +100,7 @@ TYPED_TEST(AdamOf, agrees_with_the_printed_algorithm) {
 
 TYPED_TEST(AdamOf, first_step_is_the_rate_times_the_sign) {
   // m_hat / sqrt(v_hat) = g / |g| once both biases are corrected; epsilon shortens it by 1e-8.
-  const TrainerConfig config = schedule(10, 0);
+  const OptimizerConfig config = schedule(0);
   const at::Tensor values = torch::zeros({3}, scalar_type<TypeParam>());
   Adam(config, values)
       .update(torch::tensor({4.0, -3.0, 1.0}, scalar_type<TypeParam>()), 0.25, no_skip());
@@ -110,7 +109,7 @@ TYPED_TEST(AdamOf, first_step_is_the_rate_times_the_sign) {
 }
 
 TYPED_TEST(AdamOf, leaves_padding_at_zero) {
-  TrainerConfig config = schedule(10, 0);
+  OptimizerConfig config = schedule(0);
   config.weight_decay = 0.1;
   const at::Tensor values = torch::zeros({100}, scalar_type<TypeParam>());
   Adam adam(config, values);
@@ -137,7 +136,7 @@ TYPED_TEST(AdamOf, average_has_the_shorter_memory_first) {
 }
 
 TYPED_TEST(AdamOf, leaves_all_as_it_was_in_a_step_that_does_not_count) {
-  const TrainerConfig config = schedule(10, 0);
+  const OptimizerConfig config = schedule(0);
   const auto run = [&](bool with_skipped) {
     const at::Tensor values = torch::ones({100}, scalar_type<TypeParam>());
     Adam adam(config, values);
@@ -153,8 +152,8 @@ TYPED_TEST(AdamOf, leaves_all_as_it_was_in_a_step_that_does_not_count) {
       average.update(values, no_skip());
     }
     checkpoint::Snapshot state;
-    adam.store(state);
-    average.store(state);
+    adam.describe(StateFields::to(state));
+    average.describe(StateFields::to(state));
     EXPECT_EQ(state.metadata.integer("adam.updates"), 5);
     EXPECT_EQ(state.metadata.integer("average.updates"), 5);
     const at::Tensor averaged = values.clone();

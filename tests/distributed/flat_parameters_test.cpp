@@ -35,8 +35,8 @@ class FlatParametersOf : public testing::Test {
   /// Whose gradient is its coefficients: 2, 3, 4, 5.
   at::Tensor loss() const { return 2 * a.sum() + 3 * b.sum() + 4 * c + 5 * d.sum(); }
   /// The sums over the ranks.
-  StepTail reduced(const StepShare& mine) {
-    flat.reduce(world(), mine);
+  StepTail reduced(const LocalLoss& mine, bool stop = false) {
+    flat.reduce(world(), mine, stop);
     return FlatParameters::unpack(numbers(flat.tail()));
   }
   /// All gradients, padding included, after `times` backward passes.
@@ -156,7 +156,7 @@ TYPED_TEST(FlatParametersOf, reduce_gradients_and_tail_in_one_all_reduce) {
   const double ranks = world().size(), rank = world().rank();
   ((rank + 1) * this->loss()).backward();  // integers: their sums are exact
   const CommCounts before = world().counts();
-  const StepTail totals = this->reduced({.loss = one(rank + 0.5), .count = 10 + rank});
+  const StepTail totals = this->reduced({.value = one(rank + 0.5), .count = 10 + rank});
   const CommCounts& after = world().counts();
   EXPECT_EQ(after.all_reduce - before.all_reduce, 1);
   EXPECT_EQ(
@@ -174,16 +174,16 @@ TYPED_TEST(FlatParametersOf, tell_all_ranks_what_one_has_met_or_was_asked) {
   const at::Tensor norm = torch::ones({}, scalar_type<TypeParam>());
   for (int raiser = 0; raiser < world().size(); ++raiser) {
     const bool mine = world().rank() == raiser;
-    const StepTail stop = this->reduced({.loss = one(1), .stop = mine});
+    const StepTail stop = this->reduced({.value = one(1)}, mine);
     EXPECT_EQ(stop.stop, 1);
     EXPECT_EQ(stop.nonfinite, 0);
     EXPECT_TRUE(this->flat.is_finite(norm).template item<bool>());
-    const StepTail nonfinite = this->reduced({.loss = one(mine ? std::nan("") : 1)});
+    const StepTail nonfinite = this->reduced({.value = one(mine ? std::nan("") : 1)});
     EXPECT_EQ(nonfinite.stop, 0);
     EXPECT_EQ(nonfinite.nonfinite, 1);
     EXPECT_FALSE(this->flat.is_finite(norm).template item<bool>());
   }
-  this->reduced({.loss = one(1)});
+  this->reduced({.value = one(1)});
   EXPECT_FALSE(this->flat.is_finite(norm * HUGE_VAL).template item<bool>());
 }
 
@@ -201,7 +201,7 @@ TYPED_TEST(FlatParametersOf, sum_losses_in_double_whatever_the_gradients_are) {
         magnitude += std::abs(loss_of(rank, scale, alternating));
       }
       const StepTail totals =
-          this->reduced({.loss = one(loss_of(world().rank(), scale, alternating))});
+          this->reduced({.value = one(loss_of(world().rank(), scale, alternating))});
       // A double's own rounding, once for each digit that the loss travels in, and the last digit.
       const auto tolerance =
           static_cast<double>(magnitude) * 13 * 0x1p-53 + world().size() * 0x1p-72;
@@ -213,20 +213,20 @@ TYPED_TEST(FlatParametersOf, sum_losses_in_double_whatever_the_gradients_are) {
 TYPED_TEST(FlatParametersOf, sum_losses_of_very_different_size) {
   const double mine = world().rank() == 0 ? 1e9 + 1.0 / 3 : 1e-3 / 7;
   const double truth = 1e9 + 1.0 / 3 + (world().size() - 1) * (1e-3 / 7);
-  EXPECT_NEAR(this->reduced({.loss = one(mine)}).loss, truth, 1e9 * 13 * 0x1p-53);
+  EXPECT_NEAR(this->reduced({.value = one(mine)}).loss, truth, 1e9 * 13 * 0x1p-53);
 }
 
 TYPED_TEST(FlatParametersOf, pass_on_a_loss_that_is_not_finite) {
   for (const double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
     const double mine = world().rank() == world().size() - 1 ? bad : 1;
-    EXPECT_FALSE(std::isfinite(this->reduced({.loss = one(mine)}).loss)) << bad;
+    EXPECT_FALSE(std::isfinite(this->reduced({.value = one(mine)}).loss)) << bad;
   }
 }
 
 TYPED_TEST(FlatParametersOf, count_samples_exactly) {
   const std::int64_t total = std::int64_t{1} << 24;  // what a float32 holds
   const std::int64_t mine = shard_of(total, world().rank(), world().size()).count();
-  EXPECT_EQ(this->reduced({.loss = one(0), .count = static_cast<double>(mine)}).count, total);
+  EXPECT_EQ(this->reduced({.value = one(0), .count = static_cast<double>(mine)}).count, total);
 }
 
 }  // namespace

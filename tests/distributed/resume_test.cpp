@@ -15,16 +15,16 @@ constexpr std::int64_t kSteps = 24;
 TrainerConfig config_of(std::int64_t steps = kSteps) {
   TrainerConfig config;
   config.steps = steps;
-  config.learning_rate = 0.05;
-  config.warmup_steps = 5;
-  config.weight_decay = 0.01;
-  config.average_decay = 0.9;
+  config.optimizer.learning_rate = 0.05;
+  config.optimizer.warmup_steps = 5;
+  config.optimizer.weight_decay = 0.01;
+  config.optimizer.average_decay = 0.9;
   return config;
 }
 
 /// Steps 7 and 8 are skipped, so that counters matter.
-void spoil(std::int64_t step, Objective::Share& share) {
-  if (step == 7 || step == 8) share.loss = one(std::nan(""));
+void spoil(std::int64_t step, LocalLoss& loss) {
+  if (step == 7 || step == 8) loss.value = one(std::nan(""));
 }
 
 struct Outcome {

@@ -17,7 +17,8 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 TrainerConfig config_of(std::int64_t steps) {
-  return {.steps = steps, .learning_rate = 0.05, .warmup_steps = 0, .average_decay = 0.5};
+  return {.steps = steps,
+          .optimizer = {.learning_rate = 0.05, .warmup_steps = 0, .average_decay = 0.5}};
 }
 
 /// What a rank may meet.
@@ -32,8 +33,8 @@ class FaultyRun {
       : context_(world()),
         problem_(world(), Rows::fresh),
         objective_(problem_,
-                   [=, this](std::int64_t step, Objective::Share& share) {
-                     if (world().rank() == culprit && strikes(step)) commit(fault, share);
+                   [=, this](std::int64_t step, LocalLoss& loss) {
+                     if (world().rank() == culprit && strikes(step)) commit(fault, loss);
                    }),
         trainer_(config, objective_, problem_.parameters(), *context_) {}
 
@@ -41,10 +42,10 @@ class FaultyRun {
   std::vector<double> solution() const { return problem_.solution(); }
 
  private:
-  void commit(Fault fault, Objective::Share& share) {
+  void commit(Fault fault, LocalLoss& loss) {
     const at::Tensor& gradients = problem_.parameters().gradients();
-    if (fault == Fault::nan_loss) share.loss = one(std::nan(""));
-    if (fault == Fault::infinite_loss) share.loss = one(-HUGE_VAL);
+    if (fault == Fault::nan_loss) loss.value = one(std::nan(""));
+    if (fault == Fault::infinite_loss) loss.value = one(-HUGE_VAL);
     if (fault == Fault::nan_gradient) gradients[2].fill_(std::nan(""));
     if (fault == Fault::infinite_gradient) gradients[2].fill_(HUGE_VAL);
   }
@@ -82,7 +83,7 @@ TYPED_TEST(FaultyTrainerOf, skips_on_all_ranks_the_step_at_which_one_met_nan_or_
 TYPED_TEST(FaultyTrainerOf, goes_on_after_a_skipped_step_as_if_its_moments_had_not_seen_it) {
   // The schedule counts the skipped step, Adam and the average do not.
   TrainerConfig config = config_of(4);
-  config.final_learning_rate = 1;  // the same rate at every step
+  config.optimizer.final_learning_rate = 1;  // the same rate at every step
   FaultyRun<TypeParam> faulty(config, Fault::nan_gradient, 0,
                               [](std::int64_t step) { return step == 0; });
   const TrainingReport report = faulty.trainer().run();
@@ -94,7 +95,8 @@ TYPED_TEST(FaultyTrainerOf, goes_on_after_a_skipped_step_as_if_its_moments_had_n
   LeastSquares<TypeParam> problem(world(), Rows::fresh);
   struct Later : Objective {  // starts at step 1
     explicit Later(Objective& objective) : inner(objective) {}
-    Share evaluate(std::int64_t step) override { return inner.evaluate(step + 1); }
+    LocalLoss evaluate(const StepId& id) override { return inner.evaluate({.step = id.step + 1}); }
+    std::string remedy(std::size_t) const override { return ""; }
     Objective& inner;
   } later(problem);
   config.steps = 3;
@@ -162,7 +164,7 @@ TEST(FaultyTrainer, keeps_the_initial_weights_if_every_step_was_skipped) {
 TEST(FaultyTrainer, refuses_an_objective_whose_gradients_bypass_the_flat_buffer) {
   struct Bypassing : LeastSquares<double> {
     using LeastSquares<double>::LeastSquares;
-    Share evaluate(std::int64_t) override {
+    LocalLoss evaluate(const StepId&) override {
       const at::Tensor& weight = parameters().parameters()[0].tensor;
       weight.mutable_grad() = torch::ones_like(weight);
       return {};

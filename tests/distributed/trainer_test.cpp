@@ -19,7 +19,8 @@ using Types = testing::Types<float, double>;
 TYPED_TEST_SUITE(TrainerOf, Types);
 
 TrainerConfig config_of(std::int64_t steps) {
-  return {.steps = steps, .learning_rate = 0.05, .warmup_steps = 10, .final_learning_rate = 0};
+  return {.steps = steps,
+          .optimizer = {.learning_rate = 0.05, .warmup_steps = 10, .final_learning_rate = 0}};
 }
 
 /// What a run leaves behind.
@@ -89,8 +90,7 @@ TYPED_TEST(TrainerOf, first_gradient_is_that_of_one_rank) {
   const auto gradient = [](Communicator& ranks) {
     LeastSquares<TypeParam> problem(ranks, Rows::fresh);
     problem.parameters().broadcast(ranks);
-    const auto share = problem.evaluate(0);
-    problem.parameters().reduce(ranks, {.loss = share.loss, .count = share.count});
+    problem.parameters().reduce(ranks, problem.evaluate({}));
     return problem.parameters().gradients().to(at::kDouble);
   };
   const auto self = make_self_communicator();
@@ -114,8 +114,8 @@ TYPED_TEST(TrainerOf, takes_the_steps_of_one_rank_on_any_number) {
 
 TYPED_TEST(TrainerOf, repeats_a_run_to_the_bit) {
   TrainerConfig config = config_of(200);
-  config.weight_decay = 0.01;
-  config.clip_norm = 1;
+  config.optimizer.weight_decay = 0.01;
+  config.optimizer.clip_norm = 1;
   const Outcome first = train<TypeParam>(world(), config);
   const Outcome second = train<TypeParam>(world(), config);
   EXPECT_TRUE(same_bits<double>(first.losses, second.losses));
@@ -128,13 +128,14 @@ TYPED_TEST(TrainerOf, repeats_a_run_to_the_bit) {
 TYPED_TEST(TrainerOf, clips_the_norm_of_the_global_gradient) {
   // Half of what the gradient is like later, so that it clips by a factor that changes.
   TrainerConfig config = config_of(30);
-  config.clip_norm = 0.5;
-  config.weight_decay = 0.01;
+  config.optimizer.clip_norm = 0.5;
+  config.optimizer.weight_decay = 0.01;
   OwnContext context(world());
   LeastSquares<TypeParam> problem(world(), Rows::fresh);
   FlatParameters& parameters = problem.parameters();
   Trainer trainer(config, problem, parameters, *context);
-  ReferenceAdam truth{config.betas[0], config.betas[1], 0.01, numbers(parameters.values())};
+  ReferenceAdam truth{config.optimizer.betas[0], config.optimizer.betas[1], 0.01,
+                      numbers(parameters.values())};
   int num_clipped = 0;
   for (int step = 0; step < 30; ++step) {
     const double norm = trainer.step().gradient_norm;
@@ -142,7 +143,7 @@ TYPED_TEST(TrainerOf, clips_the_norm_of_the_global_gradient) {
     const double used_norm = parameters.gradients().norm().template item<double>();
     EXPECT_NEAR(used_norm, std::min(norm, 0.5), tol<TypeParam>(5)) << step;
     num_clipped += norm > 0.5 ? 1 : 0;
-    truth.update(used, learning_rate_at(config, step));
+    truth.update(used, learning_rate_at(config.optimizer, step, config.steps));
     EXPECT_LE(largest_difference(numbers(parameters.values()), truth.values),
               2 * tol<TypeParam>(step + 1))
         << step;
@@ -153,7 +154,7 @@ TYPED_TEST(TrainerOf, clips_the_norm_of_the_global_gradient) {
 TYPED_TEST(TrainerOf, reports_the_norm_before_clipping_and_leaves_small_gradients_alone) {
   TrainerConfig config = config_of(1);
   const auto first_step = [&](double clip_norm) {
-    config.clip_norm = clip_norm;
+    config.optimizer.clip_norm = clip_norm;
     OwnContext context(world());
     LeastSquares<TypeParam> problem(world(), Rows::fresh);
     Trainer trainer(config, problem, problem.parameters(), *context);
@@ -184,7 +185,7 @@ TYPED_TEST(TrainerOf, leaves_the_averaged_weights_alike_on_all_ranks) {
       average[i] = memory * average[i] + (1 - memory) * now[i];
     }
   }
-  config.average_decay = 0.4;
+  config.optimizer.average_decay = 0.4;
   LeastSquares<TypeParam> averaged(world(), Rows::fresh);
   Trainer(config, averaged, averaged.parameters(), *context).run();
   EXPECT_LE(largest_difference(averaged.solution(), average), 2 * tol<TypeParam>(1));
@@ -197,7 +198,7 @@ TYPED_TEST(TrainerOf, stops_on_all_ranks_at_the_step_at_which_one_was_asked_to) 
     const TrainerConfig config = config_of(20);
     OwnContext context(world());
     LeastSquares<TypeParam> problem(world(), Rows::fresh);
-    Tampered objective(problem, [&](std::int64_t step, Objective::Share&) {
+    Tampered objective(problem, [&](std::int64_t step, LocalLoss&) {
       if (step == 4 && world().rank() == asked) context.stop.ask();
     });
     Trainer trainer(config, objective, problem.parameters(), *context);
@@ -252,7 +253,7 @@ TEST(Trainer, writes_a_metrics_line_every_so_often_and_at_the_end) {
     EXPECT_EQ(lines[i]["phase"], "train");
     EXPECT_EQ(lines[i]["step"], step);
     EXPECT_EQ(lines[i]["loss"], losses[static_cast<std::size_t>(step - 1)]);
-    EXPECT_EQ(lines[i]["learning_rate"], learning_rate_at(config_of(10), step - 1));
+    EXPECT_EQ(lines[i]["learning_rate"], learning_rate_at(config_of(10).optimizer, step - 1, 10));
     EXPECT_EQ(lines[i]["skipped_steps"], 0);
     EXPECT_GT(lines[i]["gradient_norm"], 0);
     EXPECT_GT(lines[i]["samples_per_second"], 0);

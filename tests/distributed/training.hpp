@@ -100,12 +100,14 @@ class LeastSquares : public Objective {
 
   FlatParameters& parameters() { return parameters_; }
 
-  Share evaluate(std::int64_t step) override {
-    const auto [x, y] = rows(rows_ == Rows::fresh ? step * kBatch : 0, shard_.first, shard_.last);
+  LocalLoss evaluate(const StepId& id) override {
+    const auto [x, y] =
+        rows(rows_ == Rows::fresh ? id.step * kBatch : 0, shard_.first, shard_.last);
     const at::Tensor loss = (torch::mv(x, weight_) + bias_ - y).square().sum() / kBatch;
     loss.backward();
-    return {.loss = loss.detach().to(at::kDouble), .count = static_cast<double>(shard_.count())};
+    return {.value = loss.detach().to(at::kDouble), .count = static_cast<double>(shard_.count())};
   }
+  std::string remedy(std::size_t) const override { return "lower table.learning_rate"; }
 
   /// weight and bias, [D + 1].
   std::vector<double> solution() const { return numbers(torch::cat({weight_, bias_})); }
@@ -117,9 +119,7 @@ class LeastSquares : public Objective {
     return numbers(torch::linalg_solve(torch::mm(a.t(), a), right));
   }
 
- private:
   static at::TensorOptions options() { return at::TensorOptions(scalar_type<T>()); }
-
   /// Rows [first, last) of the batch that starts at this row: x [last - first, D], y.
   static std::tuple<at::Tensor, at::Tensor> rows(std::int64_t start, std::int64_t first,
                                                  std::int64_t last) {
@@ -137,6 +137,8 @@ class LeastSquares : public Objective {
     return {torch::tensor(x, at::kDouble).view({-1, kFeatures}).to(scalar_type<T>()),
             torch::tensor(y, at::kDouble).to(scalar_type<T>())};
   }
+
+ private:
   static double normal(std::uint64_t row, std::uint32_t column) {
     return random::Stream(1, random::Purpose::test, column).normal(row);
   }
@@ -148,16 +150,17 @@ class LeastSquares : public Objective {
   FlatParameters parameters_;
 };
 
-/// An objective, and what a test does to its share and its gradients.
+/// An objective, and what a test does to its loss and its gradients.
 class Tampered : public Objective {
  public:
-  using Deed = std::function<void(std::int64_t step, Share& share)>;
+  using Deed = std::function<void(std::int64_t step, LocalLoss& loss)>;
   Tampered(Objective& inner, Deed deed) : inner_(inner), deed_(std::move(deed)) {}
-  Share evaluate(std::int64_t step) override {
-    Share share = inner_.evaluate(step);
-    deed_(step, share);
-    return share;
+  LocalLoss evaluate(const StepId& id) override {
+    LocalLoss loss = inner_.evaluate(id);
+    deed_(id.step, loss);
+    return loss;
   }
+  std::string remedy(std::size_t group) const override { return inner_.remedy(group); }
 
  private:
   Objective& inner_;

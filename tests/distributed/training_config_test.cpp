@@ -52,39 +52,42 @@ TEST(TrainerConfig, refuses_what_no_training_can_follow) {
   using C = TrainerConfig;
   expect_refused<C>({
       {[](C& c) { c.steps = -1; }, "solver: steps is -1; expected 0 or more"},
-      {[](C& c) { c.learning_rate = 0; }, "learning_rate is 0; expected a positive number"},
-      {[](C& c) { c.learning_rate = -1e-3; }, "learning_rate is -0.001"},
-      {[](C& c) { c.learning_rate = NAN; }, "learning_rate is nan"},
-      {[](C& c) { c.warmup_steps = -1; }, "warmup_steps is -1; expected 0 or more"},
-      {[](C& c) { c.final_learning_rate = -0.1; }, "final_learning_rate is -0.1"},
-      {[](C& c) { c.final_learning_rate = 1.1; }, "is 1.1; expected a fraction from 0 to 1"},
-      {[](C& c) { c.final_learning_rate = NAN; }, "final_learning_rate is nan"},
-      {[](C& c) { c.betas = {}; }, "betas must be two numbers"},
-      {[](C& c) { c.betas = {0.9}; }, "betas must be two numbers"},
+      {[](C& c) { c.optimizer.learning_rate = 0; },
+       "learning_rate is 0; expected a positive number"},
+      {[](C& c) { c.optimizer.learning_rate = -1e-3; }, "learning_rate is -0.001"},
+      {[](C& c) { c.optimizer.learning_rate = NAN; }, "learning_rate is nan"},
+      {[](C& c) { c.optimizer.warmup_steps = -1; }, "warmup_steps is -1; expected 0 or more"},
+      {[](C& c) { c.optimizer.final_learning_rate = -0.1; }, "final_learning_rate is -0.1"},
+      {[](C& c) { c.optimizer.final_learning_rate = 1.1; },
+       "is 1.1; expected a fraction from 0 to 1"},
+      {[](C& c) { c.optimizer.final_learning_rate = NAN; }, "final_learning_rate is nan"},
+      {[](C& c) { c.optimizer.betas = {}; }, "betas must be two numbers"},
+      {[](C& c) { c.optimizer.betas = {0.9}; }, "betas must be two numbers"},
       {[](C& c) {
-         c.betas = {0.9, 0.9, 0.9};
+         c.optimizer.betas = {0.9, 0.9, 0.9};
        },
        "betas must be two numbers"},
       {[](C& c) {
-         c.betas = {1, 0.9};
+         c.optimizer.betas = {1, 0.9};
        },
        "from 0 to below 1"},
       {[](C& c) {
-         c.betas = {0.9, 1};
+         c.optimizer.betas = {0.9, 1};
        },
        "from 0 to below 1"},
       {[](C& c) {
-         c.betas = {-0.1, 0.9};
+         c.optimizer.betas = {-0.1, 0.9};
        },
        "from 0 to below 1"},
       {[](C& c) {
-         c.betas = {0.9, -0.1};
+         c.optimizer.betas = {0.9, -0.1};
        },
        "from 0 to below 1"},
-      {[](C& c) { c.weight_decay = -1; }, "weight_decay is -1; expected 0 or more"},
-      {[](C& c) { c.clip_norm = -1; }, "clip_norm is -1; expected 0 (off) or more"},
-      {[](C& c) { c.average_decay = -0.1; }, "average_decay is -0.1"},
-      {[](C& c) { c.average_decay = 1; }, "average_decay is 1; expected 0 (off) to below 1"},
+      {[](C& c) { c.optimizer.weight_decay = -1; }, "weight_decay is -1; expected 0 or more"},
+      {[](C& c) { c.optimizer.clip_norm = -1; }, "clip_norm is -1; expected 0 (off) or more"},
+      {[](C& c) { c.optimizer.average_decay = -0.1; }, "average_decay is -0.1"},
+      {[](C& c) { c.optimizer.average_decay = 1; },
+       "average_decay is 1; expected 0 (off) to below 1"},
       {[](C& c) { c.nonfinite_limit = 0; }, "nonfinite_limit is 0; expected 1 or more"},
       {[](C& c) { c.log_every = 0; }, "log_every is 0; expected 1 or more"},
   });
@@ -95,14 +98,14 @@ TEST(TrainerConfig, accepts_the_defaults_and_the_ends_of_every_range) {
   expect_accepted<C>({
       [](C&) {},
       [](C& c) { c.steps = 0; },
-      [](C& c) { c.warmup_steps = 0; },
-      [](C& c) { c.warmup_steps = c.steps + 1; },
-      [](C& c) { c.final_learning_rate = 0; },
-      [](C& c) { c.final_learning_rate = 1; },
+      [](C& c) { c.optimizer.warmup_steps = 0; },
+      [](C& c) { c.optimizer.warmup_steps = c.steps + 1; },
+      [](C& c) { c.optimizer.final_learning_rate = 0; },
+      [](C& c) { c.optimizer.final_learning_rate = 1; },
       [](C& c) {
-        c.betas = {0, 0};
+        c.optimizer.betas = {0, 0};
       },
-      [](C& c) { c.average_decay = 0.999; },
+      [](C& c) { c.optimizer.average_decay = 0.999; },
       [](C& c) { c.nonfinite_limit = 1; },
       [](C& c) { c.log_every = 1; },
   });
@@ -114,13 +117,13 @@ TEST(TrainerConfig, is_read_from_its_keys) {
       "betas = [0.5, 0.6]\nweight_decay = 7\nclip_norm = 8\naverage_decay = 0.9\n"
       "nonfinite_limit = 10\nlog_every = 11\n");
   EXPECT_EQ(config.steps, 1);
-  EXPECT_EQ(config.learning_rate, 2);
-  EXPECT_EQ(config.warmup_steps, 3);
-  EXPECT_EQ(config.final_learning_rate, 0.4);
-  EXPECT_EQ(config.betas, (std::vector<double>{0.5, 0.6}));
-  EXPECT_EQ(config.weight_decay, 7);
-  EXPECT_EQ(config.clip_norm, 8);
-  EXPECT_EQ(config.average_decay, 0.9);
+  EXPECT_EQ(config.optimizer.learning_rate, 2);
+  EXPECT_EQ(config.optimizer.warmup_steps, 3);
+  EXPECT_EQ(config.optimizer.final_learning_rate, 0.4);
+  EXPECT_EQ(config.optimizer.betas, (std::vector<double>{0.5, 0.6}));
+  EXPECT_EQ(config.optimizer.weight_decay, 7);
+  EXPECT_EQ(config.optimizer.clip_norm, 8);
+  EXPECT_EQ(config.optimizer.average_decay, 0.9);
   EXPECT_EQ(config.nonfinite_limit, 10);
   EXPECT_EQ(config.log_every, 11);
   EXPECT_THROW(read<TrainerConfig>("[table]\nlog_every = 0\n"), ConfigError);

@@ -19,8 +19,8 @@ namespace {
 neural::NeuralConfig wild_network(double learning_rate) {
   neural::NeuralConfig config = small_network();
   config.training.steps = 20;
-  config.training.learning_rate = learning_rate;
-  config.training.warmup_steps = 0;
+  config.training.optimizer.learning_rate = learning_rate;
+  config.training.optimizer.warmup_steps = 0;
   config.batch = 4;
   config.certificate_iterations = 0;
   config.network.quadratic = false;

@@ -227,7 +227,7 @@ TEST(NeuralEot, keeps_the_best_multiple_of_its_network) {
           random_problem(cost, .1, {.n = 60, .m = 50, .d = 2, .holdout = holdout});
       neural::NeuralConfig config = small_network();
       config.batch = 8;  // a biased objective
-      config.training.learning_rate = 3e-2;
+      config.training.optimizer.learning_rate = 3e-2;
       const std::vector<double> best = solve_neural(config, problem, world()).potentials.at(0);
       config.rescale = false;
       const std::vector<double> trained = solve_neural(config, problem, world()).potentials.at(0);

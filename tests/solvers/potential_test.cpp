@@ -267,7 +267,7 @@ TEST(NeuralConfig, refuses_bad_values) {
   refused([](auto& c) { c.evaluation_points = -1; }, "evaluation_points is -1");
   refused([](auto& c) { c.gap_tolerance = 0; }, "gap_tolerance is 0");
   refused([](auto& c) { c.training.steps = -1; }, "steps is -1");
-  refused([](auto& c) { c.training.learning_rate = 0; }, "learning_rate is 0");
+  refused([](auto& c) { c.training.optimizer.learning_rate = 0; }, "learning_rate is 0");
 }
 
 }  // namespace

@@ -34,9 +34,9 @@ LossAndGradient evaluate(const neural::NeuralConfig& config, const Problem& prob
   run.run.seed = 5;
   zero_gradients(potential);
   neural::SemiDual<T> objective(config, problem, potential, run.context);
-  const Objective::Share share = objective.evaluate(step);
-  LossAndGradient total{share.loss.item<double>(), gradients(potential)};
-  std::vector<double> scalars = {total.loss, share.count};
+  const LocalLoss loss = objective.evaluate({.step = step, .group_step = step});
+  LossAndGradient total{loss.value.item<double>(), gradients(potential)};
+  std::vector<double> scalars = {total.loss, loss.count};
   ranks.all_reduce<double>(scalars, ReduceOp::sum, "losses");
   ranks.all_reduce<double>(total.gradient, ReduceOp::sum, "gradients");
   total.loss = scalars[0];
@@ -96,7 +96,7 @@ TEST(SemiDual, settles_before_its_first_reduction_alone) {
     zero_gradients(potential);
     neural::SemiDual<double> objective(batch_of(8, negatives), problem, potential, run.context);
     for (const std::int64_t step : {0, 1, 2}) {
-      objective.evaluate(step);
+      objective.evaluate({.step = step, .group_step = step});
       EXPECT_EQ(ranks.num_settled(), 1) << negatives << ", step " << step;
     }
   }

@@ -16,8 +16,8 @@ namespace kantor::test {
 inline neural::NeuralConfig small_network() {
   neural::NeuralConfig config;
   config.training.steps = 60;
-  config.training.learning_rate = 1e-2;
-  config.training.warmup_steps = 10;
+  config.training.optimizer.learning_rate = 1e-2;
+  config.training.optimizer.warmup_steps = 10;
   config.batch = 32;
   config.network.width = {8, 8};
   return config;
