@@ -173,6 +173,29 @@ TEST(DeviceSoftMinOnTensors, takes_costs_without_points) {
   EXPECT_EQ(told.text(), "");
 }
 
+TEST(DeviceSoftMinOnTensors, leaves_pairs_of_infinite_cost_without_mass) {
+  test::CapturedStderr told;
+  Log log({});
+  DeviceSoftMin soft_min([]() -> const cuda::SoftMinKernels& { return emulated_kernels(); });
+  for (const at::ScalarType type : {torch::kFloat64, torch::kFloat32}) {
+    TensorCase c(kAllCosts[0], type, 70, 131);
+    TensorReduction given = c.reduction;
+    given.sums = torch::zeros({70, 132}, type);
+    given.sums.narrow(1, 0, 131).copy_(torch::cdist(given.x, given.y).square());
+    given.x = given.y = at::Tensor();
+    TensorReduction far = given;  // far beyond what any plan pays
+    far.sums = given.sums.clone();
+    const at::Tensor is_forbidden = torch::arange(70 * 132).reshape({70, 132}).remainder(3).eq(1);
+    given.sums.masked_fill_(is_forbidden, std::numeric_limits<double>::infinity());
+    far.sums.masked_fill_(is_forbidden, 1e6);
+    const Wanted wanted{.row_weights = c.row_weights};
+    const TensorSoftMin expected = reduce_by_aten(far, wanted);
+    expect_near(soft_min.reduce(given, wanted, log), expected, 70, tolerance_of(type));
+    expect_near(reduce_by_aten(given, wanted), expected, 70, tolerance_of(type));
+  }
+  EXPECT_EQ(told.text(), "");
+}
+
 TEST(DeviceSoftMinOnTensors, keeps_no_more_than_it_may) {
   Log log({});
   const TensorCase c(kAllCosts[0], torch::kFloat64, 20, 6);

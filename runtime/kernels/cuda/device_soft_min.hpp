@@ -49,7 +49,8 @@ struct SoftMinCall {
   /// to the same bits. Or costs themselves, with d = 0 and given_costs() as the cost.
   const void* sums = nullptr;
   void* kept_sums = nullptr;     ///< out, where sums is null; null: not wanted
-  std::int64_t sums_stride = 0;  ///< between rows: M or more, a multiple of 4; all finite
+  std::int64_t sums_stride = 0;  ///< between rows: M or more, a multiple of 4; all finite, but
+                                 ///< for given costs of inf, which forbid their pairs
 
   /// [N + M], rows first: what costs have of parts that belong to one point, kept by a call before:
   /// read instead of made from the points. See has_parts().
