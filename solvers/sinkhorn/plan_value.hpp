@@ -47,7 +47,8 @@ kernels::RoundedTotals rounded_totals(const ShardedEot<double>& problem, std::sp
                                       std::span<const double> row_weights,
                                       std::span<const double> column_scale,
                                       std::span<const double> column_missing, double total_missing,
-                                      Context& context, const ShardedEot<double>* prices = nullptr);
+                                      Context& context, const ShardedEot<double>* prices = nullptr,
+                                      std::span<const kernels::AddedPlan<double>> added = {});
 
 /// Two or three passes over the pairs, always in double. Collective.
 /// The plan is rounded from (c-transform of g, g), whose rows are exact: columns are cut to b, and
