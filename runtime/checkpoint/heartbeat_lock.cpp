@@ -118,6 +118,12 @@ std::unique_ptr<HeartbeatLock> HeartbeatLock::take(const std::string& folder,
         files.unlink(path.c_str());
         throw;
       }
+      // The next ones may have come and its file gone since the look at the folder.
+      if (const long long last = newest_in(folder); last > newest + 1) {
+        files.unlink(path.c_str());
+        newest = last;
+        continue;
+      }
       for (const long long number : numbers_in(folder)) {
         if (number <= newest) files.unlink(path_of(folder, number).c_str());
       }

@@ -156,6 +156,24 @@ TEST_F(Heartbeat, that_is_old_is_taken_by_one_of_two_that_saw_it_so) {
   EXPECT_TRUE(holder.is_here);
 }
 
+TEST_F(Heartbeat, is_not_taken_by_a_number_that_has_come_and_gone) {
+  write("LOCK.1", kElsewhere);
+  make_old("LOCK.1", 2 * HeartbeatLock::kStale_s);
+  std::unique_ptr<HeartbeatLock> third;
+  test::FaultyFiles files;
+  files.after = [&](const std::string& call) {
+    if (call != "read" || third) return;
+    EXPECT_NE(take(), nullptr);  // LOCK.2, given back at once
+    third = take();
+  };
+  HeartbeatLock::Holder holder;
+  const auto late = HeartbeatLock::take(path(), files, holder, [] { FAIL(); });
+  EXPECT_NE(third, nullptr);
+  EXPECT_EQ(late, nullptr);
+  EXPECT_TRUE(exists("LOCK.3"));
+  EXPECT_FALSE(exists("LOCK.2"));
+}
+
 TEST_F(Heartbeat, survives_interrupted_calls_and_leaves_nothing_after_a_failed_one) {
   for (int fault_at = 1;; ++fault_at) {
     test::FaultyFiles files;
