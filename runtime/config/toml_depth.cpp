@@ -17,7 +17,10 @@ std::size_t behind_string(std::string_view text, std::size_t at) {
     } else if (text[at] == '\n' && !is_long) {
       return at;  // broken: the parser will say so
     } else if (text[at] == quote && (!is_long || text.substr(at).starts_with(three))) {
-      return at + quotes;
+      at += quotes;
+      // Up to two quotes right before the last three are of the text.
+      for (int i = 0; is_long && i < 2 && text.substr(at).starts_with(quote); ++i) ++at;
+      return at;
     }
   }
   return text.size();

@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "runtime/config/toml_depth.hpp"
 #include "runtime/config/toml_file.hpp"
 #include "runtime/core/error.hpp"
 #include "tests/runtime/config/config_text.hpp"
@@ -142,6 +143,17 @@ TEST(ParseToml, refuses_a_depth_that_no_stack_would_hold_before_it_parses) {
     const ConfigText file(text);
     EXPECT_THAT(message_of<ConfigError>([&] { (void)file.parsed(); }), HasSubstr("nested deeper"))
         << text.substr(0, 20);
+  }
+}
+
+TEST(TooDeepLine, looks_behind_a_text_that_ends_with_quotes_of_its_own) {
+  const std::string nested = ", {" + repeated("a.", 100) + "a = 1}]\n";
+  for (const char quote : {'"', '\''}) {
+    for (std::size_t own = 0; own <= 2; ++own) {
+      const std::string text = std::string(3, quote) + "x" + std::string(3 + own, quote);
+      EXPECT_EQ(too_deep_line("x = [" + text + nested), 1) << text;
+      EXPECT_EQ(too_deep_line("x = [" + text + "]\n"), std::nullopt) << text;
+    }
   }
 }
 
