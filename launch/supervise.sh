@@ -15,6 +15,10 @@ fi
 out=$1
 shift
 grace_s=${KANTOR_GRACE_S:-30}
+case $grace_s in
+  *[!0-9]*) echo "supervise.sh: KANTOR_GRACE_S is $grace_s, expected whole seconds" >&2; exit 2 ;;
+esac
+grace_s=$((10#$grace_s))
 notes=$(mktemp) || exit 74   # "ended", and the shared memory of the ranks, a path a line
 trap 'rm -f "$notes"' EXIT
 
@@ -46,9 +50,10 @@ watch() {
     if [ -n "$found" ]; then
       had_ranks=1
       # Mapped as MPI starts; what the ranks of a killed mpirun leave stays in the host's memory:
-      # shared memory, and the folder of mpirun.
+      # shared memory, and the folder of mpirun. A data file in /dev/shm is mapped, too, but private.
       [ $((tick++)) -lt 20 ] || [ $((tick % 60)) -eq 0 ] && for pid in $found; do
-        grep -os -e '/dev/shm/[^ ]*$' -e '/[^ ]*/ompi\.[^ /]*/pid\.[0-9]*' "/proc/$pid/maps"
+        sed -n -e 's|^[^ ]* rw-s .* \(/dev/shm/[^ ]*\)$|\1|p' \
+          -e 's|^[^ ]* [^ ]*s .* \(/[^ ]*/ompi\.[^ /]*/pid\.[0-9]*\).*|\1|p' "/proc/$pid/maps" 2>/dev/null
       done >> "$notes"
     elif [ "$had_ranks" -eq 1 ]; then
       reason="its ranks of this host are gone"
@@ -88,6 +93,7 @@ for name in USR1 TERM HUP INT; do
 done
 stamp=$(status_stamp)
 [ -t 0 ] && exec </dev/null
+[ "$num_asked" -eq 0 ] || exit 75  # nothing is to be saved yet
 set -m  # a process group of its own: mpirun would kill its ranks two seconds after a Ctrl-C
 KANTOR_SUPERVISOR=$$ "$@" &
 run=$!

@@ -99,6 +99,14 @@ TEST_F(Slurm, job_stops_without_progress) {
   EXPECT_THAT(outcome.out, HasSubstr("no progress since step-00000000.kantor"));
 }
 
+TEST_F(Slurm, job_stops_without_a_first_checkpoint) {
+  write("stuck", "");
+  const ProcessOutcome outcome = run_job(75);
+  EXPECT_EQ(outcome.exit_code, 75) << outcome.err;
+  EXPECT_EQ(requeues(), "");
+  EXPECT_THAT(outcome.out, HasSubstr("no progress since the start"));
+}
+
 TEST_F(Slurm, job_stops_at_a_stop_file) {
   std::filesystem::create_directory(folder().path() / "out");
   write("out/STOP", "");

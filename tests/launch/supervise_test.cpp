@@ -89,6 +89,19 @@ TEST_F(Supervise, asks_the_run_to_stop_once_whatever_asks) {
   }
 }
 
+TEST_F(Supervise, starts_nothing_once_it_was_asked_to_stop) {
+  std::filesystem::create_directory(folder().path() / "tools");
+  write("tools/stat",
+        "#!/bin/bash\nread -r _ _ _ parent _ </proc/$PPID/stat\nkill -TERM $parent\n");
+  std::filesystem::permissions(folder().path() / "tools/stat", std::filesystem::perms::owner_all);
+  const ProcessOutcome outcome =
+      run_process({"env", "PATH=tools:/usr/bin:/bin", "bash", KANTOR_SOURCE "/launch/supervise.sh",
+                   "out", "touch", "started"},
+                  folder().path().string(), kPatience_s);
+  EXPECT_EQ(outcome.exit_code, 75) << outcome.err;
+  EXPECT_FALSE(exists("started"));
+}
+
 TEST_F(Supervise, ends_the_command_at_the_second_ctrl_c) {
   const auto process = start(concat("touch started; ", kForEver));
   ASSERT_TRUE(becomes_true([&] { return exists("started"); }, kPatience_s));
@@ -96,6 +109,31 @@ TEST_F(Supervise, ends_the_command_at_the_second_ctrl_c) {
   ASSERT_TRUE(becomes_true([&] { return exists("asked"); }, kPatience_s));
   process->send(SIGINT);
   EXPECT_EQ(process->wait(kPatience_s).exit_code, 75);
+}
+
+/// A rank's own shared memory and a data file of the user that it has mapped lie in one folder.
+TEST_F(Supervise, leaves_data_files_in_shared_memory_alone) {
+  const std::string name = "/dev/shm/kantor_test." + folder().path().filename().string();
+  const std::string data = name + ".npy";
+  const std::string segment = name + ".segment";
+  for (const std::string& path : {data, segment}) std::ofstream(path) << std::string(4096, 'x');
+  write("rank.py", concat("import mmap, time\n", "data = open('", data, "', 'rb')\n",
+                          "mine = open('", segment, "', 'r+b')\n",
+                          "a = mmap.mmap(data.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ)\n",
+                          "b = mmap.mmap(mine.fileno(), 4096)\n", "time.sleep(6)\n"));
+  EXPECT_EQ(run("OMPI_COMM_WORLD_RANK=0 python3 rank.py").exit_code, 0);
+  EXPECT_TRUE(std::filesystem::remove(data));
+  EXPECT_FALSE(std::filesystem::remove(segment));
+}
+
+TEST_F(Supervise, refuses_a_grace_that_is_no_number) {
+  const ProcessOutcome outcome =
+      run_process({"env", "KANTOR_GRACE_S=1m", "bash", KANTOR_SOURCE "/launch/supervise.sh", "out",
+                   "touch", "started"},
+                  folder().path().string(), kPatience_s);
+  EXPECT_EQ(outcome.exit_code, 2);
+  EXPECT_THAT(outcome.err, HasSubstr("KANTOR_GRACE_S is 1m"));
+  EXPECT_FALSE(exists("started"));
 }
 
 TEST_F(Supervise, needs_a_run_directory_and_a_command) {
