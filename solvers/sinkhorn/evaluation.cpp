@@ -21,10 +21,15 @@ void Evaluation::begin(std::int64_t num_parts) {
   ++pass_;
   num_parts_ = std::max<std::int64_t>(num_parts, 1);
   part_ = 0;
+  if (pass_ > num_passes_) ask();
 }
 
 void Evaluation::pause() {
   ++part_;
+  ask();
+}
+
+void Evaluation::ask() {
   has_paused_ = true;
   const std::int64_t done = kPercent * ((pass_ - 1) * num_parts_ + part_);
   progress_.update(std::min(done / (num_passes_ * num_parts_), kPercent - 1), "pass",

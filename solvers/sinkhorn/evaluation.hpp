@@ -14,7 +14,8 @@ namespace kantor::sinkhorn {
 /// state: a run that goes on makes it again.
 class Evaluation final : public Pauses {
  public:
-  /// @param num_passes about, for the line.
+  /// @param num_passes as a rule; where there are more, however short, requests are heard before
+  ///                   each of these, too.
   /// @param step       of the state that is evaluated.
   /// @param save       saves that state; called on all ranks alike. Empty: it is saved already.
   Evaluation(std::int64_t num_passes, std::int64_t step, std::function<void()> save,
@@ -26,6 +27,8 @@ class Evaluation final : public Pauses {
   void finish();
 
  private:
+  void ask();
+
   Context& context_;
   std::int64_t num_passes_;
   std::int64_t step_;

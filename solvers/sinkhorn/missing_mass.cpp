@@ -16,15 +16,18 @@ constexpr double kRounding = 4e-16;  // of a mass of 1: nothing is missing
 
 /// What rows lose of their mass to the cut of columns; all of it where none is left for them.
 /// @param rows [N_r] their masses.
-std::vector<double> lost_rows(const kernels::Reduction<double>& reduction,
-                              std::span<const double> rows, std::span<const double> scale,
-                              ThreadPool& pool) {
+std::vector<double> lost_rows(const ShardedEot<double>& problem,
+                              std::span<const double> log_columns, std::span<const double> g,
+                              double epsilon, std::span<const double> rows,
+                              std::span<const double> scale, ThreadPool& pool) {
   std::vector<double> lost(rows.size());
-  if (rows.empty()) return lost;
   std::vector<double> rest(scale.size());  // 1 - scale
   for (std::size_t j = 0; j < rest.size(); ++j) rest[j] = 1 - scale[j];
   std::vector<double> f(rows.size());
-  kernels::soft_min_averages<double>(reduction, rest, 1, pool, f, lost);
+  problem.for_each_part([&](const RowPart& part, const kernels::CostMatrix<double>& cost) {
+    kernels::soft_min_averages<double>({cost, log_columns, g, epsilon}, rest, 1, pool,
+                                       part.of(std::span(f)), part.of(std::span(lost)));
+  });
   for (std::size_t i = 0; i < rows.size(); ++i)
     lost[i] = rows[i] * (std::isinf(f[i]) ? 1 : lost[i]);
   return lost;
@@ -45,8 +48,9 @@ MakeUp::MakeUp(const ShardedEot<double>& problem, std::span<const double> g, con
                Context& context)
     : problem_(problem),
       context_(context),
-      left_{lost_rows(problem.over_y(g), problem.a(), cut.scale, context.pool), cut.missing,
-            cut.mass} {
+      left_{lost_rows(problem, problem.over_y(g).log_b, g, problem.epsilon(), problem.a(),
+                      cut.scale, context.pool),
+            cut.missing, cut.mass} {
   double epsilon = problem.epsilon();
   for (int k = 0; k < kMostPlans && left_.mass > kRounding; ++k) {
     add(k == 0 ? g : std::span<const double>(parts_.back().g), epsilon);
@@ -57,12 +61,14 @@ MakeUp::MakeUp(const ShardedEot<double>& problem, std::span<const double> g, con
 /// Column sums of the plan with exact rows.
 std::vector<double> MakeUp::columns_of(const Part& part) const {
   std::vector<double> columns(part.g.size(), 0.0);
+  std::vector<double> sums(part.g.size());
   std::vector<double> f(part.rows.size());
-  if (!f.empty()) {
-    kernels::soft_min_weights<double>(
-        {problem_.over_y(part.g).cost, part.log_columns, part.g, part.epsilon}, part.rows,
-        context_.pool, f, columns);
-  }
+  problem_.for_each_part([&](const RowPart& taken, const kernels::CostMatrix<double>& cost) {
+    kernels::soft_min_weights<double>({cost, part.log_columns, part.g, part.epsilon},
+                                      taken.of(std::span(part.rows)), context_.pool,
+                                      taken.of(std::span(f)), sums);
+    for (std::size_t j = 0; j < sums.size(); ++j) columns[j] += sums[j];
+  });
   context_.world.all_reduce<double>(columns, ReduceOp::sum, "columns of missing mass");
   return columns;
 }
@@ -84,9 +90,9 @@ void MakeUp::add(std::span<const double> g, double epsilon) {
   }
   CutColumns cut(left_.columns, columns);
   part.scale = std::move(cut.scale);
-  left_ = {lost_rows({problem_.over_y(part.g).cost, part.log_columns, part.g, epsilon}, part.rows,
-                     part.scale, context_.pool),
-           std::move(cut.missing), cut.mass};
+  left_ = {
+      lost_rows(problem_, part.log_columns, part.g, epsilon, part.rows, part.scale, context_.pool),
+      std::move(cut.missing), cut.mass};
 }
 
 std::vector<kernels::AddedPlan<double>> MakeUp::plans() const {

@@ -29,7 +29,7 @@ Problem blocks(double far) {
 }
 
 /// Two clouds of two clusters each, 2e4 apart.
-Problem clusters(double first_mass = .5) {
+Problem clusters(double first_mass = .5, std::int64_t num_rows = 40) {
   const auto cloud = [](std::int64_t n, std::uint64_t seed, double mass) {
     std::vector<double> points = kernels::test::uniform(2 * n, -1, 1, seed);
     std::vector<double> weights;
@@ -40,7 +40,7 @@ Problem clusters(double first_mass = .5) {
     }
     return make_marginal(points, 2, weights);
   };
-  return make_problem({}, .1, cloud(40, 4, .5), cloud(50, 5, first_mass));
+  return make_problem({}, .1, cloud(num_rows, 4, .5), cloud(50, 5, first_mass));
 }
 
 Result solve(const Problem& problem, Communicator& ranks, double tolerance = 1e-3) {
@@ -98,6 +98,35 @@ TEST(MissingMass, is_made_up_for_to_rounding) {
     }
     for (std::size_t j = 0; j < made.size(); ++j) EXPECT_NEAR(made[j], cut.missing[j], 1e-14);
   }
+}
+
+/// Of as many parts as there can be.
+class CountedPasses final : public Pauses {
+ public:
+  std::int64_t least_pairs() const override { return 1; }
+  void begin(std::int64_t /*num_parts*/) override { ++num_passes; }
+  void pause() override { ++num_pauses; }
+  std::int64_t num_passes = 0;
+  std::int64_t num_pauses = 0;
+};
+
+/// A request to stop is heard between the parts of these passes, too.
+TEST(MissingMass, is_made_up_for_in_parts) {
+  const Problem problem = clusters(.5, 20000);
+  TestRun run(world());
+  ShardedEot<double> points(problem, {}, Storage::streamed, run.context);
+  std::vector<double> f;
+  std::vector<double> g(static_cast<std::size_t>(points.m()), 0.0);
+  sinkhorn::iterate(points, {.tolerance = 1e-2, .max_iterations = 1000}, f, g, run.context, "test");
+  const sinkhorn::PlanValue whole = sinkhorn::plan_value(points, f, g, run.context);
+  CountedPasses pauses;
+  points.pause_in(&pauses);
+  const sinkhorn::PlanValue parts = sinkhorn::plan_value(points, f, g, run.context);
+  EXPECT_GT(pauses.num_passes, 10);
+  EXPECT_GE(pauses.num_pauses, pauses.num_passes);
+  // What is left of a mass of 1e-16 or so may cost 8e8.
+  EXPECT_NEAR(parts.objective, whole.objective, 1e-6);
+  EXPECT_NEAR(parts.kl, whole.kl, 1e-9);
 }
 
 /// A plan of the tolerance's marginals, but what it lacks has to cross from cluster to cluster.
