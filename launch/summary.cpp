@@ -29,6 +29,11 @@ std::string percent_off(double value, double truth) {
   return text;
 }
 
+/// Empty where forbidden pairs leave no mean.
+std::string of_mean_cost(const char* before, double share, const char* behind) {
+  return std::isfinite(share) ? concat(before, small(share), " of the mean cost", behind) : "";
+}
+
 constexpr double kNearlyIndependent = .9;
 constexpr double kNearlyMatching = .05;
 
@@ -67,8 +72,8 @@ std::vector<std::string> opening_lines(const Configuration& configuration, const
   return {
       concat(problem.kind, ": ", sizes, " points, ",
              problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
-             configuration.problem.cost, ", epsilon ", number(problem.epsilon), " (",
-             small(problem.epsilon / problem.mean_cost), " of the mean cost)"),
+             configuration.problem.cost, ", epsilon ", number(problem.epsilon),
+             of_mean_cost(" (", problem.epsilon / problem.mean_cost, ")")),
       concat("solver ", configuration.solver, ", ", facts.world_size,
              facts.world_size == 1 ? " rank x " : " ranks x ", facts.threads,
              facts.threads == 1 ? " thread, " : " threads, ", "backend ", facts.backend, ", ",
@@ -138,8 +143,8 @@ std::string independence_line(const Result& result) {
   return concat("the plan is nearly independent (normalised_entropy ",
                 number(*result.shape->normalised_entropy),
                 "): which x belongs to which y is hardly seen at epsilon ", number(result.epsilon),
-                ", ", small(result.epsilon_relative),
-                " of the mean cost; in a new --out, lower problem.epsilon for a sharper plan");
+                of_mean_cost(", ", result.epsilon_relative, ""),
+                "; in a new --out, lower problem.epsilon for a sharper plan");
 }
 
 std::string not_converged_line(const Result& result, const Configuration& configuration) {

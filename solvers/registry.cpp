@@ -221,11 +221,14 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
 std::string describe_plan(const Configuration& configuration, const Problem& problem,
                           Context& context) {
   use_device(context);
+  const std::string of_mean_cost =
+      problem.has_forbidden_pairs
+          ? ""
+          : concat(" (", format_number(problem.epsilon / problem.mean_cost), " of the mean cost)");
   return concat(problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
                 " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
-                cost_name(problem), ", epsilon ", format_number(problem.epsilon), " (",
-                format_number(problem.epsilon / problem.mean_cost), " of the mean cost)\n",
-                context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
+                cost_name(problem), ", epsilon ", format_number(problem.epsilon), of_mean_cost,
+                "\n", context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
                 context.world.backend_name(), "), ", context.pool.num_threads(), " threads each, ",
                 context.run.precision,
                 entry_of(configuration).memory(configuration, problem, context));

@@ -165,7 +165,8 @@ void set_epsilon(Problem& problem, const std::string& where, Context& context) {
   const EpsilonConfig& rule = problem.epsilon_rule;
   const bool needs_std = rule.relative == "std";
   const CostStatistics statistics = cost_statistics(problem, needs_std, context);
-  problem.mean_cost = statistics.mean;
+  problem.mean_cost =
+      problem.has_forbidden_pairs ? std::numeric_limits<double>::quiet_NaN() : statistics.mean;
   if (rule.relative.empty()) return;
   const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
   if (problem.has_forbidden_pairs) {

@@ -70,7 +70,7 @@ struct Problem {
   double epsilon = 0;
   Penalty rho;
   EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds
-  double mean_cost = 0;        ///< of the cost under the product of the marginals
+  double mean_cost = 0;        ///< under the product of the marginals; NaN with forbidden pairs
   std::vector<data::Marginal> marginals;
   std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted
   std::vector<double> centre;  ///< [D], subtracted from all points before any tile is made

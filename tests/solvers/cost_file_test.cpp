@@ -231,6 +231,7 @@ TEST_F(CostFile, forbids_pairs_of_infinite_cost) {
   write("C.npy", costs, {4, 6});
   const Problem problem = load(config("epsilon = 0.1"));
   EXPECT_TRUE(problem.has_forbidden_pairs);
+  EXPECT_TRUE(std::isnan(problem.mean_cost));  // and no epsilon is relative to it
   const Result fine = solve(problem);
   EXPECT_TRUE(fine.converged.value());
   EXPECT_NEAR(*fine.objective, expected, 1e-11);
