@@ -7,7 +7,8 @@ namespace kantor::sinkhorn {
 
 namespace {
 constexpr std::int64_t kPercent = 100;
-}
+constexpr std::int64_t kMorePasses = 64;  // in one piece each: seconds together
+}  // namespace
 
 Evaluation::Evaluation(std::int64_t num_passes, std::int64_t step, std::function<void()> save,
                        Context& context)
@@ -21,7 +22,7 @@ void Evaluation::begin(std::int64_t num_parts) {
   ++pass_;
   num_parts_ = std::max<std::int64_t>(num_parts, 1);
   part_ = 0;
-  if (pass_ > num_passes_) ask();
+  if (pass_ > num_passes_ + kMorePasses) ask();
 }
 
 void Evaluation::pause() {

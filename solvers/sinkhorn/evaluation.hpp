@@ -14,7 +14,8 @@ namespace kantor::sinkhorn {
 /// state: a run that goes on makes it again.
 class Evaluation final : public Pauses {
  public:
-  /// @param num_passes as a rule; where there are more, however short, requests are heard before
+  /// @param num_passes as a rule; where there are many more, however short, requests are heard
+  /// before
   ///                   each of these, too.
   /// @param step       of the state that is evaluated.
   /// @param save       saves that state; called on all ranks alike. Empty: it is saved already.
