@@ -10,6 +10,7 @@
 
 #include "runtime/checkpoint/lock_holder.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 
 namespace kantor::checkpoint {
@@ -18,7 +19,6 @@ namespace {
 constexpr const char* kName = "/LOCK";
 // is_held() has the lock for a moment; a run that starts then must not take it for another run.
 constexpr double kShortPatience_s = 0.1;
-constexpr double kPause_s = 0.005;
 constexpr timespec kPause = {.tv_sec = 0, .tv_nsec = 5'000'000};
 
 enum class Outcome { taken, held_by_another, unsupported };
@@ -65,16 +65,19 @@ void RunLock::acquire(const std::string& run_directory, double patience_s) {
   if (!file_->is_open()) {
     throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
   }
-  const auto num_attempts = 1 + static_cast<int>(patience_s / kPause_s);
-  Outcome outcome = Outcome::held_by_another;
+  const double end_s = monotonic_seconds() + patience_s;  // an attempt itself may take long
   HeartbeatLock::Holder holder;
-  for (int i = 0; i < num_attempts && outcome == Outcome::held_by_another; ++i) {
-    if (i > 0) ::nanosleep(&kPause, nullptr);
-    outcome = try_lock(files_, file_->get(), LOCK_EX, path);
-    if (outcome != Outcome::unsupported) continue;
+  const auto attempt = [&] {
+    const Outcome outcome = try_lock(files_, file_->get(), LOCK_EX, path);
+    if (outcome != Outcome::unsupported) return outcome;
     heartbeat_ = HeartbeatLock::take(run_directory, files_, holder,
                                      [run_directory] { leave_to_the_other(run_directory); });
-    outcome = heartbeat_ ? Outcome::taken : Outcome::held_by_another;
+    return heartbeat_ ? Outcome::taken : Outcome::held_by_another;
+  };
+  Outcome outcome = attempt();
+  while (outcome == Outcome::held_by_another && monotonic_seconds() < end_s) {
+    ::nanosleep(&kPause, nullptr);
+    outcome = attempt();
   }
   if (outcome == Outcome::held_by_another) {
     const bool is_guess = !holder.name.empty() && !holder.is_here;
