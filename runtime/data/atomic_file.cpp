@@ -121,7 +121,7 @@ void AtomicFile::fail(const char* action, int error_number) const {
 
 bool write_over(const std::string& path, std::string text) {
   FileSystem files;
-  const Descriptor file(files, path, O_WRONLY);
+  const Descriptor file(files, path, O_WRONLY | O_NONBLOCK);  // a pipe must not wait for a reader
   struct stat facts {};
   if (!file.is_open() || ::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)) return false;
   text.resize(std::max(text.size(), static_cast<std::size_t>(facts.st_size)), ' ');
