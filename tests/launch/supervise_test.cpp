@@ -164,6 +164,19 @@ Words segments_of(pid_t pid) {
   return segments;
 }
 
+/// Whether a supervisor, which looks once a second, has seen it: its notes are of mktemp.
+bool is_noted(const std::string& segment) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::temp_directory_path())) {
+    if (!entry.path().filename().string().starts_with("tmp.")) continue;
+    std::ifstream stream(entry.path());
+    for (std::string line; std::getline(stream, line);) {
+      if (line == segment) return true;
+    }
+  }
+  return false;
+}
+
 TEST_F(Supervise, removes_what_a_killed_mpirun_leaves_in_shared_memory) {
   write("go.sh", concat(". '", KANTOR_SOURCE, "/launch/environment.sh'\nexec bash '", KANTOR_SOURCE,
                         "/launch/supervise.sh' out mpirun -np 2 '", KANTOR_BINARY,
@@ -174,6 +187,9 @@ TEST_F(Supervise, removes_what_a_killed_mpirun_leaves_in_shared_memory) {
   const pid_t rank = processes().at(0);
   const Words segments = segments_of(rank);
   ASSERT_FALSE(segments.empty());
+  for (const std::string& segment : segments) {
+    ASSERT_TRUE(becomes_true([&] { return is_noted(segment); }, kPatience_s)) << segment;
+  }
   ASSERT_EQ(kill(parent_of(rank), SIGKILL), 0);
   const ProcessOutcome outcome = process.wait(kPatience_s);
   EXPECT_EQ(outcome.exit_code, 75) << outcome.err;
