@@ -1,5 +1,3 @@
-#include <algorithm>
-#include <cmath>
 #include <iostream>
 
 #include "distributed/together.hpp"
@@ -39,17 +37,6 @@ Points read_points(const EvalArguments& arguments, double scale, std::int64_t di
   points.values.resize(static_cast<std::size_t>(points.count * dims));
   source.read_range(0, points.count, {}, points.values.data());
   return points;
-}
-
-/// @param values [K, width]. @throws NumericError.
-void check_finite(const std::vector<double>& values, std::int64_t width, const std::string& what) {
-  const auto bad = std::find_if(values.begin(), values.end(),
-                                [](double value) { return !std::isfinite(value); });
-  if (bad == values.end()) return;
-  throw NumericError(concat("the ", what, " of point ", (bad - values.begin()) / width, " is ",
-                            std::isnan(*bad) ? "NaN" : "infinite",
-                            ", and nothing is written: is it too far from the points of the run, "
-                            "or in other units (--as-is)?"));
 }
 
 void write_evaluation(const std::string& out, const Evaluation& evaluation, std::int64_t dims) {
@@ -119,8 +106,6 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
 
   together(session.world, "writing the evaluation", [&] {
     check_unchanged(problem);
-    check_finite(evaluation.potential, 1, "potential");
-    check_finite(evaluation.map, problem.d(), "entropic map");
     if (session.is_first()) write_evaluation(arguments.out, evaluation, problem.d());
   });
   if (session.is_first()) {

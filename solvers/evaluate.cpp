@@ -76,11 +76,11 @@ Evaluation evaluate_progot(const Problem& problem, const StoredRun& run, int mar
   return {.potential = std::move(potential), .map = std::move(map)};
 }
 
-/// @throws DataError.
-void check_finite(const Evaluation& evaluation) {
-  for (std::size_t i = 0; i < evaluation.potential.size(); ++i) {
-    if (std::isfinite(evaluation.potential[i])) continue;
-    throw DataError(concat("the potential at point ", i, " is ", evaluation.potential[i],
+/// @param values [K, width]. @throws DataError.
+void check_finite(std::span<const double> values, std::size_t width, const char* what) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (std::isfinite(values[i])) continue;
+    throw DataError(concat("the ", what, " at point ", i / width, " is ", values[i],
                            ": it is so far from the points of the run that what they cost is no "
                            "finite number; expected points near those"));
   }
@@ -143,7 +143,8 @@ Evaluation evaluation_of(const Problem& problem, const StoredRun& run, int margi
 Evaluation evaluate_at(const Problem& problem, const StoredRun& run, int marginal,
                        std::span<const double> points, Context& context) {
   Evaluation result = evaluation_of(problem, run, marginal, points, context);
-  check_finite(result);
+  check_finite(result.potential, 1, "potential");
+  check_finite(result.map, index(problem.d()), "entropic map");
   return result;
 }
 
