@@ -46,7 +46,7 @@ class Trainer {
   /// restored from the context's checkpoint. @throws DataError if that does not fit.
   Trainer(const TrainerConfig& config, Objective& objective, const std::vector<Group>& groups,
           std::vector<Turn> turns, Context& context);
-  /// Of all parameters as one group, by the optimiser of the configuration.
+  /// A training of all parameters as one group, by the optimiser of the configuration.
   Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
           Context& context);
 

@@ -231,7 +231,7 @@ void check_words(const Parser& parser) {
   }
 }
 
-/// The same folder without "..", which the kernel refuses behind one that is not there; links are
+/// A folder's path without "..", which the kernel refuses behind one that is not there; links are
 /// followed as it does.
 std::string without_parents(const std::string& folder) {
   const std::filesystem::path path = folder;

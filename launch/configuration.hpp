@@ -22,7 +22,7 @@ struct LoadedConfiguration {
 LoadedConfiguration load_configuration(const std::string& path,
                                        const std::vector<std::string>& settings);
 
-/// The same for the resolved.toml of a run, whose data are to be read again: they are looked for.
+/// Reads the resolved.toml of a run, whose data are to be read again: they are looked for.
 /// @param data_root the folder that they are below now; "" to go by their names.
 /// @throws DataError as well: a file is not there.
 LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root);

@@ -29,8 +29,8 @@ LoadedConfiguration load_finished_run(const std::string& run_directory,
 StoredRun read_stored_run(const std::string& run_directory,
                           const std::vector<std::string>& fingerprints, const Problem& problem);
 
-/// Of a marginal against itself, as a run with divergence leaves it. @throws UsageError if it has
-/// none, DataError.
+/// The potential of a marginal against itself, as a run with divergence leaves it.
+/// @throws UsageError if it has none, DataError.
 std::vector<double> read_self_potential(const std::string& run_directory, std::int64_t marginal);
 
 /// --resume of a finished run can only repeat it as it was: other settings or data would not be

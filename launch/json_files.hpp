@@ -27,7 +27,7 @@ struct RunFacts {
   std::string shared_gpus;             ///< which ranks have no GPU of their own; or ""
 };
 
-/// Of each file of results its name in the run directory and its checksum.
+/// Files of results: name in the run directory and checksum of each.
 using Checksums = std::vector<std::pair<std::string, std::string>>;
 
 /// result.json, schema 1; keys that do not apply are absent, and ratios to 0 with them.

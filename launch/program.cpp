@@ -73,8 +73,8 @@ int exit_code_of(const std::exception& error) {
   return static_cast<int>(known == nullptr ? ExitCode::internal : known->exit_code());
 }
 
-/// Of a failure that others may have met too (a lost peer, a diverged training): the lower ranks
-/// get the first word, and the rest do not repeat it: on other hosts they are gone before.
+/// Tells of a failure that others may have met too (a lost peer, a diverged training): the lower
+/// ranks get the first word, and the rest do not repeat it: on other hosts they are gone before.
 void speak_for_all(Communicator& world, const std::exception& error) {
   std::this_thread::sleep_for(std::chrono::milliseconds(300) * std::min(world.rank(), 10));
   if (world.take_the_word()) print_error(error.what(), world.rank(), world.size());

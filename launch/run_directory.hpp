@@ -44,7 +44,8 @@ class RunDirectory {
   std::unique_ptr<checkpoint::RunLock> lock_;
 };
 
-/// Of a file's whole content, as result.json has it. @throws DataError: missing, empty.
+/// The checksum of a file's whole content, as result.json has it. @throws DataError: missing,
+/// empty.
 std::string checksum_text(const std::string& path);
 
 }  // namespace kantor::launch

@@ -14,7 +14,7 @@ void set_up_torch();
 void set_up_torch_thread();
 
 std::string torch_version();
-/// Of its own kernels: "AVX2".
+/// The instruction set of LibTorch's own kernels: "AVX2".
 std::string torch_instruction_set();
 
 /// Asks for the cudaStream_t that LibTorch works on now; empty if tensors are on the CPU.

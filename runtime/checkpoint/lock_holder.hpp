@@ -9,7 +9,7 @@ namespace kantor::checkpoint {
 // What a lock's file says of the process that has it: "pid 123 on host a", and for other processes
 // of the same host how to tell it from a later one with its number.
 
-/// Of this process.
+/// The lock text of this process.
 std::string own_lock_text();
 
 /// Up to some hundred letters of the file from its start; "" if it cannot be read.

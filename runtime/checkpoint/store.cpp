@@ -153,7 +153,7 @@ void Store::write_making_room(const Snapshot& snapshot, SaveReport& report) {
   }
 }
 
-/// Of the files before the newest valid one, which stays whatever happens; "" if there are none.
+/// The oldest file before the newest valid one, which stays whatever happens; "" if there is none.
 std::string Store::oldest_dispensable(std::int64_t newest_step) {
   bool has_valid = false;
   std::string oldest;

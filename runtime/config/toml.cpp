@@ -95,7 +95,7 @@ std::string read_text(const std::string& path) {
   }
 }
 
-/// Of the file; of what comes through a pipe, which lies nowhere, the working directory.
+/// The folder of the file; the working directory for what comes through a pipe, which lies nowhere.
 std::string folder_of(const std::string& path) {
   namespace fs = std::filesystem;
   std::error_code ignored;

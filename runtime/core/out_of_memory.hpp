@@ -16,7 +16,8 @@ inline bool is_out_of_memory(const std::exception& error) {
          std::string_view(error.what()).find("can't allocate memory") != std::string_view::npos;
 }
 
-/// The same for people. What asks for more than there is is the problem or its settings.
+/// What people are told of a failed allocation. What asks for more than there is is the problem or
+/// its settings.
 inline ConfigError out_of_memory_error() {
   return ConfigError(
       "not enough memory for the problem as it is set up; lower what makes arrays large (the "
