@@ -75,13 +75,13 @@ std::int64_t Communicator::agree(std::int64_t value, std::string_view what) {
   return do_agree(value, counted.call());
 }
 
-void Communicator::settle() {
+void Communicator::synchronize() {
   settle_until([] { return false; });
 }
 
 void Communicator::settle_until(const std::function<bool()>& is_enough) {
   const double start_s = monotonic_seconds();
-  do_settle(is_enough);
+  do_synchronize(is_enough);
   const double waited_s = monotonic_seconds() - start_s;
   counts_.wait_s += waited_s;
   if (last_end_s_ > 0) last_end_s_ += waited_s;  // no work of this rank's own: no more patience

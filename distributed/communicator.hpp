@@ -43,8 +43,8 @@ struct CommCounts {
 /// failed call may still be written to for as long as the process lives.
 ///
 /// A verb on device memory may return as soon as it is on the caller's stream (nccl does): what
-/// follows on that stream finds it done, the host has to settle() before it waits for the stream.
-/// Its error comes then, or with a later call, and names it.
+/// follows on that stream finds it done, the host has to synchronize() before it waits for the
+/// stream. Its error comes then, or with a later call, and names it.
 class Communicator {
  public:
   Communicator() = default;
@@ -77,7 +77,7 @@ class Communicator {
   std::int64_t agree(std::int64_t value, std::string_view what);
 
   /// Waits until all verbs so far are done. Local. @throws CommError, of the first that is not.
-  void settle();
+  void synchronize();
   /// The same, until `is_enough` if that comes before: for a wait of the caller's own that may
   /// stand behind verbs. With none under way it returns at once.
   void settle_until(const std::function<bool()>& is_enough);
@@ -104,7 +104,7 @@ class Communicator {
 
   /// For a back end on top of this one, which knows how long its ranks have worked: the patience
   /// of the calls from here on; none: its own measure.
-  void take_patience(std::optional<double> seconds) { given_patience_s_ = seconds; }
+  void take_deadline(std::optional<double> seconds) { given_patience_s_ = seconds; }
 
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;
@@ -119,7 +119,7 @@ class Communicator {
     std::int64_t number;  ///< 1, 2, .. over all verbs of this communicator
     std::int64_t bytes;
     std::int64_t step = 0;  ///< 0: outside of any
-    double patience_s = 0;  ///< the deadline, where that is longer than the back end's own
+    double deadline_s = 0;  ///< the deadline, where that is longer than the back end's own
     /// "all_reduce #418 (gradients, 8.0 MB) at step 139"
     std::string text() const;
   };
@@ -134,13 +134,13 @@ class Communicator {
                             const Call& call) = 0;
   virtual void do_barrier(const Call& call) = 0;
   virtual std::int64_t do_agree(std::int64_t value, const Call& call) = 0;
-  virtual void do_settle(const std::function<bool()>& /*is_enough*/) {}
+  virtual void do_synchronize(const std::function<bool()>& /*is_enough*/) {}
 
  private:
   class Counted;  // one call: its number, its counter, its time
 
   /// Of a call that begins now: what takes one rank long may take a busier one three times as long.
-  double patience_s(double now_s) const {
+  double deadline_s(double now_s) const {
     constexpr double kSlowest = 3;
     return given_patience_s_.value_or(last_end_s_ == 0 ? 0 : kSlowest * (now_s - last_end_s_));
   }

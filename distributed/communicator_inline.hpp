@@ -49,7 +49,7 @@ class Communicator::Counted {
               ++owner.num_calls_,
               static_cast<std::int64_t>(bytes),
               owner.step_,
-              owner.patience_s(start_s_)} {
+              owner.deadline_s(start_s_)} {
     ++(owner_.counts_.*counter);
     owner_.counts_.bytes += call_.bytes;
   }

@@ -52,7 +52,7 @@ StagedTensor::StagedTensor(std::vector<std::int64_t> shape, at::ScalarType type,
 
 at::Tensor StagedTensor::host(Communicator& world) {
   if (!staging_) {
-    if (!options_.device().is_cpu()) world.settle();  // sending will wait for the stream
+    if (!options_.device().is_cpu()) world.synchronize();  // sending will wait for the stream
     return own_;
   }
   const auto is_free = [this] { return staging_->is_free(); };

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <set>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
@@ -61,7 +61,7 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective,
   check(groups, turns_);
   context_.profile.list({kCommunication, kUpdate});
   for (const Group& group : groups) group.parameters.broadcast(context_.world);
-  context_.world.settle();  // an average that starts from the values keeps them
+  context_.world.synchronize();  // an average that starts from the values keeps them
   for (std::size_t k = 0; k < groups.size(); ++k) {
     groups_.emplace_back(groups[k], k == 0 ? "" : groups[k].name + ".",
                          steps_of(k, turns_, config_.steps));
@@ -69,7 +69,7 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective,
   ledger_ = torch::zeros({std::clamp(config_.log_every, std::int64_t{1}, kMostOpen), kRowSize},
                          groups.front().parameters.values().options().dtype(at::kDouble));
   if (const checkpoint::Snapshot* state = context_.checkpoints.restored()) {
-    together(context_.world, "restoring the training", [&] {
+    collectively(context_.world, "restoring the training", [&] {
       step_ = report_.steps = state->metadata.step;
       describe(StateFields::from(*state));
     });
@@ -83,10 +83,10 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective, FlatParamete
 
 StepReport Trainer::step() {
   advance();
-  return settle().back();
+  return synchronize().back();
 }
 
-/// What became of the step is not read here but by settle().
+/// What became of the step is not read here but by synchronize().
 StepId Trainer::advance() {
   const StepId id = step_id(turns_, step_);
   FlatParameters& parameters = groups_[id.group].parameters;
@@ -126,8 +126,8 @@ double Trainer::learning_rate_at(const StepId& id) const {
 }
 
 /// Reads what became of the steps since the last time, in order.
-std::vector<StepReport> Trainer::settle() {
-  context_.world.settle();  // has a deadline, which a copy to the host has not
+std::vector<StepReport> Trainer::synchronize() {
+  context_.world.synchronize();  // has a deadline, which a copy to the host has not
   const at::Tensor rows = ledger_.narrow(0, 0, num_open_).to(at::kCPU);
   const std::int64_t first = step_ - num_open_;
   num_open_ = 0;
@@ -151,11 +151,12 @@ StepReport Trainer::finish(const StepId& id, std::span<const double> row) {
   group.skipped_in_a_row = report.skipped ? group.skipped_in_a_row + 1 : 0;
   if (group.skipped_in_a_row >= config_.nonfinite_limit) {
     const std::string whose = groups_.size() > 1 ? concat(" of the ", group.name) : "";
-    fail_alike(context_.world,
-               NumericError(concat("training met NaN or inf in ", group.skipped_in_a_row, " steps",
-                                   whose, " in a row up to step ", report.step, " (loss ",
-                                   report.loss, ", gradient norm ", report.gradient_norm, "); ",
-                                   objective_.remedy(id.group))));
+    fail_on_all_ranks(
+        context_.world,
+        NumericError(concat("training met NaN or inf in ", group.skipped_in_a_row, " steps", whose,
+                            " in a row up to step ", report.step, " (loss ", report.loss,
+                            ", gradient norm ", report.gradient_norm, "); ",
+                            objective_.remedy(id.group))));
   }
   return report;
 }
@@ -183,7 +184,7 @@ TrainingReport Trainer::run() {
   while (step_ < config_.steps) {
     if (!settles_at(advance())) continue;
     bool stop = false;
-    for (const StepReport& done : settle()) {
+    for (const StepReport& done : synchronize()) {
       record(done);
       stop = stop || done.stop;
       progress.update(done.step, "loss", done.loss);

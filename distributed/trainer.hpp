@@ -78,7 +78,7 @@ class Trainer {
   bool is_logged(const StepId& id) const;
   StepId advance();
   void update(const StepId& id);
-  std::vector<StepReport> settle();
+  std::vector<StepReport> synchronize();
   StepReport finish(const StepId& id, std::span<const double> row);
   bool settles_at(const StepId& id) const;
   void record(const StepReport& done);

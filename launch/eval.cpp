@@ -1,6 +1,6 @@
 #include <iostream>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "launch/finished_run.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/verbs.hpp"
@@ -72,12 +72,13 @@ void print_outcome(const EvalArguments& arguments, double scale, const std::stri
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
   Context context = session.context();
   if (loaded.typed.problem.cost == "matrix") {
-    fail_alike(session.world,
-               UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
-                          "says nothing of new ones"));
+    fail_on_all_ranks(
+        session.world,
+        UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
+                   "says nothing of new ones"));
   }
   if (arguments.debiased && loaded.typed.solver == "progot") {
-    fail_alike(
+    fail_on_all_ranks(
         session.world,
         UsageError(concat("--debiased is not for a run of progot, whose maps are debiased if "
                           "it was solved so: this one has solver.progot.debiased = ",
@@ -85,7 +86,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
                               ? "true; leave the flag out"
                               : "false; leave the flag out, or solve it with true")));
   }
-  together(session.world, "checking the output directory", [&] {
+  collectively(session.world, "checking the output directory", [&] {
     if (session.is_first()) check_output_directory(arguments.out);
   });
   const Problem problem = load_problem(loaded.typed.problem, context);
@@ -93,7 +94,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
       loaded.typed.problem.marginals[static_cast<std::size_t>(arguments.marginal)].scale;
   StoredRun stored;
   Points points;
-  together(session.world, "reading the run", [&] {
+  collectively(session.world, "reading the run", [&] {
     stored = read_stored_run(arguments.run_directory, loaded.fingerprints, problem);
     if (arguments.debiased) {
       stored.self_potential = read_self_potential(arguments.run_directory, arguments.marginal);
@@ -104,7 +105,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
   const Evaluation evaluation =
       evaluate_at(problem, stored, static_cast<int>(arguments.marginal), points.values, context);
 
-  together(session.world, "writing the evaluation", [&] {
+  collectively(session.world, "writing the evaluation", [&] {
     check_unchanged(problem);
     if (session.is_first()) write_evaluation(arguments.out, evaluation, problem.d());
   });

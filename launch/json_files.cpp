@@ -53,7 +53,7 @@ Json certificate_of(const Certificate& certificate) {
   return json;
 }
 
-void put_shape(Json& json, const PlanShape& shape) {
+void put_shape(Json& json, const PlanDiagnostics& shape) {
   json["entropy"] = shape.entropy;
   put(json, "normalised_entropy", shape.normalised_entropy);
   put(json, "diagonal_mass", shape.diagonal_mass);

@@ -11,7 +11,7 @@
 #include <thread>
 #include <utility>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
 #include "launch/signal_stack.hpp"
@@ -113,19 +113,20 @@ void check_agreement(const Request& request, Communicator& world) {
   const std::int64_t largest = world.agree(mine, "the configuration");
   const std::int64_t smallest = -world.agree(-mine, "the configuration");
   if (largest != smallest) {
-    fail_alike(
+    fail_on_all_ranks(
         world,
         ConfigError("the configurations of the ranks differ (problem file, --set, "
                     "verb, --resume or --dry-run); give all ranks the same command line and file"));
   }
   const std::string fault = is_doctor(request) ? "" : instruction_set_fault(world);
-  if (!fault.empty()) fail_alike(world, ConfigError(fault));
+  if (!fault.empty()) fail_on_all_ranks(world, ConfigError(fault));
   const std::string& backend = request.loaded.typed.run.backend;
   const bool is_one_process = backend == "self" || backend == "thread";
   if (is_one_process && world.size() > 1 && world.backend_name() != backend) {
-    fail_alike(world, ConfigError(concat(
-                          "run.backend = \"", backend, "\" is one process, but ", world.size(),
-                          " ranks were launched; use \"auto\", or start ", "without mpirun")));
+    fail_on_all_ranks(
+        world,
+        ConfigError(concat("run.backend = \"", backend, "\" is one process, but ", world.size(),
+                           " ranks were launched; use \"auto\", or start ", "without mpirun")));
   }
 }
 
@@ -151,7 +152,7 @@ int fail(Communicator& world, const std::exception& error) {
 int run_collectively(const Request& request, Communicator& world,
                      const std::vector<std::string>& command_line) {
   try {
-    together(world, "reading the request", [&] {
+    collectively(world, "reading the request", [&] {
       if (request.failure) std::rethrow_exception(request.failure);
     });
     check_agreement(request, world);

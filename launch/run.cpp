@@ -3,7 +3,7 @@
 #include <iostream>
 #include <optional>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "launch/build_info.hpp"
 #include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
@@ -31,7 +31,7 @@ bool has_finished(Found found) { return found == Found::finished || found == Fou
 std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem,
                           Session& session) {
   std::string note;
-  together(session.world, "checking the warm start", [&] {
+  collectively(session.world, "checking the warm start", [&] {
     if (session.is_first()) note = check_warm_start(loaded.typed, problem);
   });
   return note;
@@ -191,7 +191,7 @@ void print_summary(const Result& result, const RunDirectory& directory, Session&
 
 int finish(const Result& result, RunDirectory* directory, const RunFacts& facts,
            const LoadedConfiguration& loaded, Session& session) {
-  together(session.world, "writing the results", [&] {
+  collectively(session.world, "writing the results", [&] {
     if (directory != nullptr) close_directory(*directory, result, facts);
   });
   if (directory != nullptr) {
@@ -209,7 +209,7 @@ int finish(const Result& result, RunDirectory* directory, const RunFacts& facts,
 int leave_stopped(const Stopped& stopped, RunDirectory* directory, const StopRequests& stop,
                   const RunCheckpoints& checkpoints, Session& session) {
   const std::string reason = reason_of(session.world.agree(stop.cause(), "why to stop"));
-  together(session.world, "writing STATUS", [&] {
+  collectively(session.world, "writing STATUS", [&] {
     if (directory == nullptr) return;
     const std::int64_t saved = checkpoints.newest_step();
     session.log.info(concat(
@@ -228,7 +228,7 @@ int leave_stopped(const Stopped& stopped, RunDirectory* directory, const StopReq
 
 int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
   Found found = Found::nothing;
-  together(session.world, "checking the run directory", [&] {
+  collectively(session.world, "checking the run directory", [&] {
     if (!session.is_first() || arguments.dry_run) return;
     if (arguments.resume) found = look_at(arguments.out);
     if (found == Found::nothing) check_is_new(arguments.out);
@@ -236,15 +236,15 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   found =
       static_cast<Found>(session.world.agree(static_cast<std::int64_t>(found), "what is there"));
   if (has_finished(found)) {
-    together(session.world, "comparing settings and data", [&] {
+    collectively(session.world, "comparing settings and data", [&] {
       if (session.is_first()) check_same_run(arguments.out, loaded);
     });
     session.log.info(concat("the run in ", arguments.out, " has finished; nothing to resume"));
     return static_cast<int>(found == Found::finished ? ExitCode::done : ExitCode::not_converged);
   }
   if (!arguments.dry_run) {
-    together(session.world, "finding the device",
-             [&] { static_cast<void>(device_stream(session.run, session.world)); });
+    collectively(session.world, "finding the device",
+                 [&] { static_cast<void>(device_stream(session.run, session.world)); });
   }
   StopRequests stop({.stop_file = session.is_first() ? arguments.out + "/STOP" : "",
                      .deadline_s = deadline_of(session.start_s, session.run.max_wall_s)});
@@ -264,14 +264,14 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
   RunDirectory* directory = nullptr;   // the same, once the run is on record
   std::optional<AtDataFault> record_of_fault;
   try {
-    together(session.world, "creating the run directory", [&] {
+    collectively(session.world, "creating the run directory", [&] {
       if (session.is_first()) claim_directory(opened, arguments, found, session);
     });
     if (arguments.resume) checkpoints.load(identity);
     if (found == Found::unfinished && checkpoints.restored() == nullptr) {
       start_note = look_at_start(loaded, problem, session);
     }
-    together(session.world, "writing the run directory", [&] {
+    collectively(session.world, "writing the run directory", [&] {
       if (!opened) return;
       directory = &*opened;
       record_of_fault.emplace(
@@ -288,7 +288,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     });
     if (!start_note.empty()) session.log.warn_once(start_note);
     const Result result = solve_and_time(loaded, problem, session, context);
-    together(session.world, "comparing the data", [&] { check_unchanged(problem); });
+    collectively(session.world, "comparing the data", [&] { check_unchanged(problem); });
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
     return finish(result, directory, facts, loaded, session);
   } catch (const Stopped& stopped) {

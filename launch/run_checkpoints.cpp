@@ -2,7 +2,7 @@
 
 #include <ctime>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "launch/configuration.hpp"
 #include "runtime/checkpoint/checkpoint_file.hpp"
 #include "runtime/core/instruction_set.hpp"
@@ -58,7 +58,7 @@ RunCheckpoints::RunCheckpoints(const RunConfig& run, std::string folder, Communi
       store_({.folder = std::move(folder), .keep = run.checkpoint.keep}) {}
 
 std::optional<std::int64_t> RunCheckpoints::load(const RunIdentity& identity) {
-  together(world_, "reading the newest checkpoint", [&] {
+  collectively(world_, "reading the newest checkpoint", [&] {
     if (world_.rank() == 0) read_newest(identity);
   });
   share_restored();

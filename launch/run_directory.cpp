@@ -90,8 +90,8 @@ void check_finite(const Result& result, const RunFacts& facts) {
 
 }  // namespace
 
-RunDirectory::RunDirectory(const std::string& path, double patience_s)
-    : path_(without_slash(path)), lock_(std::make_unique<checkpoint::RunLock>(path_, patience_s)) {}
+RunDirectory::RunDirectory(const std::string& path, double wait_s)
+    : path_(without_slash(path)), lock_(std::make_unique<checkpoint::RunLock>(path_, wait_s)) {}
 
 RunDirectory::RunDirectory(const std::string& path) : path_(without_slash(path)) {
   create_output_directory(path_);

@@ -17,9 +17,9 @@ class RunDirectory {
   /// @throws ConfigError (in use), IoError.
   explicit RunDirectory(const std::string& path);
   /// Locks one that is there and changes nothing else.
-  /// @param patience_s for a run that is being killed and lets go of the lock when it ends.
+  /// @param wait_s for a run that is being killed and lets go of the lock when it ends.
   /// @throws ConfigError (in use), IoError.
-  RunDirectory(const std::string& path, double patience_s);
+  RunDirectory(const std::string& path, double wait_s);
 
   const std::string& path() const { return path_; }
   bool is_locked_by_kernel() const { return lock_->is_by_kernel(); }

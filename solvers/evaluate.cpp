@@ -6,16 +6,15 @@
 
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/eot/entropic_map.hpp"
 #include "solvers/neural/potential.hpp"
-#include "solvers/problem/entropic_map.hpp"
 #include "solvers/progot/progot_model.hpp"
 
 namespace kantor {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// The network's potential at points, in double. @param points [K, D].
 std::vector<double> network_potential(const Problem& problem, const StoredRun& run,

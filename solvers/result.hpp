@@ -43,7 +43,7 @@ struct Seconds {
 
 /// How spread out a plan is (neural: the certificate's), and, if both marginals have as many
 /// points, how near the identity.
-struct PlanShape {
+struct PlanDiagnostics {
   double entropy = 0;  ///< - sum P log P, of the rounded plan
   /// (entropy - the larger entropy of a marginal) / the smaller: 0 for a matching, 1 for
   /// independence.
@@ -107,7 +107,7 @@ struct Result {
   std::optional<StorageReport> storage;  ///< sinkhorn, progot
   Seconds seconds;
   std::optional<Reference> reference;
-  std::optional<PlanShape> shape;
+  std::optional<PlanDiagnostics> shape;
   std::optional<Divergence> divergence;
 
   // progot: one entry per solve

@@ -87,7 +87,7 @@ bool MpiCommunicator::say_farewell() noexcept {
 MpiCommunicator::InFlight::InFlight(MpiCommunicator& owner, const Call& call)
     : owner_(owner),
       call_(call),
-      deadline_s_(std::max(owner.timeout_s_, call.patience_s)),
+      deadline_s_(std::max(owner.timeout_s_, call.deadline_s)),
       clock_(monotonic_seconds()),
       watch_(owner.last_resort_, LastResort::limit_of(deadline_s_),
              [&call] { return call.text(); }) {

@@ -7,10 +7,10 @@
 #include <cstring>
 #include <vector>
 
+#include "distributed/collectively.hpp"
 #include "distributed/nccl/cuda_facts.hpp"
 #include "distributed/nccl/device_calls.hpp"
 #include "distributed/shared_gpus.hpp"
-#include "distributed/together.hpp"
 #include "runtime/core/process.hpp"
 
 namespace kantor::nccl {
@@ -94,8 +94,9 @@ void refuse_different_builds(const Communicator& host, const std::vector<Identit
       return concat(nccl_version_text(who.nccl_version), " and CUDA ", who.cuda_version, " (",
                     who.host.data(), ", built with ", who.compiled.data(), ")");
     };
-    fail_alike(host, ConfigError(concat("rank 0 has NCCL ", text(first), ", rank ", rank, " ",
-                                        text(other), "; all ranks need the same build")));
+    fail_on_all_ranks(
+        host, ConfigError(concat("rank 0 has NCCL ", text(first), ", rank ", rank, " ", text(other),
+                                 "; all ranks need the same build")));
   }
 }
 
@@ -103,12 +104,13 @@ void refuse_shared_gpus(const Communicator& host, const std::vector<Identity>& a
   for (std::size_t b = 1; b < all.size(); ++b) {
     for (std::size_t a = 0; a < b; ++a) {
       if (all[a].host != all[b].host || all[a].uuid != all[b].uuid) continue;
-      fail_alike(host, ConfigError(concat(
-                           "ranks ", a, " and ", b, " would share GPU ", all[b].pci.data(), " of ",
-                           all[b].host.data(), ", where rank ", b, " sees ", all[b].num_visible,
-                           all[b].num_visible == 1 ? " GPU" : " GPUs",
-                           "; start at most one rank per GPU (see CUDA_VISIBLE_DEVICES), use "
-                           "run.backend = \"mpi\", or set run.allow_gpu_sharing = true")));
+      fail_on_all_ranks(
+          host,
+          ConfigError(concat("ranks ", a, " and ", b, " would share GPU ", all[b].pci.data(),
+                             " of ", all[b].host.data(), ", where rank ", b, " sees ",
+                             all[b].num_visible, all[b].num_visible == 1 ? " GPU" : " GPUs",
+                             "; start at most one rank per GPU (see CUDA_VISIBLE_DEVICES), use "
+                             "run.backend = \"mpi\", or set run.allow_gpu_sharing = true")));
     }
   }
 }
@@ -117,7 +119,7 @@ void refuse_shared_gpus(const Communicator& host, const std::vector<Identity>& a
 
 int choose_device(Communicator& host, bool allow_gpu_sharing) {
   Identity mine;
-  together(host, "looking for GPUs", [&] {
+  collectively(host, "looking for GPUs", [&] {
     as<ConfigError>("run.backend = \"nccl\" finds no usable GPU on " + host_name() +
                         " (run.backend = \"mpi\" needs none)",
                     [&] { mine = look_for_gpu(host); });
@@ -138,7 +140,7 @@ void set_nccl_environment() {
 
 ncclUniqueId shared_unique_id(Communicator& host) {
   ncclUniqueId id{};
-  together(host, "making NCCL's unique id", [&] {
+  collectively(host, "making NCCL's unique id", [&] {
     if (host.rank() != 0) return;
     as<CommError>("bringing NCCL up", [&] {
       check(ncclGetUniqueId(&id), "ncclGetUniqueId", nullptr);

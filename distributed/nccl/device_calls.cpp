@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "distributed/collectively.hpp"
 #include "distributed/polling.hpp"
-#include "distributed/together.hpp"
 #include "distributed/wait_clock.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
@@ -99,7 +99,7 @@ void poll_together(Communicator& host, std::string_view what, const IsDone& is_d
     }
     all = host.agree(mine, what);
   }
-  together(host, what, [&] {
+  collectively(host, what, [&] {
     if (mine == kFailed) throw CommError(concat(what, ": ", reason));
   });
 }

@@ -5,9 +5,9 @@
 #include <cstring>
 #include <filesystem>
 
+#include "distributed/collectively.hpp"
 #include "distributed/nccl/cuda_kernels.hpp"
 #include "distributed/nccl/cuda_library.hpp"
-#include "distributed/together.hpp"
 
 namespace kantor {
 namespace {
@@ -66,7 +66,7 @@ std::unique_ptr<Staging> make_page_locked_staging(std::size_t bytes) {
 std::unique_ptr<Communicator> make_nccl_communicator(Communicator& host,
                                                      const NcclOptions& options) {
   const CudaLibrary* library = nullptr;
-  together(host, "loading the CUDA library", [&] { library = &load(); });
+  collectively(host, "loading the CUDA library", [&] { library = &load(); });
   return std::unique_ptr<Communicator>(library->make_nccl(host, options));
 }
 

@@ -6,11 +6,11 @@
 #include <cmath>
 #include <exception>
 
+#include "distributed/collectively.hpp"
 #include "distributed/nccl/bring_up.hpp"
 #include "distributed/nccl/device_calls.hpp"
 #include "distributed/nccl/flight.hpp"
 #include "distributed/nccl/transfer.hpp"
-#include "distributed/together.hpp"
 #include "runtime/core/text.hpp"
 
 namespace kantor::nccl {
@@ -46,7 +46,7 @@ void NcclCommunicator::bring_up() {
                                 [] { return "bringing NCCL up"; });
   set_nccl_environment();
   device_ = choose_device(host_, options_.allow_gpu_sharing);
-  together(host_, "preparing the GPU", [&] {
+  collectively(host_, "preparing the GPU", [&] {
     as<ConfigError>(concat("run.backend = \"nccl\" cannot use GPU ", device_), [&] {
       resources_.open();
       flight_->open();
@@ -111,7 +111,7 @@ void NcclCommunicator::finish() {
           return !handle_.is_pending();
         },
         options_.timeout_s);
-    together(host_, "freeing the GPU", [&] {
+    collectively(host_, "freeing the GPU", [&] {
       as<CommError>("closing NCCL", [&] {
         handle_.close();
         flight_->close();
@@ -125,12 +125,12 @@ void NcclCommunicator::finish() {
 }
 
 double NcclCommunicator::deadline_s(const Call& call) const {
-  return std::max(options_.timeout_s, call.patience_s);
+  return std::max(options_.timeout_s, call.deadline_s);
 }
 
 void NcclCommunicator::run(const Call& call, const std::function<void()>& body) {
   refuse_after_failure([&] { return call.text(); });
-  host_.take_patience(call.patience_s);
+  host_.take_deadline(call.deadline_s);
   guard_.reset();
   {
     const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s(call)),
@@ -160,7 +160,7 @@ void NcclCommunicator::name_failure(const Call& call, const std::function<void()
   }
 }
 
-void NcclCommunicator::do_settle(const std::function<bool()>& is_enough) {
+void NcclCommunicator::do_synchronize(const std::function<bool()>& is_enough) {
   refuse_after_failure([] { return "waiting for the GPU"; });
   if (flight_->is_empty()) return;
   guard_.reset();

@@ -15,7 +15,7 @@ namespace kantor::nccl {
 
 /// The verbs over NCCL; barriers, agreements and the end of all ranks over the host communicator.
 /// A verb is put on a stream with an event behind it. One on device memory returns then, and is
-/// looked at by settle(), by the next call that waits, and once 64 are under way; others are
+/// looked at by synchronize(), by the next call that waits, and once 64 are under way; others are
 /// waited for. Looking is polling: event, NCCL's asynchronous error, deadline.
 class NcclCommunicator final : public Communicator {
  public:
@@ -48,7 +48,7 @@ class NcclCommunicator final : public Communicator {
                     const Call& call) override;
   void do_barrier(const Call& call) override;
   std::int64_t do_agree(std::int64_t value, const Call& call) override;
-  void do_settle(const std::function<bool()>& is_enough) override;
+  void do_synchronize(const std::function<bool()>& is_enough) override;
 
  private:
   /// One NCCL call: buffers anywhere, and how to start it on buffers in device memory.

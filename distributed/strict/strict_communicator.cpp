@@ -2,8 +2,8 @@
 
 #include "distributed/strict/strict_communicator.hpp"
 
+#include "distributed/collectively.hpp"
 #include "distributed/thread/reduction.hpp"
-#include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 
 namespace kantor {
@@ -46,8 +46,8 @@ void StrictCommunicator::abort(int exit_code) {
 
 /// Within the process twice of it, for the first waits for the other processes meanwhile.
 void StrictCommunicator::share_patience(const Call& call) {
-  inside_->take_patience(2 * call.patience_s);
-  if (is_first()) between_->take_patience(call.patience_s);
+  inside_->take_deadline(2 * call.deadline_s);
+  if (is_first()) between_->take_deadline(call.deadline_s);
 }
 
 void StrictCommunicator::gather(std::span<const std::byte> part, std::span<std::byte> all,
@@ -119,10 +119,10 @@ std::vector<std::unique_ptr<Communicator>> make_strict_communicators(
     std::unique_ptr<Communicator> between, double timeout_s) {
   const int num_processes = between->size();
   if (kStrictRanks % num_processes != 0) {
-    fail_alike(*between,
-               ConfigError(concat("run.deterministic = \"strict\" spreads ", kStrictRanks,
-                                  " ranks over the processes, which does not work out for ",
-                                  num_processes, "; start 1, 2, 4 or 8")));
+    fail_on_all_ranks(*between,
+                      ConfigError(concat("run.deterministic = \"strict\" spreads ", kStrictRanks,
+                                         " ranks over the processes, which does not work out for ",
+                                         num_processes, "; start 1, 2, 4 or 8")));
   }
   const int process = between->rank();
   // The first rank waits for the other processes while its neighbours wait for it.

@@ -82,7 +82,7 @@ const ThreadCommunicator::Offer& ThreadCommunicator::offer_of(int rank, const Ca
 }
 
 /// The first meeting: returns when the offers of all ranks are there, and fit.
-void ThreadCommunicator::bring(const Offer& offer, const Call& call) {
+void ThreadCommunicator::post(const Offer& offer, const Call& call) {
   if (!first_failure_.empty()) {
     throw CommError(concat(call.text(), " refused: the communicator is unusable since ",
                            first_failure_, "; leave and start again"));
@@ -91,9 +91,9 @@ void ThreadCommunicator::bring(const Offer& offer, const Call& call) {
   Seat& seat = world_->seats[static_cast<std::size_t>(rank_)];
   seat.offers[static_cast<std::size_t>(call.number % 2)] = offer;
   seat.number.store(call.number, std::memory_order_relaxed);
-  MeetingPlace& place = world_->place;
-  const auto meeting = place.come();
-  const double deadline_s = std::max(timeout_s_, call.patience_s);
+  Rendezvous& place = world_->place;
+  const auto meeting = place.arrive();
+  const double deadline_s = std::max(timeout_s_, call.deadline_s);
   // The late ranks are looked up only when they are needed, and may come that very moment: then
   // the place does not close, and the call goes on.
   if (!meeting || (!place.wait(*meeting, deadline_s) &&
@@ -120,7 +120,7 @@ void ThreadCommunicator::check_fit(const Call& call) {
 
 /// The second meeting: returns when no peer reads or writes this rank's buffers any more.
 void ThreadCommunicator::finish() {
-  const auto meeting = world_->place.come();
+  const auto meeting = world_->place.arrive();
   if (meeting) world_->place.wait(*meeting, kNoDeadline_s);
 }
 
@@ -145,14 +145,14 @@ std::string ThreadCommunicator::who_is_late(const Call& call) const {
 
 void ThreadCommunicator::do_all_reduce(void* buffer, std::int64_t count, ElementType type,
                                        ReduceOp op, const Call& call) {
-  bring({.verb = call.verb,
-         .type = type,
-         .op = op,
-         .count = count,
-         .in = buffer,
-         .out = buffer,
-         .what = call.what},
-        call);
+  post({.verb = call.verb,
+        .type = type,
+        .op = op,
+        .count = count,
+        .in = buffer,
+        .out = buffer,
+        .what = call.what},
+       call);
   const auto in = [&](int rank) { return offer_of(rank, call).in; };
   const Slice slice = slice_of(count, element_bytes(type), rank_, size());
   for (std::int64_t first = slice.first; first < slice.last; first += kBlock) {
@@ -166,8 +166,7 @@ void ThreadCommunicator::do_all_reduce(void* buffer, std::int64_t count, Element
 
 void ThreadCommunicator::do_all_gather(const void* part, void* all, std::int64_t part_count,
                                        ElementType type, const Call& call) {
-  bring({.verb = call.verb, .type = type, .count = part_count, .in = part, .what = call.what},
-        call);
+  post({.verb = call.verb, .type = type, .count = part_count, .in = part, .what = call.what}, call);
   for (int from = 0; from < size(); ++from) {
     copy(all, offer_of(from, call).in, from * part_count, part_count, type);
   }
@@ -176,7 +175,7 @@ void ThreadCommunicator::do_all_gather(const void* part, void* all, std::int64_t
 
 void ThreadCommunicator::do_reduce_scatter(const void* all, void* part, std::int64_t part_count,
                                            ElementType type, const Call& call) {
-  bring({.verb = call.verb, .type = type, .count = part_count, .in = all, .what = call.what}, call);
+  post({.verb = call.verb, .type = type, .count = part_count, .in = all, .what = call.what}, call);
   const auto in = [&](int rank) { return offer_of(rank, call).in; };
   for (std::int64_t first = 0; first < part_count; first += kBlock) {
     const std::int64_t length = std::min(kBlock, part_count - first);
@@ -188,23 +187,23 @@ void ThreadCommunicator::do_reduce_scatter(const void* all, void* part, std::int
 
 void ThreadCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,
                                       const Call& call) {
-  bring({.verb = call.verb,
-         .type = type,
-         .root = root,
-         .count = count,
-         .in = buffer,
-         .what = call.what},
-        call);
+  post({.verb = call.verb,
+        .type = type,
+        .root = root,
+        .count = count,
+        .in = buffer,
+        .what = call.what},
+       call);
   if (rank_ != root) copy(buffer, offer_of(root, call).in, 0, count, type);
   finish();
 }
 
 void ThreadCommunicator::do_barrier(const Call& call) {
-  bring({.verb = call.verb, .what = call.what}, call);
+  post({.verb = call.verb, .what = call.what}, call);
 }
 
 std::int64_t ThreadCommunicator::do_agree(std::int64_t value, const Call& call) {
-  bring({.verb = call.verb, .value = value, .what = call.what}, call);
+  post({.verb = call.verb, .value = value, .what = call.what}, call);
   for (int rank = 0; rank < size(); ++rank) value = std::max(value, offer_of(rank, call).value);
   return value;
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "distributed/communicator.hpp"
-#include "distributed/thread/meeting_place.hpp"
+#include "distributed/thread/rendezvous.hpp"
 
 namespace kantor::thread {
 
@@ -66,13 +66,13 @@ class ThreadCommunicator final : public Communicator {
   /// A rank's own corner of the world: it writes, the others read.
   struct alignas(64) Seat {
     /// Call n uses offers[n % 2]: a peer may still read an offer of call n while this rank makes
-    /// call n + 1, which is complete only when that peer has come too.
+    /// call n + 1, which is complete only when that peer has arrived too.
     std::array<Offer, 2> offers;
     std::atomic<std::int64_t> number{0};  ///< of the last call it entered
   };
 
   const Offer& offer_of(int rank, const Call& call) const;
-  void bring(const Offer& offer, const Call& call);
+  void post(const Offer& offer, const Call& call);
   void check_fit(const Call& call);
   void finish();
   std::string who_is_late(const Call& call) const;
@@ -88,7 +88,7 @@ class ThreadCommunicator final : public Communicator {
 struct ThreadCommunicator::World {
   explicit World(int num_ranks) : place(num_ranks), seats(static_cast<std::size_t>(num_ranks)) {}
 
-  MeetingPlace place;
+  Rendezvous place;
   std::vector<Seat> seats;  // [P]
 };
 

@@ -1,4 +1,4 @@
-// The rates behind the choice of storage (solvers/problem/storage_plan.cpp): nanoseconds per pair
+// The rates behind the choice of storage (solvers/eot/storage/plan.cpp): nanoseconds per pair
 // and thread of an iteration's pass, all threads at work. storage_rates [THREADS]; least of many
 // passes, n = m = 4,096 (stored 8,192: more than a cache), weights uniform, epsilon .1, points
 // normal of variance 1/D.

@@ -51,21 +51,21 @@ Outcome try_lock(data::FileSystem& files, int fd, int operation, const std::stri
 
 }  // namespace
 
-RunLock::RunLock(const std::string& run_directory, double patience_s) : files_(kernel_) {
-  acquire(run_directory, patience_s);
+RunLock::RunLock(const std::string& run_directory, double wait_s) : files_(kernel_) {
+  acquire(run_directory, wait_s);
 }
 
 RunLock::RunLock(const std::string& run_directory, data::FileSystem& files) : files_(files) {
   acquire(run_directory, kShortPatience_s);
 }
 
-void RunLock::acquire(const std::string& run_directory, double patience_s) {
+void RunLock::acquire(const std::string& run_directory, double wait_s) {
   const std::string path = run_directory + kName;
   file_ = std::make_unique<data::Descriptor>(files_, path, O_RDWR | O_CREAT, 0666);
   if (!file_->is_open()) {
     throw IoError(concat("cannot open ", path, ": ", std::strerror(errno)));
   }
-  const double end_s = monotonic_seconds() + patience_s;  // an attempt itself may take long
+  const double end_s = monotonic_seconds() + wait_s;  // an attempt itself may take long
   HeartbeatLock::Holder holder;
   const auto attempt = [&] {
     const Outcome outcome = try_lock(files_, file_->get(), LOCK_EX, path);

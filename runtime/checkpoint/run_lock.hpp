@@ -13,9 +13,9 @@ namespace kantor::checkpoint {
 /// knows no flock (some mounts of Lustre and NFS) a HeartbeatLock takes its place.
 class RunLock {
  public:
-  /// @param patience_s how long to wait for a process that holds it, such as one that is being
+  /// @param wait_s how long to wait for a process that holds it, such as one that is being
   ///                   killed. @throws ConfigError naming the holder if it keeps it; IoError.
-  explicit RunLock(const std::string& run_directory, double patience_s = 0.1);
+  explicit RunLock(const std::string& run_directory, double wait_s = 0.1);
   RunLock(const std::string& run_directory, data::FileSystem& files);
 
   /// False where a heartbeat stands in for the kernel, which is worth a line: after a kill on
@@ -27,7 +27,7 @@ class RunLock {
   static bool is_held(const std::string& run_directory);
 
  private:
-  void acquire(const std::string& run_directory, double patience_s);
+  void acquire(const std::string& run_directory, double wait_s);
 
   data::FileSystem kernel_;
   data::FileSystem& files_;

@@ -17,7 +17,8 @@ struct Slope {
 
 /// J, J' and J'' at potentials f in the direction h. @param f, h [N_r].
 template <class T>
-Slope slope_at(const ShardedEot<T>& points, std::span<const double> f, std::span<const double> h) {
+Slope slope_at(const ShardedPairs<T>& points, std::span<const double> f,
+               std::span<const double> h) {
   std::vector<T> powers;  // [N_r, 2]: h, h^2
   for (const double value : h) {
     powers.push_back(static_cast<T>(value));
@@ -68,7 +69,7 @@ double best_correction_scale(const Potential& potential, const Problem& problem,
                              const Subset& subset, Context& context) {
   constexpr int kMaxPasses = 16;
   constexpr double kTolerance = 1e-3;
-  const ShardedEot<T> points(problem, subset, Storage::streamed, context);
+  const ShardedPairs<T> points(problem, subset, Storage::streamed, context);
   const std::vector<std::int64_t> rows = rows_of(points.rows(), subset.x);
   const std::vector<double> whole = potential_at<T>(potential, problem, rows);
   std::vector<double> h = potential_at<T>(potential, problem, rows, Part::correction);

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
+#include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/neural/potential.hpp"
 #include "solvers/problem/problem.hpp"
-#include "solvers/problem/sharded_eot.hpp"
 
 namespace kantor::neural {
 

@@ -4,13 +4,10 @@
 
 #include <algorithm>
 
+#include "runtime/core/index.hpp"
 namespace kantor::neural {
 
-namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
-}  // namespace
+namespace {}  // namespace
 
 random::Sampler training_sampler(const Problem& problem, std::size_t marginal, std::int64_t seed) {
   const data::Marginal& rows = problem.marginals[marginal];

@@ -5,30 +5,30 @@
 #include <algorithm>
 #include <cmath>
 
+#include "distributed/collectively.hpp"
 #include "distributed/device.hpp"
 #include "distributed/flat_parameters.hpp"
 #include "distributed/rank_memory.hpp"
-#include "distributed/together.hpp"
 #include "distributed/trainer.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/moments.hpp"
+#include "solvers/eot/evaluation_progress.hpp"
+#include "solvers/eot/gauge.hpp"
+#include "solvers/eot/plan_diagnostics.hpp"
+#include "solvers/eot/plan_value.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/neural/correction_scale.hpp"
 #include "solvers/neural/potential_values.hpp"
 #include "solvers/neural/semi_dual.hpp"
-#include "solvers/problem/sharded_eot.hpp"
-#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/plan_shape.hpp"
-#include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
 namespace kantor::neural {
 
 namespace {
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Standard deviations of marginal 0, floored so that constant coordinates do not blow up.
 std::vector<double> deviations(const Problem& problem, Communicator& world) {
@@ -111,7 +111,7 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
     context.log.warn_once("the held-out points have no weight: there is no held_out_dual");
     return std::nullopt;
   }
-  const ShardedEot<double> points(problem, subset, Storage::streamed, context);
+  const ShardedPairs<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
@@ -137,11 +137,11 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
 
   std::vector<double> all_g(g.begin(), g.end());
   if (!subset.y.empty()) {
-    const ShardedEot<double> every_y(problem, {subset.x, {}}, Storage::streamed, context);
+    const ShardedPairs<double> every_y(problem, {subset.x, {}}, Storage::streamed, context);
     all_g.resize(index(problem.n(1)));
     every_y.transform_to_y(f, all_g);
   }
-  potential.shift_gauge(sinkhorn::fix_gauge(problem.marginals[0].weights(), all_f, all_g));
+  potential.shift_gauge(fix_gauge(problem.marginals[0].weights(), all_f, all_g));
   if (context.world.rank() != 0) return {};
   return {std::move(all_f), std::move(all_g)};
 }
@@ -149,7 +149,7 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
 /// Sinkhorn from the learned potentials, in run.precision, and what it proves, in double.
 template <class T>
 void certify(const NeuralConfig& config, const Problem& problem, const Subset& subset,
-             ShardedEot<double>& points, std::vector<double> f, std::vector<double> g,
+             ShardedPairs<double>& points, std::vector<double> f, std::vector<double> g,
              Result& result, Context& context) {
   sinkhorn::Report report;
   {
@@ -162,22 +162,21 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
         estimate_storage(shape, instruction_set()).materialised.stored_bytes > kMostStoredBytes;
     const StoragePlan plan =
         plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
-    ShardedEot<T> fast(problem, subset, plan, context);
+    ShardedPairs<T> fast(problem, subset, plan, context);
     fast.store_costs();
     report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
                                f, g, context, "certificate");
   }
-  sinkhorn::Evaluation evaluation(sinkhorn::num_value_passes(points.m()), *result.steps, {},
-                                  context);
+  EvaluationProgress evaluation(num_value_passes(points.m()), *result.steps, {}, context);
   points.pause_in(&evaluation);
-  const sinkhorn::PlanValue value = sinkhorn::plan_value(points, f, g, context);
+  const PlanValue value = plan_value(points, f, g, context);
   points.pause_in(nullptr);
   evaluation.finish();
   const double gap = value.objective - result.dual_value;
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;
   result.kl = value.kl;
-  result.shape = sinkhorn::plan_entropy(points, value.kl);
+  result.shape = plan_entropy(points, value.kl);
   result.marginal_error = {report.first_error,
                            0};  // the c-transform makes the second marginal exact
   result.certificate = {.dual_value = result.dual_value,
@@ -189,7 +188,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
                         .marginal_error = value.marginal_error};
   result.converged = result.certificate->relative_gap <= config.gap_tolerance;
   std::vector<double> all_f = points.gather_x(f);
-  sinkhorn::fix_gauge(points.gather_x(points.a()), all_f, g);
+  fix_gauge(points.gather_x(points.a()), all_f, g);
   if (context.world.rank() == 0) result.certificate_potentials = {std::move(all_f), std::move(g)};
 }
 
@@ -199,12 +198,12 @@ Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& 
                  const TrainingReport& training, Context& context) {
   const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
   if (config.rescale) rescale<T>(potential, problem, subset, context);
-  ShardedEot<double> points(problem, subset, Storage::streamed, context);
+  ShardedPairs<double> points(problem, subset, Storage::streamed, context);
   const std::vector<double> f =
       potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
   {
-    sinkhorn::Evaluation evaluation(1, training.steps, {}, context);
+    EvaluationProgress evaluation(1, training.steps, {}, context);
     points.pause_in(&evaluation);
     points.transform_to_y(f, g);
     points.pause_in(nullptr);
@@ -265,10 +264,10 @@ void check_room_for_batch(const NeuralConfig& config, const Problem& problem, Co
   const double room = memory_of_rank(context.world);
   const std::int64_t short_of = context.world.agree(needed > room ? 1 : 0, "room for a batch");
   if (short_of == 0) return;
-  fail_alike(context.world,
-             ConfigError(concat("solver.neural.batch is ", config.batch, ": its points take ",
-                                format_bytes(needed), " per rank, more than some rank has left; ",
-                                "lower it")));
+  fail_on_all_ranks(context.world,
+                    ConfigError(concat("solver.neural.batch is ", config.batch,
+                                       ": its points take ", format_bytes(needed),
+                                       " per rank, more than some rank has left; ", "lower it")));
 }
 
 double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const Context& context) {

@@ -82,7 +82,7 @@ LocalLoss SemiDual<T>::evaluate(const StepId& id) {
   });
 
   // The first reduction is compared with LibTorch's operations, which waits for the stream.
-  if (std::exchange(is_first_, false)) context_.world.settle();
+  if (std::exchange(is_first_, false)) context_.world.synchronize();
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
   const SoftWeights soft = profile.timed(kSoftMin, [&] {

@@ -7,8 +7,8 @@
 #include <numeric>
 #include <vector>
 
+#include "distributed/collectively.hpp"
 #include "distributed/shards.hpp"
-#include "distributed/together.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/data/data_file.hpp"
 #include "runtime/data/fingerprint.hpp"
@@ -95,7 +95,7 @@ bool check_costs(const Problem& problem, const std::string& name, Communicator& 
   const std::vector<double> b = problem.marginals[1].weights();
   std::vector<double> row(b.size());
   std::vector<double> found(b.size() + 1, 0.0);  // columns with an allowed row; forbidden pairs
-  together(world, "checking the costs", [&] {
+  collectively(world, "checking the costs", [&] {
     for (std::int64_t i = share.first; i < share.last; ++i) {
       problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
       const bool has_weight = problem.marginals[0].weight(i) > 0;
@@ -116,7 +116,8 @@ bool check_costs(const Problem& problem, const std::string& name, Communicator& 
   });
   world.all_reduce<double>(found, ReduceOp::max, "allowed pairs");
   for (std::size_t j = 0; j < row.size(); ++j) {
-    if (found[j] == 0) fail_alike(world, DataError(concat(name, ": column ", j, kAllForbidden)));
+    if (found[j] == 0)
+      fail_on_all_ranks(world, DataError(concat(name, ": column ", j, kAllForbidden)));
   }
   return found.back() > 0;
 }

@@ -6,6 +6,7 @@
 
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/data/moments.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/random/permutation.hpp"
@@ -16,8 +17,6 @@ namespace kantor {
 namespace {
 
 using kernels::CostKind;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// A low-rank factor: values is [D, R] row-major.
 struct Factor {

@@ -99,12 +99,12 @@ void check_number_range(const Problem& problem, Context& context) {
              " are beyond the numbers of run.precision = \"", context.run.precision, "\" (",
              range.smallest, " to ", range.largest, ", also of costs over epsilon); ");
   if (is_double) {
-    fail_alike(context.world,
-               DataError(what + "rescale the points (scale of each marginal) or the costs"));
+    fail_on_all_ranks(context.world,
+                      DataError(what + "rescale the points (scale of each marginal) or the costs"));
   }
-  fail_alike(context.world,
-             ConfigError(what + "use run.precision = \"float64\", or rescale the points "
-                                "(scale of each marginal) or the costs"));
+  fail_on_all_ranks(context.world,
+                    ConfigError(what + "use run.precision = \"float64\", or rescale the points "
+                                       "(scale of each marginal) or the costs"));
 }
 
 }  // namespace kantor

@@ -138,9 +138,10 @@ void check_same_data(const std::vector<data::Marginal>& marginals, Communicator&
     if (all[i] == all[i % mine.size()]) continue;
     const std::size_t rank = i / mine.size();
     const std::size_t marginal = i % mine.size() / 3;
-    fail_alike(world, ConfigError(concat("rank ", rank, " does not see the same data as rank 0 in ",
-                                         marginals[marginal].name(),
-                                         "; all ranks must read identical files")));
+    fail_on_all_ranks(
+        world,
+        ConfigError(concat("rank ", rank, " does not see the same data as rank 0 in ",
+                           marginals[marginal].name(), "; all ranks must read identical files")));
   }
 }
 
@@ -170,16 +171,18 @@ void set_epsilon(Problem& problem, const std::string& where, Context& context) {
   if (rule.relative.empty()) return;
   const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
   if (problem.has_forbidden_pairs) {
-    fail_alike(context.world,
-               ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
-                                  " of the cost, which forbidden pairs (inf) make infinite; give a "
-                                  "positive number instead")));
+    fail_on_all_ranks(
+        context.world,
+        ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
+                           " of the cost, which forbidden pairs (inf) make infinite; give a "
+                           "positive number instead")));
   }
   problem.epsilon = rule.scale * scale;
   if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
-    fail_alike(context.world, ConfigError(concat("problem.epsilon is relative to the ",
-                                                 rule.relative, " of the cost, which is ", scale,
-                                                 " ", where, "; give a positive number instead")));
+    fail_on_all_ranks(context.world,
+                      ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
+                                         " of the cost, which is ", scale, " ", where,
+                                         "; give a positive number instead")));
   }
 }
 
@@ -256,7 +259,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   problem.kind = config.kind;
   if (config.cost != kMatrix) problem.cost = {cost_kind(config.cost), config.p};
   problem.rho = config.rho;
-  together(world, "loading the marginals", [&] {
+  collectively(world, "loading the marginals", [&] {
     open_marginals(config, problem);
     if (!problem.cost_matrix) check_dimensions(problem.marginals);
   });
@@ -264,7 +267,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   if (problem.cost_matrix) {
     problem.has_forbidden_pairs = check_costs(problem, config.cost_file, world);
   }
-  together(world, "checking the values", [&] {
+  collectively(world, "checking the values", [&] {
     if (problem.cost_matrix) return;
     const double largest = largest_coordinate(config, problem.d());
     check_rows(problem.marginals, world,

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "distributed/collectively.hpp"
 #include "distributed/context.hpp"
-#include "distributed/together.hpp"
 #include "runtime/data/marginal.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 #include "solvers/result.hpp"

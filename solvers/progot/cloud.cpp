@@ -2,17 +2,16 @@
 
 #include <algorithm>
 
+#include "runtime/core/index.hpp"
 #include "runtime/data/row_sources.hpp"
-#include "solvers/problem/entropic_map.hpp"
+#include "solvers/eot/entropic_map.hpp"
 
 namespace kantor::progot {
 
 namespace {
 
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
-
 template <class T>
-std::vector<double> gradients(const ShardedEot<T>& points, const kernels::Cost& cost,
+std::vector<double> gradients(const ShardedPairs<T>& points, const kernels::Cost& cost,
                               std::span<const double> potential, Context& context) {
   std::vector<double> soft_minima(points.a().size());
   if (points.is_on_device() && cost.kind != kernels::CostKind::pnorm) {
@@ -72,11 +71,11 @@ Problem self_problem(const Problem& source, Communicator& world) {
 }
 
 template <class T>
-Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
+Problem moved(const Problem& source, const ShardedPairs<T>& points, const SolvedStep& step,
               const std::string& where, Context& context) {
   std::vector<double> moves = gradients(points, source.cost, step.g, context);
   if (!step.f_self.empty()) {
-    const ShardedEot<T> self(self_problem(source, context.world), {}, Storage::streamed, context);
+    const ShardedPairs<T> self(self_problem(source, context.world), {}, Storage::streamed, context);
     const std::vector<double> bias = gradients(self, source.cost, step.f_self, context);
     for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
   }
@@ -86,9 +85,9 @@ Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedSt
   return with_moved_rows(source, std::move(rows), where, context);
 }
 
-template Problem moved(const Problem&, const ShardedEot<float>&, const SolvedStep&,
+template Problem moved(const Problem&, const ShardedPairs<float>&, const SolvedStep&,
                        const std::string&, Context&);
-template Problem moved(const Problem&, const ShardedEot<double>&, const SolvedStep&,
+template Problem moved(const Problem&, const ShardedPairs<double>&, const SolvedStep&,
                        const std::string&, Context&);
 
 }  // namespace kantor::progot

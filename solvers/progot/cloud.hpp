@@ -4,8 +4,8 @@
 
 #include <vector>
 
-#include "solvers/problem/sharded_eot.hpp"
-#include "solvers/progot/course.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
+#include "solvers/progot/solved_steps.hpp"
 
 namespace kantor::progot {
 
@@ -23,7 +23,7 @@ Problem self_problem(const Problem& source, Communicator& world);
 /// @param points the source as it was solved.
 /// @param where  in a message, "in step 2 of 4": which solve comes next.
 template <class T>
-Problem moved(const Problem& source, const ShardedEot<T>& points, const SolvedStep& step,
+Problem moved(const Problem& source, const ShardedPairs<T>& points, const SolvedStep& step,
               const std::string& where, Context& context);
 
 }  // namespace kantor::progot

@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "solvers/problem/storage_record.hpp"
+#include "solvers/eot/storage/record.hpp"
 #include "solvers/progot/progot_config.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 

@@ -7,17 +7,18 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
-#include "solvers/problem/entropic_map.hpp"
-#include "solvers/problem/storage_record.hpp"
+#include "solvers/eot/entropic_map.hpp"
+#include "solvers/eot/evaluation_progress.hpp"
+#include "solvers/eot/plan_diagnostics.hpp"
+#include "solvers/eot/plan_value.hpp"
+#include "solvers/eot/storage/record.hpp"
+#include "solvers/eot/storage/report.hpp"
 #include "solvers/progot/cloud.hpp"
-#include "solvers/progot/course.hpp"
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot_model.hpp"
+#include "solvers/progot/solved_steps.hpp"
 #include "solvers/progot/tuning.hpp"
-#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/plan_shape.hpp"
-#include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "solvers/sinkhorn/stages.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
@@ -46,7 +47,7 @@ struct Timing {
 };
 
 struct Solved {
-  Course course;
+  SolvedSteps course;
   std::vector<StoragePlan> plans;
   Timing timing;
   Problem source;         ///< of the last solve, with its epsilon
@@ -57,7 +58,7 @@ struct Solved {
 /// (1 - alpha)^p times as much, of which the source's side takes one factor. Exact as epsilon -> 0.
 /// For `dot` that holds of |x - y|^2 / 2, whose potentials are larger by |y|^2 / 2.
 template <class T>
-std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& points,
+std::vector<double> warm_start(const Problem& source, const ShardedPairs<T>& points,
                                const SolvedStep& previous) {
   const bool is_pnorm = source.cost.kind == kernels::CostKind::pnorm;
   const double scale = std::pow(1 - previous.alpha, is_pnorm ? source.cost.p - 1 : 1);
@@ -79,9 +80,9 @@ std::vector<double> warm_start(const Problem& source, const ShardedEot<T>& point
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
 sinkhorn::Ended solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
-                           const Course& course, const StoragePlan& plan, Context& context,
+                           const SolvedSteps& course, const StoragePlan& plan, Context& context,
                            Checkpoints& keep) {
-  ShardedEot<T> self(self_problem(source, context.world), {}, plan, context);
+  ShardedPairs<T> self(self_problem(source, context.world), {}, plan, context);
   self.store_costs();
   sinkhorn::Ended ended;
   if (course.steps.empty()) {
@@ -106,7 +107,7 @@ class Solves {
         tolerances_(step_tolerances(config, inner.tolerance)),
         storage_(context.checkpoints),
         checkpoints_(storage_) {
-    together(context.world, "restoring the solves", [&] {
+    collectively(context.world, "restoring the solves", [&] {
       solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1));
       const std::vector<double> f = checkpoints_.restored_f(problem.n(0));
       const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
@@ -119,12 +120,12 @@ class Solves {
 
   /// @return what stays in this object.
   const Solved& run() {
-    Course& course = solved_.course;
+    SolvedSteps& course = solved_.course;
     Problem& source = solved_.source;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
-      ShardedEot<T> points(source, {}, solved_.plans[0], context_);
-      if (k == 0) sinkhorn::announce(solved_.plans[0], points, context_);
+      ShardedPairs<T> points(source, {}, solved_.plans[0], context_);
+      if (k == 0) announce(solved_.plans[0], points, context_);
       const double start = monotonic_seconds();
       points.store_costs();
       solved_.timing.store_s += monotonic_seconds() - start;
@@ -140,7 +141,7 @@ class Solves {
   }
 
   /// While all of it is evaluated. Collective. @param points as they were given.
-  void save_solved(const ShardedEot<double>& points) {
+  void save_solved(const ShardedPairs<double>& points) {
     const std::vector<double> f = points.gather_x(solved_.f);
     checkpoints_.start_step(solved_.course);
     checkpoints_.save_solved(f);
@@ -157,8 +158,8 @@ class Solves {
     if (!planned.empty()) solved_.source.epsilon_rule = {};
   }
 
-  SolvedStep solve(const ShardedEot<T>& points) {
-    const Course& course = solved_.course;
+  SolvedStep solve(const ShardedPairs<T>& points) {
+    const SolvedSteps& course = solved_.course;
     const std::size_t k = course.steps.size();
     const std::string label = concat("progot ", k + 1, "/", alphas_.size());
     const sinkhorn::Stopping stopping{.tolerance = tolerances_[k],
@@ -200,9 +201,9 @@ class Solves {
   }
 
   /// In the gauge sum_i a_i f_i = 0. f is gathered only if another solve follows in this step.
-  sinkhorn::Ended solve(const ShardedEot<T>& points, const sinkhorn::Stopping& stopping,
+  sinkhorn::Ended solve(const ShardedPairs<T>& points, const sinkhorn::Stopping& stopping,
                         const std::string& label, Checkpoints& keep) {
-    const Course& course = solved_.course;
+    const SolvedSteps& course = solved_.course;
     std::vector<double> f;
     sinkhorn::Ended ended;
     ended.g = course.steps.empty() ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
@@ -229,24 +230,24 @@ class Solves {
 /// What the plan of the last solve is worth: to the given problem, and to its own.
 /// @param save what is done, by the given points.
 /// @return what it is worth to its own.
-sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved,
-                             const std::function<void(const ShardedEot<double>&)>& save,
-                             Result& result, Context& context) {
+PlanValue evaluate(const Problem& problem, const Solved& solved,
+                   const std::function<void(const ShardedPairs<double>&)>& save, Result& result,
+                   Context& context) {
   const SolvedStep& first = solved.course.steps.front();
   const SolvedStep& last = solved.course.steps.back();
-  ShardedEot<double> points(solved.source, {}, Storage::streamed, context);
-  ShardedEot<double> given(problem, {}, Storage::streamed, context);
-  sinkhorn::Evaluation evaluation(
-      sinkhorn::num_value_passes(points.m()) + 1, solved.course.all_iterations(),
-      [&] { save(given); }, context);
+  ShardedPairs<double> points(solved.source, {}, Storage::streamed, context);
+  ShardedPairs<double> given(problem, {}, Storage::streamed, context);
+  EvaluationProgress evaluation(
+      num_value_passes(points.m()) + 1, solved.course.all_iterations(), [&] { save(given); },
+      context);
   points.pause_in(&evaluation);
   given.pause_in(&evaluation);
-  const sinkhorn::PlanValue value = sinkhorn::plan_value(points, solved.f, last.g, context, &given);
+  const PlanValue value = plan_value(points, solved.f, last.g, context, &given);
   result.transport_cost = value.priced_cost;
   result.kl = value.kl;
   result.objective = value.priced_cost + problem.epsilon * value.kl;
   result.marginal_error = value.marginal_error;
-  result.shape = sinkhorn::plan_shape(solved.source, points, value.kl, value.exact_f, last.g);
+  result.shape = plan_diagnostics(solved.source, points, value.kl, value.exact_f, last.g);
   result.last_step = {.epsilon = last.epsilon,
                       .transport_cost = value.transport_cost,
                       .objective = value.objective,
@@ -264,7 +265,7 @@ sinkhorn::PlanValue evaluate(const Problem& problem, const Solved& solved,
   return value;
 }
 
-void describe_steps(const Course& course, const sinkhorn::PlanValue& last, double tolerance,
+void describe_steps(const SolvedSteps& course, const PlanValue& last, double tolerance,
                     Result& result, Context& context) {
   bool all = true;
   for (const SolvedStep& step : course.steps) {
@@ -280,8 +281,8 @@ void describe_steps(const Course& course, const sinkhorn::PlanValue& last, doubl
     return;
   }
   result.has_wide_gap = !last.is_tight(tolerance, course.steps.back().epsilon);
-  result.converged =
-      sinkhorn::is_believed(all, result.marginal_error, tolerance, context) && !result.has_wide_gap;
+  result.converged = is_confirmed_in_double(all, result.marginal_error, tolerance, context) &&
+                     !result.has_wide_gap;
 }
 
 template <class T>
@@ -293,12 +294,12 @@ Result solve_in(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inne
   const double solve_end = monotonic_seconds();
   Result result;
   context.log.info("evaluating the plan, in double");
-  const sinkhorn::PlanValue last = evaluate(
-      problem, solved, [&](const ShardedEot<double>& given) { solves.save_solved(given); }, result,
-      context);
+  const PlanValue last = evaluate(
+      problem, solved, [&](const ShardedPairs<double>& given) { solves.save_solved(given); },
+      result, context);
   describe_steps(solved.course, last, inner.tolerance, result, context);
   const Timing& timing = solved.timing;
-  result.storage = sinkhorn::storage_report(
+  result.storage = storage_report(
       solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
       timing.store_s, timing.refreshes, context);
   const Model model = model_of(problem, solved.course);

@@ -4,7 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
-#include "solvers/problem/entropic_map.hpp"
+#include "runtime/core/index.hpp"
+#include "solvers/eot/entropic_map.hpp"
 
 namespace kantor::progot {
 
@@ -12,8 +13,6 @@ namespace {
 
 constexpr const char* kFormat = "kantor progot";
 constexpr int kVersion = 1;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 void shift(std::vector<double>& points, const std::vector<double>& by, double sign) {
   for (std::size_t i = 0; i < points.size(); ++i) points[i] += sign * by[i % by.size()];
@@ -52,7 +51,7 @@ std::string Model::description() const {
   return json.dump(2);
 }
 
-Model model_of(const Problem& problem, const Course& course) {
+Model model_of(const Problem& problem, const SolvedSteps& course) {
   Model model;
   model.n = problem.n(0);
   model.m = problem.n(1);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "solvers/problem/problem.hpp"
-#include "solvers/progot/course.hpp"
+#include "solvers/progot/solved_steps.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor::progot {
@@ -27,7 +27,7 @@ struct Model {
   std::string description() const;
 };
 
-Model model_of(const Problem& problem, const Course& course);
+Model model_of(const Problem& problem, const SolvedSteps& course);
 
 /// Whether a model.json is one of these.
 bool is_progot_model(const std::string& description);

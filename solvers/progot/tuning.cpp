@@ -5,10 +5,11 @@
 #include <limits>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/eot/entropic_map.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/problem/cost_statistics.hpp"
-#include "solvers/problem/entropic_map.hpp"
-#include "solvers/problem/sharded_eot.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
@@ -20,8 +21,6 @@ namespace {
 
 constexpr double kBase = 0.05;  // of a mean cost
 constexpr std::size_t kTestEvery = 5;
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// Rows of the target to solve with, and those kept out; all of positive weight.
 struct Split {
@@ -36,7 +35,7 @@ Split split_target(const Problem& problem, std::int64_t limit, Context& context)
     }
   }
   if (rows.size() < 2) {
-    fail_alike(
+    fail_on_all_ranks(
         context.world,
         ConfigError("epsilon_schedule = \"tuned\" needs two points of positive weight in the "
                     "target; use \"problem\""));
@@ -50,7 +49,7 @@ Split split_target(const Problem& problem, std::int64_t limit, Context& context)
 }
 
 /// Weighted mean of |y - T(y)|^2 over the points kept out, T the map of the others to themselves.
-double map_error(const Problem& target, const ShardedEot<double>& points, const Split& split,
+double map_error(const Problem& target, const ShardedPairs<double>& points, const Split& split,
                  std::span<const double> potential, Context& context) {
   const std::int64_t d = target.d();
   const Shard share = shard_of(std::ssize(split.test), context.world.rank(), context.world.size());
@@ -90,19 +89,20 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
   Problem target = sinkhorn::self_problem(problem, 1);
   const double unit = kBase * cost_statistics(target, false, context).mean;
   if (!(unit > 0) || !(problem.mean_cost > 0)) {
-    fail_alike(context.world,
-               ConfigError(concat("epsilon_schedule = \"tuned\" is relative to mean costs, which "
-                                  "are ",
-                                  problem.mean_cost, " and, of the target, ", unit / kBase,
-                                  " here; give epsilons instead")));
+    fail_on_all_ranks(
+        context.world,
+        ConfigError(concat("epsilon_schedule = \"tuned\" is relative to mean costs, which "
+                           "are ",
+                           problem.mean_cost, " and, of the target, ", unit / kBase,
+                           " here; give epsilons instead")));
   }
 
   double best_scale = 0;
   double best_error = std::numeric_limits<double>::infinity();
   for (const double scale : config.tuning.scales) {
     target.epsilon = scale * unit;
-    const ShardedEot<double> points(target, {split.solve, split.solve}, Storage::automatic,
-                                    context);
+    const ShardedPairs<double> points(target, {split.solve, split.solve}, Storage::automatic,
+                                      context);
     std::vector<double> f(split.solve.size(), 0.0);
     try {
       sinkhorn::iterate_symmetric(points, {solves.tolerance, solves.max_iterations}, f, context,

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "runtime/core/text.hpp"
-#include "solvers/sinkhorn/evaluation.hpp"
+#include "solvers/eot/evaluation_progress.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 namespace kantor::sinkhorn {
@@ -15,7 +15,7 @@ namespace {
 template <class T>
 Ended solve_in(const Problem& self, const Stopping& stopping, const StoragePlan& plan,
                Context& context, const char* label, Checkpoints& keep) {
-  ShardedEot<T> points(self, {}, plan, context);
+  ShardedPairs<T> points(self, {}, plan, context);
   points.store_costs();
   Ended ended;
   ended.f.assign(static_cast<std::size_t>(self.n(0)), 0.0);
@@ -44,8 +44,8 @@ SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Sto
                : solve_in<float>(self, stopping, plan, context, label, keep);
   });
   SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
-  ShardedEot<double> points(self, {}, Storage::streamed, context);
-  Evaluation evaluation(
+  ShardedPairs<double> points(self, {}, Storage::streamed, context);
+  EvaluationProgress evaluation(
       num_value_passes(points.m()), stages.step(), [&] { stages.save_done(); }, context);
   points.pause_in(&evaluation);
   const std::span<const double> own =

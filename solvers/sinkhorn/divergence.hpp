@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "solvers/eot/plan_value.hpp"
 #include "solvers/problem/problem.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/stages.hpp"
 
 namespace kantor::sinkhorn {

@@ -9,10 +9,10 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
-#include "solvers/sinkhorn/fall.hpp"
 #include "solvers/sinkhorn/implausible.hpp"
 #include "solvers/sinkhorn/pass.hpp"
 #include "solvers/sinkhorn/refinement.hpp"
+#include "solvers/sinkhorn/stall_detector.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -20,7 +20,7 @@ namespace {
 
 /// Points of zero weight do not steer the iteration; they get their potential at the end.
 template <class T>
-void complete_zero_weights(const ShardedEot<T>& problem, std::span<const double> f,
+void complete_zero_weights(const ShardedPairs<T>& problem, std::span<const double> f,
                            std::vector<double>& g) {
   const std::span<const double> b = problem.b();
   if (std::find(b.begin(), b.end(), 0.0) == b.end()) return;
@@ -35,7 +35,7 @@ void complete_zero_weights(const ShardedEot<T>& problem, std::span<const double>
 template <class T>
 class Iteration {
  public:
-  Iteration(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
+  Iteration(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
             std::vector<double>& g, Context& context)
       : problem_(problem),
         stopping_(stopping),
@@ -250,7 +250,7 @@ class Iteration {
     return {multiple * problem_.epsilon(), std::exchange(restored_weight_, {}).value_or(weight)};
   }
 
-  const ShardedEot<T>& problem_;
+  const ShardedPairs<T>& problem_;
   const Stopping& stopping_;
   MomentumControl momentum_;
   std::vector<double>& f_;
@@ -260,7 +260,7 @@ class Iteration {
   bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
   bool starts_at_zero_ = false;
   double column_error_ = 0;
-  Fall fall_;  ///< of the error
+  StallDetector fall_;  ///< of the error
   kernels::AbsorbedKernel<T> kernel_;
   Refinement refinement_;  ///< of a kernel in codes
   bool reads_kernel_ = false;
@@ -280,7 +280,7 @@ double EpsilonDecay::multiple(std::int64_t iteration) const {
 }
 
 template <class T>
-Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
+Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
                std::vector<double>& g, Context& context, const char* label, Checkpoints* keep) {
   const double start = monotonic_seconds();
   metrics::Progress progress(
@@ -290,8 +290,8 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
   Implausible implausible;
   Report& report = iteration.report;
   if (keep != nullptr && is_under_way(*keep)) {
-    together(context.world, "restoring the potentials",
-             [&] { iteration.restore(*keep->restored()); });
+    collectively(context.world, "restoring the potentials",
+                 [&] { iteration.restore(*keep->restored()); });
   } else if (keep != nullptr) {
     keep->save(iteration.snapshot());
   }
@@ -303,9 +303,10 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       report.marginal_error = iteration.error(pass);
       if (report.iterations == 0) report.first_error = report.marginal_error;
       if (std::isnan(report.marginal_error)) {
-        fail_alike(context.world, NumericError(concat(label, " met NaN after ", report.iterations,
-                                                      " iterations; raise problem.epsilon or use "
-                                                      "run.precision = \"float64\"")));
+        fail_on_all_ranks(context.world,
+                          NumericError(concat(label, " met NaN after ", report.iterations,
+                                              " iterations; raise problem.epsilon or use "
+                                              "run.precision = \"float64\"")));
       }
       report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance &&
                          iteration.is_at_problem_epsilon(report.iterations - 1);
@@ -325,12 +326,13 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
       // While epsilon falls, a plan is measured at a smaller one than its columns were made at.
       if (has_exact_columns && iteration.is_at_problem_epsilon(report.iterations - 1) &&
           implausible.observe(report.marginal_error)) {
-        fail_alike(context.world, NumericError(concat(
-                                      label, ": the marginal error is ", report.marginal_error,
-                                      " after ", report.iterations,
-                                      " iterations, where 2 is the most that a plan can have: the "
-                                      "costs are too large beside epsilon for run.precision; raise "
-                                      "problem.epsilon or use \"float64\"")));
+        fail_on_all_ranks(
+            context.world,
+            NumericError(concat(label, ": the marginal error is ", report.marginal_error, " after ",
+                                report.iterations,
+                                " iterations, where 2 is the most that a plan can have: the "
+                                "costs are too large beside epsilon for run.precision; raise "
+                                "problem.epsilon or use \"float64\"")));
       }
       if (keep != nullptr && (pass.stop || pass.save)) keep->save(iteration.snapshot());
       if (pass.stop) throw Stopped(report.iterations);
@@ -343,9 +345,9 @@ Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vect
   return report;
 }
 
-template Report iterate(const ShardedEot<float>&, const Stopping&, std::vector<double>&,
+template Report iterate(const ShardedPairs<float>&, const Stopping&, std::vector<double>&,
                         std::vector<double>&, Context&, const char*, Checkpoints*);
-template Report iterate(const ShardedEot<double>&, const Stopping&, std::vector<double>&,
+template Report iterate(const ShardedPairs<double>&, const Stopping&, std::vector<double>&,
                         std::vector<double>&, Context&, const char*, Checkpoints*);
 
 }  // namespace kantor::sinkhorn

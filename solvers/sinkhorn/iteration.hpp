@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/sinkhorn/momentum.hpp"
 
 namespace kantor::sinkhorn {
@@ -65,7 +65,7 @@ inline bool is_under_way(const Checkpoints& keep) {
 /// @throws NumericError (on all ranks) if the error is NaN; Stopped.
 /// Source: Peyre & Cuturi 2019, section 4.4; stops on rows, as the f-update comes first.
 template <class T>
-Report iterate(const ShardedEot<T>& problem, const Stopping& stopping, std::vector<double>& f,
+Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
                std::vector<double>& g, Context& context, const char* label,
                Checkpoints* keep = nullptr);
 

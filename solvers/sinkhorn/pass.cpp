@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "runtime/core/process.hpp"
+#include "solvers/eot/target_mass.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -52,25 +53,6 @@ void measure_rows(std::span<const double> a, std::span<const double> previous_f,
   }
 }
 
-double largest_exponent(std::span<const double> weights, std::span<const double> potential,
-                        double rho) {
-  double largest = -kInfinity;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] > 0) largest = std::max(largest, -potential[i] / rho);
-  }
-  return largest;
-}
-
-/// sum_i weights_i exp(-potential_i / rho - level)
-double sum_of_targets(std::span<const double> weights, std::span<const double> potential,
-                      double rho, double level) {
-  double sum = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    if (weights[i] > 0) sum += weights[i] * std::exp(-potential[i] / rho - level);
-  }
-  return sum;
-}
-
 /// Soft minima to f. @return the largest factor by which a row of the plan grew.
 double move_rows(const kernels::RowUpdate& update, std::span<const double> a, double epsilon,
                  std::span<double> f) {
@@ -102,15 +84,8 @@ double log_sum_over_ranks(std::span<const double> a, std::span<const double> f, 
 
 }  // namespace
 
-double log_target_mass(std::span<const double> weights, std::span<const double> potential,
-                       double rho) {
-  if (std::isinf(rho)) return 0;
-  const double largest = largest_exponent(weights, potential, rho);
-  return largest + std::log(sum_of_targets(weights, potential, rho, largest));
-}
-
 template <class T>
-Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
+Pass sweep(const ShardedPairs<T>& problem, const Step& step, std::span<const double> previous_f,
            std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
            Context& context) {
   const std::span<const double> a = problem.a();
@@ -162,7 +137,7 @@ Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const doubl
 }
 
 template <class T>
-ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass,
+ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pass,
                       std::vector<double>& g) {
   const std::span<const double> b = problem.b();
   const Penalty& rho = problem.penalty();
@@ -205,17 +180,17 @@ ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass
 }
 
 template <class T>
-bool takes_kernel(const ShardedEot<T>& problem, const Step& step) {
+bool takes_kernel(const ShardedPairs<T>& problem, const Step& step) {
   const bool is_coded = problem.storage() == Storage::absorbed16;
   return (step.weight == 1 || !is_coded) && problem.penalty().is_balanced() &&
          step.epsilon == problem.epsilon();
 }
 
 #define KANTOR_PASS(T)                                                                       \
-  template bool takes_kernel(const ShardedEot<T>&, const Step&);                             \
-  template Pass sweep(const ShardedEot<T>&, const Step&, std::span<const double>,            \
+  template bool takes_kernel(const ShardedPairs<T>&, const Step&);                           \
+  template Pass sweep(const ShardedPairs<T>&, const Step&, std::span<const double>,          \
                       std::span<const double>, bool, kernels::AbsorbedKernel<T>*, Context&); \
-  template ColumnUpdate update_g(const ShardedEot<T>&, const Step&, Pass&, std::vector<double>&);
+  template ColumnUpdate update_g(const ShardedPairs<T>&, const Step&, Pass&, std::vector<double>&);
 KANTOR_PASS(float)
 KANTOR_PASS(double)
 #undef KANTOR_PASS

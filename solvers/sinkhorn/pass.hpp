@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "runtime/kernels/absorbed_kernel.hpp"
-#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -29,11 +29,6 @@ struct Pass {
   double refresh_s = 0;         ///< of this rank: what that took
 };
 
-/// log sum_j weights_j exp(-potential_j / rho): at the optimum, that of the plan's mass. Errors and
-/// masses are summed over this level, so that none of them leaves double before the plan does.
-double log_target_mass(std::span<const double> weights, std::span<const double> potential,
-                       double rho);
-
 /// The error of rows: sum_i |row_i - a_i exp(-f_i / rho_x)|, what the optimum asks of them; with
 /// exact marginals |row_i - a_i|; with penalties, over the mass of the plan. One exp per pair and
 /// one all-reduce of M + 6 numbers.
@@ -42,14 +37,14 @@ double log_target_mass(std::span<const double> weights, std::span<const double> 
 /// @param kernel     null, or read in place of costs and points, without an exp, where the step is
 ///                   takes_kernel(); made anew when g has drifted from the potentials in it.
 template <class T>
-Pass sweep(const ShardedEot<T>& problem, const Step& step, std::span<const double> previous_f,
+Pass sweep(const ShardedPairs<T>& problem, const Step& step, std::span<const double> previous_f,
            std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
            Context& context);
 
 /// Whether the step is one between exact marginals at the problem's own epsilon; for a kernel in
 /// codes, whose columns are exact for plain updates, also a plain one.
 template <class T>
-bool takes_kernel(const ShardedEot<T>& problem, const Step& step);
+bool takes_kernel(const ShardedPairs<T>& problem, const Step& step);
 
 struct ColumnUpdate {
   bool fell_back =
@@ -63,7 +58,7 @@ struct ColumnUpdate {
 /// their line (Sejourne, Vialard & Peyre 2022), which leaves the plan.
 /// @param[in,out] pass f is shifted. @param[in,out] g [M].
 template <class T>
-ColumnUpdate update_g(const ShardedEot<T>& problem, const Step& step, Pass& pass,
+ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pass,
                       std::vector<double>& g);
 
 }  // namespace kantor::sinkhorn

@@ -8,15 +8,16 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/kernels/absorbed_kernel.hpp"
-#include "solvers/problem/storage_probe.hpp"
-#include "solvers/problem/storage_record.hpp"
+#include "solvers/eot/evaluation_progress.hpp"
+#include "solvers/eot/gauge.hpp"
+#include "solvers/eot/plan_diagnostics.hpp"
+#include "solvers/eot/plan_value.hpp"
+#include "solvers/eot/storage/record.hpp"
+#include "solvers/eot/storage/report.hpp"
+#include "solvers/eot/unbalanced_value.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
-#include "solvers/sinkhorn/evaluation.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/plan_shape.hpp"
-#include "solvers/sinkhorn/plan_value.hpp"
 #include "solvers/sinkhorn/stages.hpp"
-#include "solvers/sinkhorn/unbalanced_value.hpp"
 #include "solvers/sinkhorn/warm_start.hpp"
 
 namespace kantor::sinkhorn {
@@ -61,7 +62,7 @@ struct Solved {
 template <class T>
 Ended solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs, Context& context,
                Checkpoints& keep) {
-  ShardedEot<T> points(problem, {}, costs.plan, context);
+  ShardedPairs<T> points(problem, {}, costs.plan, context);
   announce(costs.plan, points, context);
   const double start = monotonic_seconds();
   points.store_costs();
@@ -95,24 +96,24 @@ Solved solve_first(const SinkhornConfig& config, const Problem& problem, const S
 /// What the potentials prove, evaluated in double.
 PlanValue evaluate(const Problem& problem, const Solved& solved, Stages& stages, Context& context,
                    Result& result) {
-  ShardedEot<double> points(problem, {}, Storage::streamed, context);
+  ShardedPairs<double> points(problem, {}, Storage::streamed, context);
   const std::int64_t passes = problem.rho.is_balanced() ? num_value_passes(points.m())
                               : problem.rho.is_free()   ? 3
                                                         : 6;
-  Evaluation evaluation(
+  EvaluationProgress evaluation(
       passes, stages.step(), [&] { stages.save_done(); }, context);
   points.pause_in(&evaluation);
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
     if (std::isfinite(value.objective)) {
-      result.shape = plan_shape(problem, points, value.kl, value.exact_f, solved.g);
+      result.shape = plan_diagnostics(problem, points, value.kl, value.exact_f, solved.g);
     }
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
     result.mass = value.mass;
     result.marginal_penalty = value.marginal_penalty;
-    result.shape = PlanShape{.entropy = value.entropy};
+    result.shape = PlanDiagnostics{.entropy = value.entropy};
   }
   evaluation.finish();
   if (std::isfinite(value.objective)) {  // else there is no upper bound
@@ -137,9 +138,10 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
   SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], stages, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
-    const bool converged = is_believed(self->report.converged, self->value.marginal_error,
-                                       config.tolerance, context) &&
-                           self->value.is_tight(config.tolerance, problem.epsilon);
+    const bool converged =
+        is_confirmed_in_double(self->report.converged, self->value.marginal_error, config.tolerance,
+                               context) &&
+        self->value.is_tight(config.tolerance, problem.epsilon);
     if (result.converged) *result.converged = *result.converged && converged;
   }
   if (context.world.rank() == 0) {
@@ -148,28 +150,6 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
 }
 
 }  // namespace
-
-bool is_believed(bool converged, std::span<const double> marginal_error, double tolerance,
-                 Context& context) {
-  const double error = std::max(marginal_error[0], marginal_error[1]);
-  const bool is_small = error <= 2 * tolerance;
-  if (converged && !is_small) {
-    context.log.warn_once(concat("the marginal error is ", error,
-                                 " in double, above the tolerance ", tolerance,
-                                 "; use run.precision = \"float64\""));
-  }
-  return converged && is_small;
-}
-
-double fix_gauge(std::span<const double> a, std::vector<double>& f, std::vector<double>& g) {
-  double mean = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (a[i] > 0) mean += a[i] * f[i];
-  }
-  for (double& value : f) value -= mean;
-  for (double& value : g) value += mean;
-  return -mean;
-}
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
@@ -194,9 +174,9 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   const PlanValue value = evaluate(problem, solved, stages, context, result);
   if (config.tolerance > 0) {
     result.has_wide_gap = !value.is_tight(config.tolerance, problem.epsilon);
-    result.converged =
-        is_believed(solved.report.converged, value.marginal_error, config.tolerance, context) &&
-        !result.has_wide_gap;
+    result.converged = is_confirmed_in_double(solved.report.converged, value.marginal_error,
+                                              config.tolerance, context) &&
+                       !result.has_wide_gap;
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) {
@@ -229,35 +209,6 @@ std::vector<StoragePlan> storage_plans(const SinkhornConfig& config, const Probl
                                        Context& context) {
   StorageRecord record(context.checkpoints);
   return plans_of(config, problem, record, context);
-}
-
-template <class T>
-void announce(StoragePlan& plan, const ShardedEot<T>& points, Context& context) {
-  if (!plan.is_on_device) plan.take(measured_storage(points, plan, context));
-  context.log.info("storage        " + plan.text());
-}
-template void announce(StoragePlan&, const ShardedEot<float>&, Context&);
-template void announce(StoragePlan&, const ShardedEot<double>&, Context&);
-
-StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
-                             double store_s, std::int64_t refreshes, Context& context) {
-  const StoragePlan& plan = plans.front();
-  std::vector<double> slowest = {seconds_per_iteration, store_s};
-  context.world.all_reduce<double>(slowest, ReduceOp::max, "seconds of the storage");
-  StorageReport report;
-  report.form = name_of(plan.form);
-  for (const StoragePlan& each : plans) {
-    report.bytes_per_rank =
-        std::max(report.bytes_per_rank, static_cast<std::int64_t>(each.chosen().bytes));
-  }
-  if (!plan.is_on_device) {
-    report.predicted_seconds_per_iteration = plan.chosen().seconds_per_iteration;
-    report.predicted_seconds_to_store = plan.chosen().seconds_to_store;
-  }
-  if (slowest[0] > 0) report.seconds_per_iteration = slowest[0];
-  if (plan.form != Storage::streamed) report.seconds_to_store = slowest[1];
-  report.refreshes = refreshes;
-  return report;
 }
 
 }  // namespace kantor::sinkhorn

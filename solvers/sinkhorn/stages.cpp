@@ -2,7 +2,7 @@
 
 #include <optional>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "runtime/core/error.hpp"
 
 namespace kantor::sinkhorn {
@@ -54,7 +54,7 @@ std::optional<Ended> find(const Snapshot* state, const std::string& name, std::i
 Ended Stages::solve(const std::string& name, std::int64_t n, std::int64_t m, Communicator& world,
                     const std::function<Ended(Checkpoints&)>& solve) {
   std::optional<Ended> found;
-  together(world, "restoring the solves", [&] { found = find(keep_.restored(), name, n, m); });
+  collectively(world, "restoring the solves", [&] { found = find(keep_.restored(), name, n, m); });
   if (!found) {
     if (!done_.tensors.empty()) name_ = name;
     try {

@@ -18,7 +18,7 @@ struct SymmetricPass {
 
 /// @param[out] part [N_r] the next f.
 template <class T>
-SymmetricPass sweep(const ShardedEot<T>& problem, std::span<const double> f, bool save,
+SymmetricPass sweep(const ShardedPairs<T>& problem, std::span<const double> f, bool save,
                     std::vector<double>& part, Context& context) {
   const std::span<const double> a = problem.a();
   const auto first = static_cast<std::size_t>(problem.rows().first);
@@ -45,7 +45,7 @@ checkpoint::Snapshot snapshot_of(const std::vector<double>& f, std::int64_t iter
 }  // namespace
 
 template <class T>
-Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
+Report iterate_symmetric(const ShardedPairs<T>& problem, const Stopping& stopping,
                          std::vector<double>& f, Context& context, const char* label,
                          Checkpoints* keep) {
   metrics::Progress progress(
@@ -53,7 +53,7 @@ Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
   std::vector<double> part(problem.a().size());  // softmin f, then the next f
   Report report;
   if (keep != nullptr && keep->restored() != nullptr) {
-    together(context.world, "restoring the potential", [&] {
+    collectively(context.world, "restoring the potential", [&] {
       const std::int64_t shape[] = {problem.n()};
       f = keep->restored()->values<double>("symmetric.f", shape);
       report.iterations = keep->restored()->metadata.step;
@@ -68,9 +68,10 @@ Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
     report.marginal_error = pass.error;
     if (report.iterations == 0) report.first_error = report.marginal_error;
     if (std::isnan(report.marginal_error)) {
-      fail_alike(context.world, NumericError(concat(label, " met NaN after ", report.iterations,
-                                                    " iterations; raise epsilon or use "
-                                                    "run.precision = \"float64\"")));
+      fail_on_all_ranks(context.world,
+                        NumericError(concat(label, " met NaN after ", report.iterations,
+                                            " iterations; raise epsilon or use "
+                                            "run.precision = \"float64\"")));
     }
     report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance;
     progress.update(report.iterations, "marginal error", report.marginal_error);
@@ -88,9 +89,9 @@ Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
   return report;
 }
 
-template Report iterate_symmetric(const ShardedEot<float>&, const Stopping&, std::vector<double>&,
+template Report iterate_symmetric(const ShardedPairs<float>&, const Stopping&, std::vector<double>&,
                                   Context&, const char*, Checkpoints*);
-template Report iterate_symmetric(const ShardedEot<double>&, const Stopping&, std::vector<double>&,
-                                  Context&, const char*, Checkpoints*);
+template Report iterate_symmetric(const ShardedPairs<double>&, const Stopping&,
+                                  std::vector<double>&, Context&, const char*, Checkpoints*);
 
 }  // namespace kantor::sinkhorn

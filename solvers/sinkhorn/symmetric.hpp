@@ -17,7 +17,7 @@ namespace kantor::sinkhorn {
 /// @throws NumericError (on all ranks) if the error is NaN; Stopped.
 /// Source: Feydy et al. 2019, section 3.
 template <class T>
-Report iterate_symmetric(const ShardedEot<T>& problem, const Stopping& stopping,
+Report iterate_symmetric(const ShardedPairs<T>& problem, const Stopping& stopping,
                          std::vector<double>& f, Context& context, const char* label,
                          Checkpoints* keep = nullptr);
 

@@ -5,6 +5,7 @@
 #include <filesystem>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/data/npy.hpp"
 #include "solvers/problem/gaussian.hpp"
 
@@ -13,8 +14,6 @@ namespace kantor::sinkhorn {
 namespace {
 
 constexpr double kSubsampleTolerance = 1e-2;  // a sample is no nearer to the whole
-
-std::size_t index(std::int64_t i) { return static_cast<std::size_t>(i); }
 
 /// scale ( square |z|^2 - |W^T z|^2 + 2 linear.z ), z = x - mean.
 double value_at(const GaussianPotential& potential, std::span<const double> x) {
@@ -31,7 +30,7 @@ double value_at(const GaussianPotential& potential, std::span<const double> x) {
 }
 
 template <class T>
-std::vector<double> from_gaussians(const Problem& problem, const ShardedEot<T>& points,
+std::vector<double> from_gaussians(const Problem& problem, const ShardedPairs<T>& points,
                                    Context& context) {
   constexpr std::int64_t kMaxRank = 256;
   const GaussianPotential potential = gaussian_potential(problem, kMaxRank, context);
@@ -51,7 +50,7 @@ std::vector<double> from_gaussians(const Problem& problem, const ShardedEot<T>& 
 /// A run that is stopped here begins again. @throws Stopped.
 template <class T>
 std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& problem,
-                                   const ShardedEot<T>& points, Context& context) {
+                                   const ShardedPairs<T>& points, Context& context) {
   const Subset subset = evaluation_subset(problem, config.warm_start_points, context.run.seed);
   std::vector<double> g(index(points.m()), 0.0);
   if (subset.x.empty() && subset.y.empty()) {
@@ -60,7 +59,7 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
     return g;
   }
   const Storage storage = storage_named(config.storage);
-  const ShardedEot<T> few(problem, subset, storage, context);
+  const ShardedPairs<T> few(problem, subset, storage, context);
   std::vector<double> f;
   std::vector<double> few_g(index(few.m()), 0.0);
   Stopping stopping = config.stopping();
@@ -74,7 +73,7 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
   }
   context.log.info(concat("subsample of ", few.n(), " x ", few.m(), ": ", report.iterations,
                           " iterations, marginal error ", report.marginal_error));
-  const ShardedEot<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
+  const ShardedPairs<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
   to_all.transform_to_y(f, g);
   return g;
 }
@@ -107,7 +106,7 @@ std::vector<double> read_start(const std::string& directory, std::int64_t m) {
 
 template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
-                               const ShardedEot<T>& points, Context& context) {
+                               const ShardedPairs<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
   if (config.warm_start.empty() || is_under_way(context.checkpoints)) return g;
   if (config.warm_start == "gaussian" || config.warm_start == "subsample") {
@@ -116,14 +115,14 @@ std::vector<double> warm_start(const SinkhornConfig& config, const Problem& prob
     for (double& value : g) value *= damping(problem.rho.y, problem.epsilon);
     return g;
   }
-  together(context.world, "reading the warm start",
-           [&] { g = read_start(config.warm_start, points.m()); });
+  collectively(context.world, "reading the warm start",
+               [&] { g = read_start(config.warm_start, points.m()); });
   return g;
 }
 
 template std::vector<double> warm_start(const SinkhornConfig&, const Problem&,
-                                        const ShardedEot<float>&, Context&);
+                                        const ShardedPairs<float>&, Context&);
 template std::vector<double> warm_start(const SinkhornConfig&, const Problem&,
-                                        const ShardedEot<double>&, Context&);
+                                        const ShardedPairs<double>&, Context&);
 
 }  // namespace kantor::sinkhorn

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "solvers/problem/sharded_eot.hpp"
+#include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 
 namespace kantor::sinkhorn {
@@ -22,6 +22,6 @@ std::vector<double> read_start(const std::string& directory, std::int64_t m);
 /// @throws DataError: the run directory has no potential, or one of another problem. Stopped.
 template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
-                               const ShardedEot<T>& points, Context& context);
+                               const ShardedPairs<T>& points, Context& context);
 
 }  // namespace kantor::sinkhorn

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "distributed/trainer.hpp"
 #include "runtime/checkpoint/checkpoint_file.hpp"
 #include "tests/distributed/training.hpp"

@@ -120,7 +120,7 @@ TEST(MpiCommunicator, sums_reals_alike_in_pieces_and_at_once) {
 TEST(MpiCommunicator, waits_longer_where_it_is_given_more_patience) {
   const bool is_late = world().rank() == world().size() - 1;
   auto hasty = make_world({.timeout_s = is_late ? 60.0 : 0.05});
-  hasty->take_patience(0.25);
+  hasty->take_deadline(0.25);
   if (!is_late) {
     try {
       hasty->barrier("x");
@@ -144,7 +144,7 @@ TEST(MpiCommunicator, names_verb_number_payload_and_the_late_rank_when_the_deadl
                   std::vector<double>(1000)};
     auto hasty = make_world({.timeout_s = is_late ? 60.0 : 0.05});
     hasty->all_reduce(std::span<double>(), ReduceOp::sum, "nothing");  // #1 waits for nobody
-    hasty->take_patience(0);
+    hasty->take_deadline(0);
     hasty->at_step(139);
     std::string message;
     if (!is_late) {

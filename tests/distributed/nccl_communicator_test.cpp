@@ -74,7 +74,7 @@ TYPED_TEST(NcclDevice, buffers_go_as_they_are_on_the_callers_stream) {
     ranks->reduce_scatter(constant(whole.span()), slice.span(), "slice");
     EXPECT_EQ(fake_gpu::num_enqueued(stream) - before, 4 * 2) << "each verb and its event";
     EXPECT_EQ(fake_gpu::calls()["cudaMemcpyAsync"], 0);
-    ranks->settle();
+    ranks->synchronize();
 
     // The same through host memory.
     auto host_sum = mine, host_copy = mine;
@@ -117,7 +117,7 @@ TYPED_TEST(NcclDevice, maximum_is_that_of_the_contract) {
   }
   const DeviceBuffer<T> largest(mine);
   world().all_reduce(largest.span(), ReduceOp::max, "largest");
-  world().settle();
+  world().synchronize();
   auto found = largest.values();
   if constexpr (std::is_floating_point_v<T>) {
     EXPECT_TRUE(std::isnan(found[5]));

@@ -44,7 +44,7 @@ void call_verbs_on_device(Communicator& ranks, Outcome& outcome) {
   ranks.all_gather(constant(part->span()), all->span(), "device parts");
   ranks.reduce_scatter(constant(all->span()), part->span(), "device slices");
   ranks.broadcast(part->span(), ranks.size() - 1, "device copies");
-  ranks.settle();
+  ranks.synchronize();
   outcome.is_wrong |= part->values() != std::vector<double>(3, total * ranks.size());
   delete part;
   delete all;
@@ -213,7 +213,7 @@ TEST(NcclFaults, name_the_rank_that_has_not_come) {
   fake_gpu::inject("");
   auto ranks = make_nccl({.timeout_s = kSoon_s});
   ranks->barrier("together");
-  ranks->take_patience(0.8);  // longer than the deadline: it counts
+  ranks->take_deadline(0.8);  // longer than the deadline: it counts
   ranks->at_step(139);
   std::vector<double> loss(1);
   std::string message;

@@ -23,7 +23,7 @@ TEST(NcclGuardDeathTest, leaves_with_75_and_names_the_verb_but_only_while_one_is
     const DeviceBuffer<double> buffer({1, 2, 3});
     ranks->at_step(11);
     ranks->all_reduce(buffer.span(), ReduceOp::sum, "gradients");
-    ranks->settle();
+    ranks->synchronize();
     int num_looks = 0;  // 2 ms each: longer than the guard has
     becomes_true([&] { return ++num_looks > 3200; }, 60);
     fake_gpu::inject("collective:1:pending");

@@ -40,7 +40,7 @@ struct Batches {
   }
   /// Until the stream is idle.
   void drain() const {
-    ranks->settle();
+    ranks->synchronize();
     while (fake_gpu::num_waiting(stream) > 0) static_cast<void>(staging->is_free());
   }
 
@@ -111,7 +111,7 @@ TEST(Staging, waits_for_no_verb_behind_its_copy) {
   batches.ranks->settle_until(is_free);
   EXPECT_TRUE(is_free());
   fake_gpu::set_delay(0);
-  EXPECT_THROW(batches.ranks->settle(), CommError);
+  EXPECT_THROW(batches.ranks->synchronize(), CommError);
   host().barrier("all have given up");
 }
 

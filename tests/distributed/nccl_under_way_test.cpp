@@ -72,7 +72,7 @@ std::string loss_of(Training& training, const std::function<void()>& body) {
   }
   fake_gpu::inject("");
   try {
-    training.ranks->settle();
+    training.ranks->synchronize();
     ADD_FAILURE() << "went on";
   } catch (const CommError& error) {
     EXPECT_THAT(error.what(), HasSubstr("unusable since"));
@@ -98,7 +98,7 @@ TEST(UnderWay, verbs_return_before_they_are_done_and_keep_their_order) {
   training.ranks->reduce_scatter(constant(all.span()), slice.span(), "slice");
   EXPECT_EQ(fake_gpu::num_waiting(training.stream), 2 * 5) << "a verb was waited for";
   EXPECT_EQ(copy.values(), mine);
-  training.ranks->settle();
+  training.ranks->synchronize();
   EXPECT_EQ(fake_gpu::num_waiting(training.stream), 0);
   const double ranks = world().size();
   EXPECT_EQ(copy.values(), std::vector<double>(3, ranks * ranks));  // the other order: total
@@ -115,7 +115,7 @@ TEST(UnderWay, host_looks_only_when_asked) {
     training.step(step);
     if (step % kLookEvery != 0) continue;
     EXPECT_EQ(fake_gpu::calls()["cudaEventQuery"], queries_in_looks) << "a look in step " << step;
-    training.ranks->settle();
+    training.ranks->synchronize();
     EXPECT_GE(fake_gpu::calls()["cudaEventQuery"], queries_in_looks + 3 * kLookEvery);
     queries_in_looks = fake_gpu::calls()["cudaEventQuery"];
   }
@@ -158,14 +158,14 @@ TEST(UnderWay, number_of_verbs_is_bounded) {
   }
   EXPECT_GE(fake_gpu::calls()["cudaEventQuery"], 2 * kMostUnderWay);
   EXPECT_EQ(fake_gpu::calls()["cudaEventCreateWithFlags"], 0);
-  training.ranks->settle();
+  training.ranks->synchronize();
   EXPECT_EQ(largest.values(), std::vector<std::int64_t>{world().size() - 1});
 }
 
 TEST(UnderWay, verb_that_never_ends_is_named_by_the_next_look) {
   std::vector<double> in_host_memory(2, 1);
   const std::vector<std::pair<const char*, std::function<void(Training&)>>> looks = {
-      {"settle", [](Training& training) { training.ranks->settle(); }},
+      {"settle", [](Training& training) { training.ranks->synchronize(); }},
       {"barrier", [](Training& training) { training.ranks->barrier("barrier"); }},
       {"agree", [](Training& training) { training.ranks->agree(1, "agree"); }},
       {"host",
@@ -192,11 +192,11 @@ TEST(UnderWay, verb_that_never_ends_is_named_by_the_next_look) {
 TEST(UnderWay, a_verb_has_the_patience_it_was_called_with) {
   auto& training = *new Training(kSoon_s);
   fake_gpu::inject(on_last("ncclAllGather:1:pending"));
-  training.ranks->take_patience(0.8);
+  training.ranks->take_deadline(0.8);
   training.ranks->all_gather(constant(training.f.span()), training.all_f.span(), "potentials");
-  training.ranks->take_patience(0);
+  training.ranks->take_deadline(0);
   training.ranks->all_reduce(training.gradients.span(), ReduceOp::sum, "gradients");
-  EXPECT_THAT(loss_of(training, [&] { training.ranks->settle(); }),
+  EXPECT_THAT(loss_of(training, [&] { training.ranks->synchronize(); }),
               AllOf(HasSubstr("all_gather #1"), HasSubstr("not finished after 0.8 s")));
 }
 
@@ -207,20 +207,21 @@ TEST(UnderWay, a_look_ends_once_the_caller_has_enough) {
   int num_asked = 0;
   training.ranks->settle_until([&] { return ++num_asked > 5; });
   EXPECT_EQ(num_asked, 7) << "of these the last one ends the look";
-  EXPECT_THAT(loss_of(training, [&] { training.ranks->settle(); }), HasSubstr("all_gather #1"));
+  EXPECT_THAT(loss_of(training, [&] { training.ranks->synchronize(); }),
+              HasSubstr("all_gather #1"));
 }
 
 TEST(UnderWay, rank_that_has_not_come_is_named) {
   auto& training = *new Training(kSoon_s);
   training.step(1);
-  training.ranks->settle();
+  training.ranks->synchronize();
   if (is_last()) {
     host().barrier("all have given up");
     return;
   }
   training.step(2);
   const int last = world().size() - 1;
-  EXPECT_THAT(loss_of(training, [&] { training.ranks->settle(); }),
+  EXPECT_THAT(loss_of(training, [&] { training.ranks->synchronize(); }),
               AllOf(HasSubstr("all_gather #4 (potentials, 40 B) at step 2"),
                     HasSubstr(concat("rank ", last, " last seen at #3"))));
 }
@@ -229,11 +230,11 @@ TEST(UnderWay, error_is_that_of_the_oldest_verb_under_way) {
   for (const bool is_in_look : {true, false}) {
     auto& training = *new Training(kSoon_s);
     training.step(1);
-    training.ranks->settle();
+    training.ranks->synchronize();
     const std::string message = loss_of(training, [&] {
       training.ranks->at_step(2);
       training.ranks->all_gather(constant(training.f.span()), training.all_f.span(), "potentials");
-      training.ranks->settle();
+      training.ranks->synchronize();
       // NCCL is asked once for each verb; then by the look, or it says so with the second verb.
       fake_gpu::inject(
           on_last("ncclReduceScatter:1:pending") + ";" +
@@ -242,7 +243,7 @@ TEST(UnderWay, error_is_that_of_the_oldest_verb_under_way) {
                                      "column weights");
       training.ranks->all_reduce(training.gradients.span(), ReduceOp::sum, "gradients");
       EXPECT_TRUE(is_in_look || !is_last()) << "NCCL was not asked";
-      training.ranks->settle();
+      training.ranks->synchronize();
     });
     EXPECT_THAT(message, HasSubstr("reduce_scatter #5 (column weights, "));
     EXPECT_THAT(message, HasSubstr("at step 2"));
@@ -253,11 +254,11 @@ TEST(UnderWay, error_is_that_of_the_oldest_verb_under_way) {
 TEST(UnderWay, error_after_the_last_verb_is_no_success) {
   auto& training = *new Training(kSoon_s);
   training.step(1);
-  training.ranks->settle();
+  training.ranks->synchronize();
   fake_gpu::inject("ncclCommGetAsyncError:2:async=6");
   const std::string message = loss_of(training, [&] {
     training.ranks->all_reduce(training.gradients.span(), ReduceOp::sum, "gradients");
-    training.ranks->settle();
+    training.ranks->synchronize();
   });
   EXPECT_THAT(message, AllOf(HasSubstr("all_reduce #4 (gradients"), HasSubstr("NCCL error 6")));
 }

@@ -166,9 +166,9 @@ TEST_F(ThreadRanks, name_all_ranks_that_are_late_when_the_deadline_passes) {
 
 TEST_F(ThreadRanks, wait_three_times_as_long_as_they_have_worked_themselves) {
   const auto hasty = make_world({.timeout_s = 0.05});
-  hasty->take_patience(1e6);
+  hasty->take_deadline(1e6);
   hasty->barrier("start");
-  hasty->take_patience(std::nullopt);
+  hasty->take_deadline(std::nullopt);
   const double start_s = monotonic_seconds();
   while (monotonic_seconds() < start_s + 0.1) {
   }

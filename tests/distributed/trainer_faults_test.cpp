@@ -4,7 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "distributed/together.hpp"
+#include "distributed/collectively.hpp"
 #include "distributed/trainer.hpp"
 #include "tests/distributed/training.hpp"
 #include "tests/support/fault_injecting_communicator.hpp"

@@ -129,7 +129,7 @@ TEST(ResultJson, leaves_out_ratios_that_have_no_value) {
   result.epsilon_relative = inf;
   result.samples_per_second = inf;
   result.certificate = Certificate{.dual_value = -1, .relative_gap = inf, .marginal_error = {}};
-  result.shape = PlanShape{.identity_kl = inf};
+  result.shape = PlanDiagnostics{.identity_kl = inf};
   EXPECT_EQ(find_nonfinite(result, {}), "");
   const std::string text = result_json(result, {}, {});
   const Json json = Json::parse(text);
@@ -247,7 +247,7 @@ TEST(Summary, has_a_word_for_how_spread_a_plan_is) {
   Result result = small_result();
   result.epsilon_relative = .05;
   const auto at = [&](double normalised_entropy) {
-    result.shape = PlanShape{.normalised_entropy = normalised_entropy};
+    result.shape = PlanDiagnostics{.normalised_entropy = normalised_entropy};
     return joined(closing_lines(result));
   };
   EXPECT_NE(at(.988).find("nearly independent"), std::string::npos);
@@ -257,7 +257,7 @@ TEST(Summary, has_a_word_for_how_spread_a_plan_is) {
     EXPECT_EQ(at(spread).find("nearly independent"), std::string::npos) << spread;
     EXPECT_EQ(independence_line(result), "") << spread;
   }
-  result.shape = PlanShape{};
+  result.shape = PlanDiagnostics{};
   EXPECT_EQ(joined(closing_lines(result)).find("normalised_entropy"), std::string::npos);
   EXPECT_EQ(independence_line(result), "");
 }

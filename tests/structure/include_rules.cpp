@@ -16,6 +16,28 @@ using std::string_view;
 /// From the ground up: a folder may include itself and those before it.
 constexpr std::array<string_view, 4> kFloors = {"runtime/", "distributed/", "solvers/", "launch/"};
 
+/// The rooms of the third floor: a folder may include itself and those of lower ranks. What they
+/// all speak of stands beside the folders, and may speak of problems; the registry knows them all.
+struct Room {
+  string_view folder;
+  int rank;
+};
+constexpr int kShared = 1;
+constexpr int kTop = 7;
+constexpr std::array<Room, 13> kRooms = {{{"solvers/device/", 0},
+                                          {"solvers/problem/", kShared},
+                                          {"solvers/eot/", 2},
+                                          {"solvers/sinkhorn/", 3},
+                                          {"solvers/neural/", 4},
+                                          {"solvers/progot/", 4},
+                                          {"solvers/egw/", 5},
+                                          {"solvers/mot/", 5},
+                                          {"solvers/scones/", 5},
+                                          {"solvers/unot/", 5},
+                                          {"solvers/mgw/", 6},
+                                          {"solvers/registry.", kTop},
+                                          {"solvers/evaluate.", kTop}}};
+
 /// Headers that begin with one of `headers` may stand only in files that begin with one of
 /// `places`.
 struct Restriction {
@@ -61,6 +83,15 @@ std::optional<std::size_t> floor_of(string_view path) {
   return std::nullopt;
 }
 
+/// The folder of a solver's file, and how high it is.
+std::optional<Room> room_of(string_view path) {
+  if (!path.starts_with("solvers/")) return std::nullopt;
+  for (const Room& room : kRooms) {
+    if (path.starts_with(room.folder)) return room;
+  }
+  return Room{"solvers/", kShared};
+}
+
 string_view without_blanks(string_view text) {
   const auto begin = text.find_first_not_of(" \t");
   return begin == string_view::npos ? "" : text.substr(begin);
@@ -84,6 +115,11 @@ std::string broken_floor_plan(string_view path, string_view header) {
   if (!source_floor) return "";  // tests and experiments may include everything of ours
   if (is_test) return "what is shipped may not include tests or experiments";
   if (*header_floor > *source_floor) return "goes up the floor plan";
+  const auto from = room_of(path);
+  const auto to = room_of(header);
+  if (!from || !to || from->folder == to->folder || to->rank < from->rank) return "";
+  if (to->rank > from->rank) return concat(to->folder, " stands above ", from->folder);
+  if (to->rank != kShared) return concat(to->folder, " is no part of ", from->folder);
   return "";
 }
 

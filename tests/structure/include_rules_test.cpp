@@ -66,6 +66,27 @@ TEST(IncludeRules, refuse_arrows_that_point_up) {
   EXPECT_THAT(told("launch/a.cpp", "\"tests/support/a.hpp\""), HasSubstr("is shipped"));
 }
 
+TEST(IncludeRules, order_the_folders_of_solvers) {
+  for (const auto& [path, include] : std::vector<std::pair<const char*, const char*>>{
+           {"solvers/problem/a.cpp", "\"solvers/eot/a.hpp\""},
+           {"solvers/eot/a.cpp", "\"solvers/sinkhorn/a.hpp\""},
+           {"solvers/sinkhorn/a.hpp", "\"solvers/neural/a.hpp\""},
+           {"solvers/device/a.cpp", "\"solvers/problem/a.hpp\""},
+           {"solvers/result.hpp", "\"solvers/eot/a.hpp\""},
+           {"solvers/neural/a.cpp", "\"solvers/registry.hpp\""}}) {
+    EXPECT_THAT(told(path, include), HasSubstr("stands above")) << path;
+  }
+  EXPECT_THAT(told("solvers/neural/a.cpp", "\"solvers/progot/a.hpp\""), HasSubstr("is no part of"));
+  for (const auto& [path, include] : std::vector<std::pair<const char*, const char*>>{
+           {"solvers/egw/a.cpp", "\"solvers/neural/a.hpp\""},
+           {"solvers/progot/a.cpp", "\"solvers/sinkhorn/a.hpp\""},
+           {"solvers/problem/a.cpp", "\"solvers/result.hpp\""},
+           {"solvers/solver.hpp", "\"solvers/problem/a.hpp\""},
+           {"solvers/registry.cpp", "\"solvers/mgw/a.hpp\""}}) {
+    EXPECT_EQ(told(path, include), "") << path;
+  }
+}
+
 TEST(IncludeRules, refuse_paths_that_do_not_start_at_the_root) {
   EXPECT_THAT(told("solvers/a.cpp", "\"a.hpp\""), HasSubstr("from the root"));
   EXPECT_THAT(told("solvers/a.cpp", "\"../launch/a.hpp\""), HasSubstr("from the root"));

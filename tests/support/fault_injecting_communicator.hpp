@@ -72,7 +72,7 @@ class FaultInjectingCommunicator final : public Communicator {
     fail_if_due(call);
     return inner_.agree(value, call.what);
   }
-  void do_settle(const std::function<bool()>& is_enough) override {
+  void do_synchronize(const std::function<bool()>& is_enough) override {
     ++num_settled_;
     inner_.settle_until(is_enough);
   }

@@ -1,0 +1,76 @@
+#include "solvers/eot/plan_diagnostics.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "solvers/problem/cost_file.hpp"
+
+namespace kantor {
+
+namespace {
+
+double minus_log(double weight) { return weight > 0 ? -std::log(weight) : 0; }
+
+/// A point as it was given. @param at of its first coordinate.
+std::vector<double> raw_point(const Problem& problem, const double* at) {
+  std::vector<double> point(at, at + problem.d());
+  for (std::size_t k = 0; k < point.size(); ++k) point[k] += problem.centre[k];
+  return point;
+}
+
+/// Of this rank's point `row`, which is point `column` of all, and y_column.
+double diagonal_cost(const Problem& problem, const ShardedPairs<double>& points, std::int64_t row,
+                     std::int64_t column) {
+  if (problem.cost_matrix) return cost_at(problem, column, column);
+  return kernels::cost_between(problem.cost,
+                               raw_point(problem, points.x().data + row * problem.d()),
+                               raw_point(problem, points.y().data + column * problem.d()));
+}
+
+}  // namespace
+
+PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl) {
+  std::vector<double> logs_a;
+  std::vector<double> logs_b;
+  for (const double weight : points.a()) logs_a.push_back(minus_log(weight));
+  for (const double weight : points.b()) logs_b.push_back(minus_log(weight));
+  const double of_a = points.expectation_x(logs_a);
+  const double of_b = points.expectation_y(logs_b);
+  PlanDiagnostics shape{.entropy = of_a + of_b - kl};
+  if (std::min(of_a, of_b) > 0) {
+    shape.normalised_entropy = (shape.entropy - std::max(of_a, of_b)) / std::min(of_a, of_b);
+  }
+  return shape;
+}
+
+PlanDiagnostics plan_diagnostics(const Problem& problem, const ShardedPairs<double>& points,
+                                 double kl, std::span<const double> f, std::span<const double> g) {
+  const std::span<const double> a = points.a();
+  const std::span<const double> b = points.b();
+  PlanDiagnostics shape = plan_entropy(points, kl);
+  if (points.n() != points.m()) return shape;
+
+  std::vector<double> masses(a.size());       // P_ii / a_i
+  std::vector<double> divergences(a.size());  // log(a_i / P_ii)
+  std::vector<double> differences(a.size());  // of the weights
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const auto row = static_cast<std::int64_t>(i);
+    const std::int64_t column = points.rows().first + row;
+    const auto j = static_cast<std::size_t>(column);
+    const double cost = diagonal_cost(problem, points, row, column);
+    const double exponent = std::log(b[j]) + (f[i] + g[j] - cost) / points.epsilon();
+    masses[i] = std::exp(exponent);
+    divergences[i] = -exponent;
+    differences[i] = a[i] > 0 ? std::abs(a[i] - b[j]) / a[i] : 0;
+  }
+  shape.diagonal_mass = points.expectation_x(masses);
+  const double identity_kl = points.expectation_x(divergences);
+  // The identity is a coupling of equal weights alone; those read from a file may be rounded.
+  if (points.expectation_x(differences) < 1e-9 && std::isfinite(identity_kl)) {
+    shape.identity_kl = identity_kl;
+  }
+  return shape;
+}
+
+}  // namespace kantor

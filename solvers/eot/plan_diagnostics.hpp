@@ -1,0 +1,23 @@
+#pragma once
+
+// What a plan looks like, beside its value: how spread out it is, how near the identity.
+// Shapes: N points x (N_r on this rank), M points y.
+
+#include <optional>
+#include <span>
+
+#include "solvers/eot/sharded_pairs.hpp"
+#include "solvers/result.hpp"
+
+namespace kantor {
+
+/// Entropy alone, as of any plan with exact marginals: H(P) = H(a) + H(b) - kl. Collective.
+PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl);
+
+/// Entropy, and for N = M what lies on the diagonal. O(N_r D), no pass over the pairs. Collective.
+/// @param kl of a plan with exact marginals: H(P) = H(a) + H(b) - kl.
+/// @param f [N_r], g [M] of the plan whose diagonal is taken, before any rounding.
+PlanDiagnostics plan_diagnostics(const Problem& problem, const ShardedPairs<double>& points,
+                                 double kl, std::span<const double> f, std::span<const double> g);
+
+}  // namespace kantor

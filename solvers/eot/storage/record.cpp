@@ -1,0 +1,35 @@
+#include "solvers/eot/storage/record.hpp"
+
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+
+namespace {
+
+/// @throws DataError.
+Storage stored_form(const std::string& name, std::int64_t number) {
+  const auto form = static_cast<Storage>(number);
+  for (const Storage known : {Storage::automatic, Storage::materialised, Storage::streamed,
+                              Storage::absorbed, Storage::absorbed16}) {
+    if (form == known) return known;
+  }
+  throw DataError(concat("the checkpoint holds ", number, " for ", name,
+                         ", which is no form of storage of this version"));
+}
+
+}  // namespace
+
+StoragePlan StorageRecord::plan(const std::string& name, const SolveShape& shape, Storage asked,
+                                Workload workload, Context& context) {
+  if (const checkpoint::Snapshot* state = keep_.restored()) {
+    const auto found = state->metadata.integers.find(name);  // not in those of older versions
+    if (found != state->metadata.integers.end()) {
+      workload.begun_with = stored_form(name, found->second);
+    }
+  }
+  const StoragePlan plan = plan_storage(shape, asked, workload, context);
+  forms_[name] = static_cast<std::int64_t>(plan.form);
+  return plan;
+}
+
+}  // namespace kantor

@@ -1,0 +1,39 @@
+#include "solvers/eot/storage/report.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "solvers/eot/storage/probe.hpp"
+
+namespace kantor {
+
+template <class T>
+void announce(StoragePlan& plan, const ShardedPairs<T>& points, Context& context) {
+  if (!plan.is_on_device) plan.take(measured_storage(points, plan, context));
+  context.log.info("storage        " + plan.text());
+}
+template void announce(StoragePlan&, const ShardedPairs<float>&, Context&);
+template void announce(StoragePlan&, const ShardedPairs<double>&, Context&);
+
+StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
+                             double store_s, std::int64_t refreshes, Context& context) {
+  const StoragePlan& plan = plans.front();
+  std::vector<double> slowest = {seconds_per_iteration, store_s};
+  context.world.all_reduce<double>(slowest, ReduceOp::max, "seconds of the storage");
+  StorageReport report;
+  report.form = name_of(plan.form);
+  for (const StoragePlan& each : plans) {
+    report.bytes_per_rank =
+        std::max(report.bytes_per_rank, static_cast<std::int64_t>(each.chosen().bytes));
+  }
+  if (!plan.is_on_device) {
+    report.predicted_seconds_per_iteration = plan.chosen().seconds_per_iteration;
+    report.predicted_seconds_to_store = plan.chosen().seconds_to_store;
+  }
+  if (slowest[0] > 0) report.seconds_per_iteration = slowest[0];
+  if (plan.form != Storage::streamed) report.seconds_to_store = slowest[1];
+  report.refreshes = refreshes;
+  return report;
+}
+
+}  // namespace kantor

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "solvers/eot/sharded_pairs.hpp"
+#include "solvers/result.hpp"
+
+namespace kantor {
+
+/// Measures, and says on rank 0's log what was chosen. Collective.
+/// @param points as yet without stored costs.
+template <class T>
+void announce(StoragePlan& plan, const ShardedPairs<T>& points, Context& context);
+
+/// The plan beside what was measured, the slowest rank's. Collective.
+/// @param plans   of the solve itself, then others: bytes are the most of them.
+/// @param store_s seconds that making what is stored took in all.
+StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
+                             double store_s, std::int64_t refreshes, Context& context);
+
+}  // namespace kantor
