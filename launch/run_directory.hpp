@@ -1,6 +1,6 @@
 #pragma once
 
-// The folder a run leaves behind (README: "What a run leaves"). Rank 0 alone has one.
+// The folder a run leaves behind (launch/RUNS.md). Rank 0 alone has one.
 
 #include <memory>
 #include <string>

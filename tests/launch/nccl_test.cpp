@@ -182,8 +182,8 @@ TEST_F(Nccl, is_not_loaded_by_other_runs) {
   EXPECT_THAT(loaded.out, Not(HasSubstr("libnccl.so")));
 }
 
-/// As distributed/README.md promises: a folder that holds another NCCL. There is no GPU to use it
-/// with; an old one is refused by name before.
+/// As distributed/nccl/README.md promises: a folder that holds another NCCL. There is no GPU to use
+/// it with; an old one is refused by name before.
 TEST_F(Nccl, is_that_of_ld_library_path_in_runs_and_to_the_doctor) {
   const std::string setting =
       concat("mkdir -p other; ln -sf '", KANTOR_FAKE_GPU, "' other/libnccl.so.2; ",
