@@ -88,20 +88,6 @@ std::string hash_of(const std::string& text) {
   return hash_of(std::as_bytes(std::span<const char>(text)));
 }
 
-/// What a run says of itself, less what differs from machine to machine and from hour to hour.
-Json without_times(Json result) {
-  for (const char* key : {"seconds", "peak_memory_bytes", "samples_per_second", "profile"}) {
-    result.erase(key);
-  }
-  if (result.contains("storage")) {
-    for (const char* key : {"predicted_seconds_per_iteration", "seconds_per_iteration",
-                            "predicted_seconds_to_store", "seconds_to_store"}) {
-      result["storage"].erase(key);
-    }
-  }
-  return result;
-}
-
 Json described(const checkpoint::Snapshot& snapshot) {
   Json json = {{"step", snapshot.metadata.step},
                {"samples_seen", snapshot.metadata.samples_seen},

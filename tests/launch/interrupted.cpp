@@ -28,6 +28,19 @@ std::string variable_of(const fs::path& process, const std::string& name) {
 
 }  // namespace
 
+nlohmann::ordered_json without_times(nlohmann::ordered_json result) {
+  for (const char* key : {"seconds", "peak_memory_bytes", "samples_per_second", "profile"}) {
+    result.erase(key);
+  }
+  if (result.contains("storage")) {
+    for (const char* key : {"predicted_seconds_per_iteration", "seconds_per_iteration",
+                            "predicted_seconds_to_store", "seconds_to_store"}) {
+      result["storage"].erase(key);
+    }
+  }
+  return result;
+}
+
 Interrupted::Words Interrupted::words(const std::string& out, const Placement& where,
                                       const Words& settings, const Words& more) {
   Words all = {"run", "problem.toml", "--out", out};

@@ -20,6 +20,9 @@ inline constexpr Placement kTwoProcesses{"two_processes", 2, 0};
 inline constexpr Placement kThreeProcesses{"three_processes", 3, 0};
 inline constexpr Placement kTwoThreads{"two_threads", 1, 2};
 
+/// What a run says of itself, less what differs from machine to machine and from hour to hour.
+nlohmann::ordered_json without_times(nlohmann::ordered_json result);
+
 class Interrupted : public Launch {
  protected:
   using Words = std::vector<std::string>;

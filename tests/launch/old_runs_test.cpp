@@ -1,0 +1,68 @@
+// Run folders that an earlier program left (golden/old_runs, made by record.sh there): the stopped
+// ones go on to the bits that it came to itself, the finished ones can be asked.
+
+#include <filesystem>
+
+#include "tests/launch/interrupted.hpp"
+
+namespace kantor::test {
+namespace {
+
+namespace fs = std::filesystem;
+
+class OldRuns : public Interrupted, public testing::WithParamInterface<const char*> {
+ protected:
+  OldRuns() {
+    setenv("KANTOR_INSTRUCTION_SET", "portable", 1);
+    setenv("MKL_CBWR", "COMPATIBLE", 1);
+    fs::copy(fs::path(KANTOR_SOURCE) / "tests/launch/golden/old_runs" / GetParam(), folder().path(),
+             fs::copy_options::recursive);
+  }
+
+  /// Every array and model file of the folder `expected` is in `out`, byte for byte.
+  void expect_same_files(const std::string& out, const std::string& expected) const {
+    int num_files = 0;
+    const fs::path root = folder().path() / expected;
+    for (const auto& entry : fs::recursive_directory_iterator(root)) {
+      const std::string name = fs::relative(entry.path(), root).string();
+      if (!name.ends_with(".npy") && !name.ends_with(".safetensors")) continue;
+      EXPECT_TRUE(read(out + "/" + name) == read(expected + "/" + name)) << name << " differs";
+      ++num_files;
+    }
+    EXPECT_GE(num_files, 2);
+  }
+  nlohmann::ordered_json result_of(const std::string& out) const {
+    return without_times(nlohmann::ordered_json::parse(read(out + "/result.json")));
+  }
+};
+
+TEST_P(OldRuns, go_on_to_the_bits_that_they_came_to) {
+  const ProcessOutcome outcome =
+      kantor({"run", "stopped/problem.toml", "--out", "stopped", "--resume"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  EXPECT_NE(read("stopped/log.txt").find("resumed from step "), std::string::npos);
+  expect_same_files("stopped", "finished");
+  const auto mine = result_of("stopped");
+  const auto expected = result_of("finished");
+  EXPECT_TRUE(mine == expected) << nlohmann::ordered_json::diff(expected, mine).dump(1);
+}
+
+TEST_P(OldRuns, can_be_inspected_and_evaluated) {
+  const ProcessOutcome told = kantor({"inspect", "finished"});
+  ASSERT_EQ(told.exit_code, 0) << told.err;
+  EXPECT_NE(told.out.find("dual_value"), std::string::npos) << told.out;
+  EXPECT_EQ(told.out.find("DAMAGED"), std::string::npos) << told.out;
+  const std::string points =
+      std::string(KANTOR_SOURCE) + "/tests/launch/golden/old_runs/points.npy";
+  const ProcessOutcome outcome =
+      kantor({"eval", "finished", "--points", points, "--out", "evaluated"});
+  ASSERT_EQ(outcome.exit_code, 0) << outcome.err;
+  expect_same_files("evaluated", "eval");
+}
+
+INSTANTIATE_TEST_SUITE_P(EachSolver, OldRuns,
+                         testing::Values("neural", "sinkhorn", "divergence", "progot"),
+                         [](const auto& each) { return std::string(each.param); });
+
+}  // namespace
+}  // namespace kantor::test
