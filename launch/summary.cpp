@@ -165,11 +165,11 @@ std::string not_converged_line(const Result& result, const Configuration& config
   for (const double each : result.marginal_error) error = std::max(error, each);
   if (!result.objective && result.has_wide_gap) {
     return concat(
-        "not converged: no plan was found whose mass avoids all forbidden pairs, and "
-        "marginal_error is ",
+        "not converged: no plan was found whose mass avoids all forbidden pairs; with a "
+        "marginal_error of ",
         small(error),
-        "; check that the allowed ones suffice, lower solver.sinkhorn.tolerance, or "
-        "raise solver.sinkhorn.max_iterations");
+        " so much of it would have to move that the search was given up; in a new --out, raise "
+        "solver.sinkhorn.max_iterations or lower .tolerance");
   }
   if (result.has_wide_gap && error <= 2 * configuration.sinkhorn.tolerance) {
     const double upper =

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "solvers/eot/missing_mass.hpp"
+#include "solvers/eot/routed_plan.hpp"
 
 namespace kantor {
 
@@ -67,46 +68,24 @@ bool is_dear(const PlanValue& value, const CutColumns& cut, double epsilon) {
   return cut.mass <= kLittle && value.gap() > kMuch * value.scale(epsilon);
 }
 
-/// Plain updates of g. @return the columns after them, cut, rows exact.
-CutColumns updated(const ShardedPairs<double>& problem, int num_updates, std::vector<double>& g,
-                   Context& context) {
-  std::vector<double> f(problem.a().size());
-  std::vector<double> columns(g.size());
-  const kernels::UpdatedColumns wanted[] = {{{}, columns}};
-  for (int k = 0;; ++k) {
-    problem.transform_to_x(g, problem.epsilon(), wanted, f);
-    context.world.all_reduce<double>(columns, ReduceOp::sum, "column sums");
-    if (k == num_updates) return {problem.b(), columns};
-    for (std::size_t j = 0; j < g.size(); ++j) {
-      const double step = problem.epsilon() * std::log(problem.b()[j] / columns[j]);
-      if (problem.b()[j] > 0 && std::isfinite(step)) g[j] += step;
-    }
-  }
-}
-
 /// The rounded plan where some pairs are forbidden, and no product may be added. Rows that lack
-/// mass may have no allowed pair with the columns that do: then more updates leave less to add, as
-/// long as that falls (where a pair is allowed that no plan can use, hardly: as 1 / k). Unless all
-/// but rounding finds a place, the upper bound is infinite.
-void price_allowed(const ShardedPairs<double>& problem, std::vector<double> g, CutColumns cut,
-                   const ShardedPairs<double>* prices, PlanValue& value, Context& context) {
-  constexpr double kRounding = 1e-12;  // of a mass of 1
-  constexpr int kFirstUpdates = 64;
-  constexpr int kMostUpdates = 4096;
-  constexpr double kLeastFall = 0.9;
-  for (int num_updates = kFirstUpdates;; num_updates *= 2) {
-    const MakeUp make_up(problem, g, cut, context);
-    if (make_up.left().mass <= kRounding) {
-      price(problem, g, cut, make_up.plans(), {{}, make_up.left().columns, 0}, prices, value,
-            context);
-      return;
-    }
-    const double before = cut.mass;
-    if (before > kLittle || num_updates > kMostUpdates) break;
-    cut = updated(problem, num_updates, g, context);
-    if (!(cut.mass < kLeastFall * before)) break;
+/// mass may have no allowed pair with the columns that do: then it is routed. Infinite if that is
+/// given up.
+void price_allowed(const ShardedPairs<double>& problem, std::span<const double> g,
+                   const CutColumns& cut, const ShardedPairs<double>* prices, PlanValue& value,
+                   Context& context) {
+  const MakeUp make_up(problem, g, cut, context);
+  std::vector<kernels::AddedPlan<double>> plans = make_up.plans();
+  if (make_up.left().mass <= kMissingByRounding) {
+    price(problem, g, cut, plans, {{}, make_up.left().columns, 0}, prices, value, context);
+    return;
   }
-  value.transport_cost = value.objective = std::numeric_limits<double>::infinity();
+  plans.push_back({problem.over_y(g), problem.a(), cut.scale});
+  const RoutedTotals totals = routed_totals(problem, plans, make_up.left(), context);
+  value.transport_cost =
+      totals.is_feasible ? totals.transport_cost : std::numeric_limits<double>::infinity();
+  value.kl = totals.kl;
+  value.objective = value.transport_cost + problem.epsilon() * value.kl;
 }
 
 }  // namespace
@@ -152,9 +131,9 @@ PlanValue plan_value(const ShardedPairs<double>& problem, std::span<const double
   value.dual_value = problem.expectation_x(f) + problem.expectation_y(g) - epsilon * (mass - 1);
   value.exact_f = std::move(exact_f);
 
-  CutColumns cut(b, columns);
+  const CutColumns cut(b, columns);
   if (problem.has_forbidden_pairs()) {
-    price_allowed(problem, {g.begin(), g.end()}, std::move(cut), prices, value, context);
+    price_allowed(problem, g, cut, prices, value, context);
     return value;
   }
   price(problem, g, cut, {}, {{}, cut.missing, cut.mass}, prices, value, context);

@@ -47,6 +47,41 @@ std::vector<double> from_gaussians(const Problem& problem, const ShardedPairs<T>
   return g;
 }
 
+/// c of the sums r_i + c_j nearest to the allowed costs, by turns of means: with pairs forbidden,
+/// rows reach different columns, and what all pairs of a column cost would take iterations to fade.
+template <class T>
+std::vector<double> from_offsets(const ShardedPairs<T>& points, Context& context) {
+  constexpr int kMostTurns = 100;
+  std::vector<double> g(index(points.m()), 0.0);
+  std::vector<T> costs(g.size());
+  double change = points.epsilon() + 1;
+  for (int turn = 0; turn < kMostTurns && change > points.epsilon(); ++turn) {
+    std::vector<double> sums(2 * g.size());  // of C_ij - r_i, and how many they are
+    for (std::size_t i = 0; i < points.a().size(); ++i) {
+      points.over_y(g).cost.costs(static_cast<std::int64_t>(i), 1, costs.data());
+      double sum = 0, count = 0;
+      const auto for_each_allowed = [&](const auto& work) {
+        for (std::size_t j = 0; j < g.size(); ++j) {
+          if (points.a()[i] > 0 && points.b()[j] > 0 && std::isfinite(costs[j])) work(j);
+        }
+      };
+      for_each_allowed([&](std::size_t j) { sum += costs[j] - g[j], count += 1; });
+      for_each_allowed([&](std::size_t j) {
+        sums[j] += costs[j] - sum / count;
+        sums[g.size() + j] += 1;
+      });
+    }
+    context.world.all_reduce<double>(sums, ReduceOp::sum, "offsets of the costs");
+    change = 0;
+    for (std::size_t j = 0; j < g.size(); ++j) {
+      const double mean = sums[g.size() + j] > 0 ? sums[j] / sums[g.size() + j] : 0;
+      change = std::max(change, std::abs(mean - g[j]));
+      g[j] = mean;
+    }
+  }
+  return g;
+}
+
 /// A run that is stopped here begins again. @throws Stopped.
 template <class T>
 std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& problem,
@@ -108,7 +143,11 @@ template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedPairs<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
-  if (config.warm_start.empty() || is_under_way(context.checkpoints)) return g;
+  if (is_under_way(context.checkpoints)) return g;
+  if (config.warm_start.empty()) {
+    const bool has_offsets = points.has_forbidden_pairs() && points.penalty().is_balanced();
+    return has_offsets ? from_offsets(points, context) : g;
+  }
   if (config.warm_start == "gaussian" || config.warm_start == "subsample") {
     g = config.warm_start == "gaussian" ? from_gaussians(problem, points, context)
                                         : from_subsample(config, problem, points, context);

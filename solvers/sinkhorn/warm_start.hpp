@@ -15,9 +15,10 @@ namespace kantor::sinkhorn {
 /// @param m how many points it must have. @throws DataError.
 std::vector<double> read_start(const std::string& directory, std::int64_t m);
 
-/// g by config.warm_start: 0 without one; "gaussian": from the optimal potential between Gaussians
-/// of the marginals' moments; "subsample": from a solve of config.warm_start_points seeded points a
-/// marginal; else from a run directory. Collective.
+/// g by config.warm_start: 0 without one, with forbidden pairs what all allowed ones of a column
+/// cost; "gaussian": from the optimal potential between Gaussians of the marginals' moments;
+/// "subsample": from a solve of config.warm_start_points seeded points a marginal; else from a run
+/// directory. Collective.
 /// @return [M], the same on all ranks.
 /// @throws DataError: the run directory has no potential, or one of another problem. Stopped.
 template <class T>

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -20,6 +21,20 @@
 
 namespace kantor::test {
 namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+/// Whether all sets of rows are allowed as many columns (Hall 1935). @param costs [n, n].
+bool has_plan_of_equal_weights(const std::vector<double>& costs, std::size_t n) {
+  for (std::size_t set = 1; set < (std::size_t{1} << n); ++set) {
+    std::size_t columns = 0;
+    for (std::size_t k = 0; k < costs.size(); ++k) {
+      if ((set >> (k / n) & 1) != 0 && std::isfinite(costs[k])) columns |= std::size_t{1} << k % n;
+    }
+    if (std::popcount(columns) < std::popcount(set)) return false;
+  }
+  return true;
+}
 
 class CostFile : public testing::Test {
  protected:
@@ -274,19 +289,100 @@ TEST_F(CostFile, proves_a_value_between_few_allowed_pairs) {
   EXPECT_LE(*result.objective, exact.dual_value + 1e-3);
 }
 
-TEST_F(CostFile, says_where_no_plan_avoids_the_forbidden_pairs) {
-  const double inf = std::numeric_limits<double>::infinity();
-  write("C.npy", {1, inf, inf, 1, inf, inf, inf, 1, 1}, {3, 3});  // two rows for one column
+/// The one plan without a forbidden pair is the diagonal; the rest fades as 1 / iterations.
+TEST_F(CostFile, moves_mass_off_pairs_that_no_plan_can_use) {
+  std::vector<double> costs = kernels::test::uniform(36, 0, 1, 6);
+  double trace = 0;
+  for (std::size_t k = 0; k < costs.size(); ++k) {
+    if (k % 6 > k / 6) costs[k] = kInfinity;
+    if (k % 7 == 0) trace += costs[k];
+  }
+  write("C.npy", costs, {6, 6});
   const Problem problem = load(config("epsilon = 0.1"));
-  TestRun run(world());
-  sinkhorn::SinkhornConfig config;
-  config.max_iterations = 50;
-  const Result result = sinkhorn::solve(config, problem, run.context);
-  EXPECT_FALSE(result.converged.value());
-  EXPECT_FALSE(result.objective.has_value());
-  EXPECT_FALSE(result.transport_cost.has_value());
-  EXPECT_TRUE(std::isfinite(result.dual_value));
-  EXPECT_NEAR(result.marginal_error.at(0), 2. / 3, 1e-12);
+  for (const double tolerance : {.3, 1e-3}) {
+    const Result result = solve(problem, "float64", tolerance);
+    const double only = trace / 6 + .1 * std::log(6);
+    EXPECT_NEAR(result.objective.value(), only, 1e-11) << tolerance;
+    EXPECT_NEAR(result.kl.value(), std::log(6), 1e-11);
+    EXPECT_LE(result.dual_value, only + 1e-12);
+  }
+}
+
+/// Random supports around a permutation, which is a plan, or with it broken: the value against the
+/// same problem solved to the end, and what is infeasible against all sets of rows.
+TEST_F(CostFile, finds_a_plan_where_the_allowed_pairs_carry_one) {
+  constexpr std::size_t kRows = 5;
+  int num_feasible = 0;
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    std::vector<double> costs = kernels::test::uniform(kRows * kRows, 0, 1, seed);
+    const std::vector<double> coins = kernels::test::uniform(kRows * kRows, 0, 1, 100 + seed);
+    for (std::size_t k = 0; k < costs.size(); ++k) {
+      if (coins[k] > .4) costs[k] = kInfinity;
+    }
+    for (std::size_t k = 0; k < kRows; ++k) {
+      costs[k * kRows + seed % kRows] = costs[seed % kRows * kRows + k] = 1;  // each has a pair
+    }
+    write("C.npy", costs, {kRows, kRows});
+    const Problem problem = load(config("epsilon = 0.01"));
+    TestRun run(world());
+    sinkhorn::SinkhornConfig config;
+    config.max_iterations = 30;
+    if (!has_plan_of_equal_weights(costs, kRows)) {
+      const std::string message =
+          message_of<DataError>([&] { sinkhorn::solve(config, problem, run.context); });
+      EXPECT_NE(message.find("no plan avoids the forbidden pairs"), std::string::npos) << seed;
+      continue;
+    }
+    ++num_feasible;
+    const Result result = sinkhorn::solve(config, problem, run.context);
+    ASSERT_TRUE(result.objective.has_value()) << seed;
+    EXPECT_GE(*result.objective, result.dual_value - 1e-12) << seed;
+    EXPECT_LE(*result.transport_cost, 1) << seed;
+  }
+  EXPECT_GT(num_feasible, 5);
+  EXPECT_LT(num_feasible, 35);
+}
+
+TEST_F(CostFile, proves_a_value_between_random_allowed_pairs_at_a_small_epsilon) {
+  std::vector<double> costs = kernels::test::uniform(600, 0, 1, 7);
+  const std::vector<double> coins = kernels::test::uniform(600, 0, 1, 8);
+  for (std::size_t k = 0; k < costs.size(); ++k) {
+    if (coins[k] < .4) costs[k] = kInfinity;
+  }
+  write("C.npy", costs, {20, 30});
+  const Problem problem = load(config("epsilon = 0.001"));
+  const Result result = solve(problem, "float64", 1e-3);
+  EXPECT_TRUE(result.converged.value());
+  EXPECT_NEAR(result.objective.value(), result.dual_value, .01 * result.dual_value);
+}
+
+TEST_F(CostFile, says_which_rows_make_it_infeasible) {
+  write("C.npy", {1, kInfinity, kInfinity, 1, kInfinity, kInfinity, kInfinity, 1, 1}, {3, 3});
+  const Problem problem = load(config("epsilon = 0.1"));
+  EXPECT_NE(message_of<DataError>([&] { solve(problem); })
+                .find("the rows {0, 1} of weight 0.666667 are allowed the columns {0} of weight "
+                      "0.333333 alone"),
+            std::string::npos);
+}
+
+/// What all pairs of a row or column cost changes neither the plan nor the way there.
+TEST_F(CostFile, needs_no_more_iterations_where_forbidden_pairs_have_offsets) {
+  std::vector<double> costs = kernels::test::uniform(600, 0, 1, 9);
+  const std::vector<double> coins = kernels::test::uniform(600, 0, 1, 10);
+  const std::vector<double> offsets = kernels::test::uniform(50, -1e4, 1e4, 11);
+  for (std::size_t k = 0; k < costs.size(); ++k) {
+    if (coins[k] < .4) costs[k] = kInfinity;
+  }
+  write("C.npy", costs, {20, 30});
+  const Result plain = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
+  double mean = 0;
+  for (std::size_t i = 0; i < 20; ++i) mean += offsets[i] / 20;
+  for (std::size_t j = 0; j < 30; ++j) mean += offsets[20 + j] / 30;
+  for (std::size_t k = 0; k < costs.size(); ++k) costs[k] += offsets[k / 30] + offsets[20 + k % 30];
+  write("C.npy", costs, {20, 30});
+  const Result moved = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
+  EXPECT_LE(moved.iterations, plain.iterations + 2);
+  EXPECT_NEAR(*moved.objective - mean, *plain.objective, 1e-6);
 }
 
 TEST_F(CostFile, refuses_points_without_an_allowed_pair) {
