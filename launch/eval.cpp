@@ -8,6 +8,7 @@
 #include "runtime/data/marginal.hpp"
 #include "runtime/data/npy.hpp"
 #include "solvers/evaluate.hpp"
+#include "solvers/progot/progot_config.hpp"
 
 // Shapes: K new points, D dimensions.
 
@@ -82,7 +83,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
         session.world,
         UsageError(concat("--debiased is not for a run of progot, whose maps are debiased if "
                           "it was solved so: this one has solver.progot.debiased = ",
-                          loaded.typed.progot.debiased
+                          loaded.typed.tables.get<progot::ProgotConfig>().debiased
                               ? "true; leave the flag out"
                               : "false; leave the flag out, or solve it with true")));
   }

@@ -5,7 +5,9 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/neural/neural_config.hpp"
 #include "solvers/sinkhorn/implausible.hpp"
+#include "solvers/sinkhorn/sinkhorn_config.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -148,9 +150,11 @@ std::string independence_line(const Result& result) {
 }
 
 std::string not_converged_line(const Result& result, const Configuration& configuration) {
+  const auto& solves = configuration.tables.get<sinkhorn::SinkhornConfig>();
   if (configuration.solver == "neural" && result.certificate) {
     return concat("not converged: proven gap ", small(result.certificate->relative_gap),
-                  " > solver.neural.gap_tolerance ", number(configuration.neural.gap_tolerance),
+                  " > solver.neural.gap_tolerance ",
+                  number(configuration.tables.get<neural::NeuralConfig>().gap_tolerance),
                   "; in a new --out, raise solver.neural.steps or .batch (or "
                   ".certificate_iterations)");
   }
@@ -158,7 +162,7 @@ std::string not_converged_line(const Result& result, const Configuration& config
     if (result.converged_per_step[k]) continue;
     return concat("not converged: step ", k + 1, " of ", result.converged_per_step.size(),
                   " did not reach its tolerance in solver.sinkhorn.max_iterations ",
-                  configuration.sinkhorn.max_iterations,
+                  solves.max_iterations,
                   "; in a new --out, raise it, problem.epsilon or solver.progot.first_tolerance");
   }
   double error = 0;
@@ -171,7 +175,7 @@ std::string not_converged_line(const Result& result, const Configuration& config
         " so much of it would have to move that the search was given up; in a new --out, raise "
         "solver.sinkhorn.max_iterations or lower .tolerance");
   }
-  if (result.has_wide_gap && error <= 2 * configuration.sinkhorn.tolerance) {
+  if (result.has_wide_gap && error <= 2 * solves.tolerance) {
     const double upper =
         result.last_step ? result.last_step->objective : result.objective.value_or(0);
     const double lower = result.last_step ? result.last_step->dual_value : result.dual_value;
@@ -182,17 +186,16 @@ std::string not_converged_line(const Result& result, const Configuration& config
         small(upper - lower), ", from ", number(lower), " to ", number(upper),
         "; in a new --out, lower solver.sinkhorn.tolerance");
   }
-  const std::string what =
-      concat("not converged: marginal_error ", small(error), " > solver.sinkhorn.tolerance ",
-             number(configuration.sinkhorn.tolerance), " after ", result.iterations,
-             " iterations; in a new --out, ");
+  const std::string what = concat("not converged: marginal_error ", small(error),
+                                  " > solver.sinkhorn.tolerance ", number(solves.tolerance),
+                                  " after ", result.iterations, " iterations; in a new --out, ");
   // No plan has such an error: another tolerance would not help.
   if (!(error <= sinkhorn::Implausible::kLargest)) {
     return what + (configuration.run.precision == "float32"
                        ? "use run.precision = \"float64\" or raise problem.epsilon"
                        : "raise problem.epsilon");
   }
-  const bool has_stopped_early = result.iterations < configuration.sinkhorn.max_iterations;
+  const bool has_stopped_early = result.iterations < solves.max_iterations;
   // Its own measure was too coarse to see the rest, or its steps to get there.
   const bool is_too_coarse =
       has_stopped_early || (result.is_stalled && configuration.run.precision == "float32");

@@ -41,7 +41,7 @@ std::string difference(const std::string& start, const Result& solved, const Pro
 }  // namespace
 
 std::string check_warm_start(const Configuration& configuration, const Problem& problem) {
-  const sinkhorn::SinkhornConfig& config = configuration.sinkhorn;
+  const sinkhorn::SinkhornConfig& config = configuration.tables.get<sinkhorn::SinkhornConfig>();
   if (configuration.solver != "sinkhorn" || !config.starts_from_run()) return "";
   const std::string& start = config.warm_start;
   sinkhorn::read_start(start, problem.n(1));

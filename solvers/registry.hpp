@@ -1,16 +1,11 @@
 #pragma once
 
-// The table of solvers: (problem kind, solver name) -> the function that solves.
+// The list of solvers, and what they have in common: (problem kind, solver name) -> entry.
 
 #include <string>
 
-#include "distributed/context.hpp"
 #include "runtime/config/value.hpp"
-#include "solvers/neural/neural_config.hpp"
-#include "solvers/problem/problem.hpp"
-#include "solvers/progot/progot_config.hpp"
-#include "solvers/result.hpp"
-#include "solvers/sinkhorn/sinkhorn_config.hpp"
+#include "solvers/solver.hpp"
 
 namespace kantor {
 
@@ -19,10 +14,11 @@ struct Configuration {
   ProblemConfig problem;
   RunConfig run;
   std::string solver = "neural";
-  neural::NeuralConfig neural;
-  sinkhorn::SinkhornConfig sinkhorn;
-  progot::ProgotConfig progot;
+  Tables tables;
 };
+
+/// @throws ConfigError: that solver is not for that kind of problem.
+const SolverEntry& entry_of(const Configuration& configuration);
 
 /// Reads [problem], [solver], [run]; `resolved` receives every value with its origin.
 /// @throws ConfigError.

@@ -158,8 +158,8 @@ void Fields::record(const char* key, Value value) {
   }
 }
 
-void Fields::nested(const char* key, const char* meaning,
-                    const std::function<void(Fields&)>& describe) {
+void Fields::add_table(const char* key, const char* meaning,
+                       const std::function<void(Fields&)>& describe) {
   known(key);
   const Value* value = given(key);
   if (value != nullptr && !value->is_table()) {

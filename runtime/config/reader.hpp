@@ -51,10 +51,13 @@ class Fields {
   void add_choice(const char* key, std::string& field, const std::vector<std::string>& choices,
                   const char* meaning);
 
+  /// A nested table.
+  void add_table(const char* key, const char* meaning,
+                 const std::function<void(Fields&)>& describe);
   /// A nested struct.
   template <class Struct>
   void add_struct(const char* key, Struct& field, const char* meaning) {
-    nested(key, meaning, [&](Fields& inner) { field.describe(inner); });
+    add_table(key, meaning, [&](Fields& inner) { field.describe(inner); });
   }
   template <class Struct>
   void add_optional(const char* key, std::optional<Struct>& field, const char* meaning) {
@@ -90,7 +93,6 @@ class Fields {
   template <class Type, class Convert>
   void add_value(const char* key, Type& field, const char* meaning, const Convert& convert);
   void record(const char* key, Value value);
-  void nested(const char* key, const char* meaning, const std::function<void(Fields&)>& describe);
   std::size_t list_size(const char* key, const char* meaning);
   void list_item(const char* key, std::size_t index, const std::function<void(Fields&)>& describe);
 

@@ -76,8 +76,6 @@ void check_finite(std::span<const double> moves, std::int64_t d) {
 
 }  // namespace
 
-bool has_entropic_map(CostKind cost) { return cost != CostKind::euclidean; }
-
 template <class T>
 std::vector<double> mean_gradients(const kernels::Reduction<T>& reduction,
                                    const kernels::Cost& cost, kernels::Points<T> x,

@@ -12,11 +12,10 @@
 #include <vector>
 
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/problem/features.hpp"
 #include "solvers/problem/problem.hpp"
 
 namespace kantor {
-
-bool has_entropic_map(kernels::CostKind cost);
 
 /// v_i = sum_j w_j(x_i) grad h(x_i - y_j): one pass over the pairs.
 /// @param x [N, D], the rows of the reduction's cost. @param y [M, D], what is averaged.

@@ -312,17 +312,8 @@ Result solve_in(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inne
 
 }  // namespace
 
-void check_cost(kernels::CostKind cost) {
-  if (has_entropic_map(cost)) return;
-  throw ConfigError(concat("solver.name = \"progot\" moves points along the entropic map, and ",
-                           "problem.cost = \"", cost_name(cost),
-                           "\" has none; use \"sqeuclidean\", \"half_sqeuclidean\", \"dot\" or "
-                           "\"pnorm\", or another solver"));
-}
-
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context) {
-  check_cost(problem.cost.kind);
   return context.run.precision == "float64" ? solve_in<double>(config, solves, problem, context)
                                             : solve_in<float>(config, solves, problem, context);
 }

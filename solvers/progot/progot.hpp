@@ -13,12 +13,9 @@ namespace kantor::progot {
 /// its objective bounds the optimum from above; the first solve's potential bounds it from below.
 /// Collective.
 /// Per rank: rows of X and all of Y, as for Sinkhorn, the moved rows in double, K potentials g.
-/// @throws ConfigError for a cost without a map, Stopped.
+/// @throws ValueError for a cost without a map, Stopped.
 /// Source: Kassraie et al. 2024 (arXiv 2406.05061).
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context);
-
-/// @throws ConfigError if the cost has no entropic map to move along.
-void check_cost(kernels::CostKind cost);
 
 }  // namespace kantor::progot

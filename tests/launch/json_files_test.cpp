@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "launch/summary.hpp"
+#include "solvers/sinkhorn/sinkhorn_config.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -24,6 +25,13 @@ Result small_result() {
   result.d = {2, 2};
   result.dual_value = 1.0 / 3;
   return result;
+}
+
+sinkhorn::SinkhornConfig solves(double tolerance) {
+  sinkhorn::SinkhornConfig config;
+  config.tolerance = tolerance;
+  config.max_iterations = 50;
+  return config;
 }
 
 std::string joined(const std::vector<std::string>& lines) {
@@ -51,8 +59,7 @@ TEST(ResultJson, has_no_key_that_does_not_apply) {
 TEST(Summary, tells_what_would_reach_the_tolerance) {
   Configuration configuration;
   configuration.solver = "sinkhorn";
-  configuration.sinkhorn.tolerance = 1e-10;
-  configuration.sinkhorn.max_iterations = 50;
+  configuration.tables.set(solves(1e-10));
   Result result = small_result();
   result.marginal_error = {1e-8, 0};
   result.iterations = 50;
@@ -67,7 +74,7 @@ TEST(Summary, tells_what_would_reach_the_tolerance) {
   result.is_stalled = false;
   result.iterations = 3;  // its own measure was below the tolerance, the one in double is not
   EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
-  result.iterations = configuration.sinkhorn.max_iterations;
+  result.iterations = 50;
   result.marginal_error = {1e-8, std::numeric_limits<double>::infinity()};
   EXPECT_NE(not_converged_line(result, configuration).find("float64"), std::string::npos);
 }
@@ -75,11 +82,11 @@ TEST(Summary, tells_what_would_reach_the_tolerance) {
 TEST(Summary, tells_of_a_gap_that_the_tolerance_does_not_explain) {
   Configuration configuration;
   configuration.solver = "sinkhorn";
-  configuration.sinkhorn.tolerance = 1e-3;
+  configuration.tables.set(solves(1e-3));
   Result result = small_result();
   result.marginal_error = {9e-4, 0};
   result.has_wide_gap = true;
-  result.iterations = configuration.sinkhorn.max_iterations;
+  result.iterations = 50;
   result.objective = 1600;
   const std::string line = not_converged_line(result, configuration);
   EXPECT_NE(line.find("the proven gap"), std::string::npos) << line;

@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "solvers/neural/neural_config.hpp"
+#include "solvers/sinkhorn/sinkhorn_config.hpp"
 #include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/support/thrown.hpp"
@@ -22,6 +24,13 @@ Configuration read(const std::string& text) {
   return read_configuration(parsed(text), resolved);
 }
 
+const sinkhorn::SinkhornConfig& sinkhorn_of(const Configuration& configuration) {
+  return configuration.tables.get<sinkhorn::SinkhornConfig>();
+}
+const neural::NeuralConfig& neural_of(const Configuration& configuration) {
+  return configuration.tables.get<neural::NeuralConfig>();
+}
+
 std::string refusal(const std::string& text) {
   return message_of<ConfigError>([&] { read(kProblem + text); });
 }
@@ -31,8 +40,8 @@ TEST(Registry, reads_a_problem_with_defaults) {
   const Configuration configuration = read_configuration(parsed(kProblem), resolved);
   EXPECT_EQ(configuration.solver, "neural");
   EXPECT_EQ(configuration.problem.marginals.size(), 2u);
-  EXPECT_EQ(configuration.sinkhorn.max_iterations, 10000);
-  EXPECT_EQ(configuration.neural.batch, 512);
+  EXPECT_EQ(sinkhorn_of(configuration).max_iterations, 10000);
+  EXPECT_EQ(neural_of(configuration).batch, 512);
   for (const char* solver : {"neural", "sinkhorn", "progot"}) {  // all, whichever runs
     EXPECT_NE(resolved.find("solver")->find(solver), nullptr) << solver;
   }
@@ -46,13 +55,13 @@ TEST(Registry, reads_every_table) {
            "network = { width = [3, 4], activation = \"tanh\", quadratic = false }\n"
            "[run]\nprecision = \"float64\"\nseed = 5\n");
   EXPECT_EQ(configuration.solver, "sinkhorn");
-  EXPECT_EQ(configuration.sinkhorn.tolerance, 1e-6);
-  EXPECT_EQ(configuration.sinkhorn.storage, "streamed");
-  EXPECT_EQ(configuration.neural.training.steps, 7);
-  EXPECT_EQ(configuration.neural.batch, 9);
-  EXPECT_EQ(configuration.neural.network.width, (std::vector<std::int64_t>{3, 4}));
-  EXPECT_EQ(configuration.neural.network.activation, "tanh");
-  EXPECT_FALSE(configuration.neural.network.quadratic);
+  EXPECT_EQ(sinkhorn_of(configuration).tolerance, 1e-6);
+  EXPECT_EQ(sinkhorn_of(configuration).storage, "streamed");
+  EXPECT_EQ(neural_of(configuration).training.steps, 7);
+  EXPECT_EQ(neural_of(configuration).batch, 9);
+  EXPECT_EQ(neural_of(configuration).network.width, (std::vector<std::int64_t>{3, 4}));
+  EXPECT_EQ(neural_of(configuration).network.activation, "tanh");
+  EXPECT_FALSE(neural_of(configuration).network.quadratic);
   EXPECT_EQ(configuration.run.seed, 5);
 }
 
@@ -126,7 +135,7 @@ TEST(Registry, refuses_a_gaussian_start_for_a_cost_without_one) {
                            "[solver]\nname = \"sinkhorn\"\nsinkhorn = { warm_start = ";
   const std::string message = message_of<ConfigError>([&] { read(text + "\"gaussian\" }\n"); });
   EXPECT_NE(message.find("use \"subsample\""), std::string::npos) << message;
-  EXPECT_EQ(read(text + "\"subsample\" }\n").sinkhorn.warm_start, "subsample");
+  EXPECT_EQ(sinkhorn_of(read(text + "\"subsample\" }\n")).warm_start, "subsample");
 }
 
 TEST(Registry, refuses_an_absorbed_kernel_on_a_gpu) {
@@ -187,7 +196,10 @@ TEST(Registry, refuses_progot_for_a_cost_without_a_map) {
   EXPECT_EQ(read(problem + "[solver]\nname = \"sinkhorn\"\n").solver, "sinkhorn");
   const std::string message =
       message_of<ConfigError>([&] { read(problem + "[solver]\nname = \"progot\"\n"); });
-  EXPECT_NE(message.find("euclidean"), std::string::npos) << message;
+  for (const char* word : {"progot", "entropic map", "euclidean", "pnorm",
+                           "use solver.name = \"neural\" or \"sinkhorn\""}) {
+    EXPECT_NE(message.find(word), std::string::npos) << message;
+  }
 }
 
 TEST(Registry, fills_in_what_all_solvers_share) {

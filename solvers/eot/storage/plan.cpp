@@ -186,6 +186,15 @@ double memory_budget(const Context& context) {
   return .85 * memory_of_rank(context.world);
 }
 
+std::string storage_lines(const std::vector<StoragePlan>& plans) {
+  std::string lines;
+  for (const StoragePlan& plan : plans) {
+    lines += concat(lines.empty() ? "\nstorage " : "\nof a cloud against itself ",
+                    plan.text("by a table of rates"));
+  }
+  return lines;
+}
+
 StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload& workload,
                          Context& context) {
   return plan_storage(shape, asked, workload, memory_budget(context), context);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "distributed/context.hpp"
 #include "runtime/core/instruction_set.hpp"
@@ -95,6 +96,9 @@ struct StoragePlan {
   /// "streamed: 12 MB per rank, 9.4 ms an iteration predicted (materialised 280 MB, ..)".
   std::string text(const std::string& word = "predicted") const;
 };
+
+/// A line for each plan, that of the solve first: "\nstorage streamed: ..".
+std::string storage_lines(const std::vector<StoragePlan>& plans);
 
 /// Bytes and seconds of the forms; seconds by a table of rates, not by this machine's clock,
 /// so that the choice is the same in every run.

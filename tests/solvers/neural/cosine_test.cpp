@@ -8,6 +8,7 @@
 
 #include "runtime/data/npy.hpp"
 #include "solvers/evaluate.hpp"
+#include "solvers/neural/neural_config.hpp"
 #include "solvers/registry.hpp"
 #include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/dense_eot.hpp"
@@ -117,8 +118,10 @@ TEST_F(CosineCost, is_not_for_solvers_that_move_points) {
 
 TEST_F(CosineCost, trains_a_network_of_directions) {
   Configuration config = configuration("neural");
-  config.neural.training.steps = 5;
-  config.neural.batch = 4;
+  neural::NeuralConfig network;
+  network.training.steps = 5;
+  network.batch = 4;
+  config.tables.set(network);
   TestRun run(world());
   const Problem problem = load_problem(config.problem, run.context);
   const Result result = solve(config, problem, run.context);

@@ -12,6 +12,7 @@
 
 #include "runtime/checkpoint/checkpoint_file.hpp"
 #include "runtime/config/value.hpp"
+#include "solvers/neural/neural_config.hpp"
 #include "solvers/registry.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/support/world.hpp"
@@ -60,8 +61,9 @@ TEST(NeuralGolden, goes_on_from_a_checkpoint_of_the_first_version) {
 TEST(NeuralGolden, saves_what_the_first_version_saved) {
   // The loss does not see constants, so that the gradient of the last bias is rounding alone, which
   // Adam divides by its 1e-8 at least.
-  const double learning_rate =
-      GoldenTraining().configuration.neural.training.optimizer.learning_rate;
+  const double learning_rate = GoldenTraining()
+                                   .configuration.tables.get<neural::NeuralConfig>()
+                                   .training.optimizer.learning_rate;
   const double tolerance = 10 * learning_rate * std::numeric_limits<double>::epsilon() / 1e-8;
   const checkpoint::Snapshot before = golden();
   GoldenTraining training;

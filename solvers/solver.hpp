@@ -1,0 +1,80 @@
+#pragma once
+
+// What a solver tells the program. Each defines its entry in its own folder; registry.cpp lists
+// them.
+
+#include <any>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "distributed/context.hpp"
+#include "runtime/config/reader.hpp"
+#include "runtime/core/error.hpp"
+#include "solvers/problem/features.hpp"
+#include "solvers/problem/problem.hpp"
+#include "solvers/result.hpp"
+
+namespace kantor {
+
+/// The tables [solver.NAME], each by the type of its struct. All of them are read and checked,
+/// whichever solver runs.
+class Tables {
+ public:
+  template <class Config>
+  const Config& get() const {
+    for (const std::any& table : tables_) {
+      if (const auto* config = std::any_cast<Config>(&table)) return *config;
+    }
+    throw NumericError("a solver asks for a table that no entry lists");
+  }
+  /// Puts it in place of an earlier one of its type.
+  template <class Config>
+  void set(Config config) {
+    std::erase_if(tables_, [](const std::any& table) { return table.type() == typeid(Config); });
+    tables_.emplace_back(std::move(config));
+  }
+
+ private:
+  std::vector<std::any> tables_;
+};
+
+struct TableEntry {
+  const char* name;
+  const char* meaning;
+  void (*read)(config::Fields& fields, Tables& tables);
+};
+
+/// TableEntry::read of a struct with describe() and check().
+template <class Config>
+void read_table(config::Fields& fields, Tables& tables) {
+  Config config;
+  config.describe(fields);
+  fields.refuse_unknown();
+  config.check();
+  tables.set(std::move(config));
+}
+
+/// What is known before any data are read.
+struct Selection {
+  const ProblemConfig& problem;
+  const RunConfig& run;
+  const Tables& tables;
+};
+
+struct SolverEntry {
+  const char* kind;                           ///< of problem
+  const char* name;                           ///< solver.name
+  const char* meaning;                        ///< of that name
+  std::span<const TableEntry* const> tables;  ///< that it reads
+  Features needs;
+  /// Its own rules between tables. @throws ConfigError.
+  void (*check)(const Selection& selection);
+  /// What it holds on each rank, for --dry-run. Collective. @throws ConfigError: no room.
+  std::string (*holds)(const Tables& tables, const Problem& problem, Context& context);
+  /// Collective.
+  Result (*solve)(const Tables& tables, const Problem& problem, Context& context);
+};
+
+}  // namespace kantor
