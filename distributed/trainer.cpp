@@ -52,10 +52,13 @@ Trainer::Trained::Trained(const Group& group, std::string prefix_, std::int64_t 
       average(config.average_decay, parameters.values()) {}
 
 Trainer::Trainer(const TrainerConfig& config, Objective& objective,
-                 const std::vector<Group>& groups, std::vector<Turn> turns, Context& context)
+                 const std::vector<Group>& groups, std::vector<Turn> turns, Context& context,
+                 CheckpointScope* scope)
     : config_(config),
       objective_(objective),
       context_(context),
+      run_(context.checkpoints),
+      scope_(scope != nullptr ? *scope : run_),
       turns_(std::move(turns)),
       start_s_(monotonic_seconds()) {
   check(groups, turns_);
@@ -68,11 +71,9 @@ Trainer::Trainer(const TrainerConfig& config, Objective& objective,
   }
   ledger_ = torch::zeros({std::clamp(config_.log_every, std::int64_t{1}, kMostOpen), kRowSize},
                          groups.front().parameters.values().options().dtype(at::kDouble));
-  if (const checkpoint::Snapshot* state = context_.checkpoints.restored()) {
-    collectively(context_.world, "restoring the training", [&] {
-      step_ = report_.steps = state->metadata.step;
-      describe(StateFields::from(*state));
-    });
+  if (scope_.is_under_way(*this)) {
+    collectively(context_.world, "restoring the training",
+                 [&] { step_ = report_.steps = scope_.restore(*this); });
   }
 }
 
@@ -180,7 +181,7 @@ TrainingReport Trainer::run() {
   const double run_start_s = monotonic_seconds();
   start_s_ = run_start_s - report_.seconds;
   context_.profile.restart();
-  if (step_ == 0) context_.checkpoints.save(snapshot());
+  if (step_ == 0) save();
   while (step_ < config_.steps) {
     if (!settles_at(advance())) continue;
     bool stop = false;
@@ -190,10 +191,8 @@ TrainingReport Trainer::run() {
       progress.update(done.step, "loss", done.loss);
     }
     const bool is_last = step_ == config_.steps;
-    if (is_last || stop || context_.checkpoints.due(step_)) {
-      context_.checkpoints.save(snapshot());
-    }
-    if (stop && !is_last) throw Stopped(step_);
+    if (is_last || stop || scope_.due(step_)) save();
+    if (stop && !is_last) throw Stopped(scope_.step_of_run(step_));
   }
   progress.finish();
   report_.profile = context_.profile.shares(std::max(monotonic_seconds() - run_start_s, 1e-9));
@@ -210,7 +209,7 @@ void Trainer::record(const StepReport& done) {
   report_.seconds = monotonic_seconds() - start_s_;
   const StepId id = step_id(turns_, done.step - 1);
   if (!is_logged(id)) return;
-  context_.metrics.write(groups_[id.group].prefix + "train", done.step,
+  context_.metrics.write(scope_.prefix() + groups_[id.group].prefix + "train", done.step,
                          {{"loss", done.loss},
                           {"gradient_norm", done.gradient_norm},
                           {"learning_rate", learning_rate_at(id)},
@@ -219,13 +218,7 @@ void Trainer::record(const StepReport& done) {
                           {"resident_bytes", static_cast<double>(resident_bytes())}});
 }
 
-checkpoint::Snapshot Trainer::snapshot() {
-  checkpoint::Snapshot state;
-  state.metadata.step = step_;
-  state.metadata.samples_seen = static_cast<std::int64_t>(report_.samples);
-  describe(StateFields::to(state));
-  return state;
-}
+void Trainer::save() { scope_.save(step_, *this, static_cast<std::int64_t>(report_.samples)); }
 
 void Trainer::describe(const StateFields& fields) {
   fields.add("train.skipped", report_.skipped);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "distributed/adam.hpp"
+#include "distributed/checkpoint_scope.hpp"
 #include "distributed/context.hpp"
 #include "distributed/objective.hpp"
 
@@ -44,8 +45,9 @@ class Trainer {
  public:
   /// @param groups of the objective's parameters, in `turns`; broadcast from rank 0 here, or
   /// restored from the context's checkpoint. @throws DataError if that does not fit.
+  /// @param scope where the state goes and comes from, and whose names metrics have; null: the run.
   Trainer(const TrainerConfig& config, Objective& objective, const std::vector<Group>& groups,
-          std::vector<Turn> turns, Context& context);
+          std::vector<Turn> turns, Context& context, CheckpointScope* scope = nullptr);
   /// A training of all parameters as one group, by the optimiser of the configuration.
   Trainer(const TrainerConfig& config, Objective& objective, FlatParameters& parameters,
           Context& context);
@@ -57,6 +59,9 @@ class Trainer {
   /// for them.
   /// @throws NumericError after nonfinite_limit skipped steps in a row; Stopped, with a checkpoint.
   TrainingReport run();
+
+  /// All that the steps have left; a checkpoint of the scope holds it.
+  void describe(const StateFields& fields);
 
  private:
   /// A group and what its steps have left.
@@ -82,12 +87,13 @@ class Trainer {
   StepReport finish(const StepId& id, std::span<const double> row);
   bool settles_at(const StepId& id) const;
   void record(const StepReport& done);
-  checkpoint::Snapshot snapshot();
-  void describe(const StateFields& fields);
+  void save();
 
   TrainerConfig config_;
   Objective& objective_;
   Context& context_;
+  CheckpointScope run_;
+  CheckpointScope& scope_;
   std::vector<Turn> turns_;
   std::vector<Trained> groups_;
   at::Tensor ledger_;  ///< [capacity, kRowSize] float64: what the steps since the last look gave

@@ -98,5 +98,67 @@ TYPED_TEST(Resume, refuses_a_checkpoint_of_other_parameters) {
   EXPECT_THROW(train<TypeParam>(&state, 0), Error);
 }
 
+/// Parameters of a training that has ended.
+struct Trained {
+  FlatParameters& parameters;
+  void describe(const StateFields& fields) { fields.add("parameters", parameters.values()); }
+};
+
+/// Two trainings of one run, the second from where the first ends, with the same names and steps.
+std::vector<double> train_twice(OwnContext& context) {
+  CheckpointScope run((*context).checkpoints);
+  LeastSquares<double> problem(world(), Rows::fresh);
+  Trained trained{problem.parameters()};
+  const TrainerConfig config = config_of(9);
+  for (const std::string name : {"first", "second"}) {
+    CheckpointScope scope(run, name, name == "first" ? 0 : config.steps);
+    if (run.found(name, trained)) continue;
+    Trainer(config, problem, {{"parameters", problem.parameters(), config.optimizer}}, {Turn{}},
+            *context, &scope)
+        .run();
+    run.ended(name, trained);
+  }
+  return problem.solution();
+}
+
+TEST(TwoTrainings, in_scopes_of_their_own_end_with_the_same_bits_from_every_checkpoint) {
+  OwnContext whole(world());
+  whole.checkpoints = MemoryCheckpoints(1);
+  const std::vector<double> expected = train_twice(whole);
+  std::vector<std::int64_t> steps;
+  for (const checkpoint::Snapshot& state : whole.checkpoints.saved()) {
+    steps.push_back(state.metadata.step);
+    OwnContext context(world());
+    context.checkpoints.resume_from(checkpoint::decode(checkpoint::encode(state)));
+    EXPECT_TRUE(same_bits<double>(train_twice(context), expected)) << state.metadata.step;
+  }
+  EXPECT_EQ(steps, (std::vector<std::int64_t>{0, 1,  2,  3,  4,  5,  6,  7,  8,  9,
+                                              9, 10, 11, 12, 13, 14, 15, 16, 17, 18}));
+  const checkpoint::Snapshot& last = whole.checkpoints.saved().back();
+  EXPECT_NE(last.find("first.parameters"), nullptr);
+  EXPECT_EQ(last.find("first/parameters"), nullptr);
+  EXPECT_NE(last.find("second/parameters"), nullptr);
+  EXPECT_EQ(last.metadata.integer("second/step"), 9);
+}
+
+TEST(TwoTrainings, go_on_where_the_second_is_stopped) {
+  OwnContext whole(world());
+  const std::vector<double> expected = train_twice(whole);
+  OwnContext stopped(world());
+  if (world().rank() == world().size() - 1) stopped.stop.ask_at(13);
+  std::int64_t step = -1;
+  try {
+    train_twice(stopped);
+  } catch (const Stopped& stop) {
+    step = stop.step;
+  }
+  EXPECT_EQ(step, 13);
+  EXPECT_EQ(stopped.checkpoints.saved().back().metadata.step, 13);
+  OwnContext context(world());
+  context.checkpoints.resume_from(stopped.checkpoints.saved().back());
+  EXPECT_TRUE(same_bits<double>(train_twice(context), expected));
+  EXPECT_EQ(context.stop.num_answers(), 2 * 9 - 13);
+}
+
 }  // namespace
 }  // namespace kantor::test
