@@ -24,7 +24,7 @@ SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Co
 
 std::vector<StoragePlan> plans_of(const ProgotConfig& config,
                                   const sinkhorn::SinkhornConfig& solves, const Problem& problem,
-                                  StorageRecord& record, Context& context) {
+                                  CheckpointScope& run, Context& context) {
   const Storage asked = storage_named(solves.storage);
   SolveShape shape = shape_of(config, problem, context);
   SolveShape self = solve_shape(problem, {}, shape.is_double, context);
@@ -32,20 +32,20 @@ std::vector<StoragePlan> plans_of(const ProgotConfig& config,
   const double streamed =
       config.debiased ? estimate_storage(self, instruction_set()).streamed.bytes : 0;
   shape.more_solve_bytes += streamed;
-  std::vector<StoragePlan> plans = {
-      record.plan("progot.storage", shape, asked, sinkhorn::workload_of(solves, problem), context)};
+  std::vector<StoragePlan> plans = {recorded_plan(run, "progot.storage", shape, asked,
+                                                  sinkhorn::workload_of(solves, problem), context)};
   if (!config.debiased) return plans;
   self.more_solve_bytes = plans[0].chosen().bytes - streamed;
   const Storage other = asked == Storage::streamed ? asked : Storage::automatic;
-  plans.push_back(record.plan("progot.storage_self", self, other, {}, context));
+  plans.push_back(recorded_plan(run, "progot.storage_self", self, other, {}, context));
   return plans;
 }
 
 std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
                                        const sinkhorn::SinkhornConfig& solves,
                                        const Problem& problem, Context& context) {
-  StorageRecord record(context.checkpoints);
-  return plans_of(config, solves, problem, record, context);
+  CheckpointScope run(context.checkpoints);
+  return plans_of(config, solves, problem, run, context);
 }
 
 }  // namespace kantor::progot

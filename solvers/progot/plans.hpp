@@ -12,7 +12,7 @@ namespace kantor::progot {
 /// of the solve stay: where there is room for the solve, there is for streaming the other.
 std::vector<StoragePlan> plans_of(const ProgotConfig& config,
                                   const sinkhorn::SinkhornConfig& solves, const Problem& problem,
-                                  StorageRecord& record, Context& context);
+                                  CheckpointScope& run, Context& context);
 
 /// How the costs of each solve would be stored, by the table of rates (--dry-run); debiased, then
 /// of the moved cloud against itself, beside them. Collective. @throws ConfigError.

@@ -11,16 +11,15 @@
 #include "solvers/eot/evaluation_progress.hpp"
 #include "solvers/eot/plan_diagnostics.hpp"
 #include "solvers/eot/plan_value.hpp"
-#include "solvers/eot/storage/record.hpp"
 #include "solvers/eot/storage/report.hpp"
 #include "solvers/progot/cloud.hpp"
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot_model.hpp"
 #include "solvers/progot/solved_steps.hpp"
 #include "solvers/progot/tuning.hpp"
-#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/names_of_before.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
-#include "solvers/sinkhorn/stages.hpp"
+#include "solvers/sinkhorn/solution.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 // Shapes: K solves, N points x (N_r on this rank), M points y, D dimensions.
@@ -28,6 +27,8 @@
 namespace kantor::progot {
 
 namespace {
+
+constexpr const char* kLastF = "progot.f";  ///< [N] of the last solve
 
 /// How long the solves took, this rank's.
 struct Timing {
@@ -79,20 +80,20 @@ std::vector<double> warm_start(const Problem& source, const ShardedPairs<T>& poi
 
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
-sinkhorn::Ended solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
-                           const SolvedSteps& course, const StoragePlan& plan, Context& context,
-                           Checkpoints& keep) {
+sinkhorn::Solution solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
+                              const SolvedSteps& course, const StoragePlan& plan, Context& context,
+                              CheckpointScope& scope) {
   ShardedPairs<T> self(self_problem(source, context.world), {}, plan, context);
   self.store_costs();
-  sinkhorn::Ended ended;
+  sinkhorn::Solution solution;
   if (course.steps.empty()) {
-    ended.f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
+    solution.f.assign(static_cast<std::size_t>(source.n(0)), 0.0);
   } else {
-    ended.f = course.steps.back().f_self;
+    solution.f = course.steps.back().f_self;
   }
-  ended.report =
-      sinkhorn::iterate_symmetric(self, stopping, ended.f, context, "progot, self", &keep);
-  return ended;
+  solution.report =
+      sinkhorn::iterate_symmetric(self, stopping, solution.f, context, "progot, self", scope);
+  return solution;
 }
 
 template <class T>
@@ -105,17 +106,16 @@ class Solves {
         context_(context),
         alphas_(step_lengths(config)),
         tolerances_(step_tolerances(config, inner.tolerance)),
-        storage_(context.checkpoints),
-        checkpoints_(storage_) {
+        run_(context.checkpoints, sinkhorn::in_names_of_today) {
     collectively(context.world, "restoring the solves", [&] {
-      solved_.course = checkpoints_.restored_course(problem.n(0), problem.n(1));
-      const std::vector<double> f = checkpoints_.restored_f(problem.n(0));
+      solved_.course = restored_steps(run_, config, problem.n(0), problem.n(1));
+      std::vector<double> f(static_cast<std::size_t>(problem.n(0)));
       const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
-      if (!f.empty()) solved_.f.assign(f.begin() + rows.first, f.begin() + rows.last);
+      if (run_.found(kLastF, f)) solved_.f.assign(f.begin() + rows.first, f.begin() + rows.last);
     });
     solved_.source = problem;
     plan_epsilons(problem);
-    solved_.plans = plans_of(config, inner, problem, storage_, context);
+    solved_.plans = plans_of(config, inner, problem, run_, context);
   }
 
   /// @return what stays in this object.
@@ -129,7 +129,10 @@ class Solves {
       const double start = monotonic_seconds();
       points.store_costs();
       solved_.timing.store_s += monotonic_seconds() - start;
-      if (k == course.steps.size()) course.steps.push_back(solve(points));
+      if (k == course.steps.size()) {
+        course.steps.push_back(solve(points));
+        run_.ended(name_of_step(k), course.steps.back());
+      }
       if (k + 1 == alphas_.size()) {
         solved_.plans[0].form = points.storage();
         break;
@@ -142,9 +145,9 @@ class Solves {
 
   /// While all of it is evaluated. Collective. @param points as they were given.
   void save_solved(const ShardedPairs<double>& points) {
-    const std::vector<double> f = points.gather_x(solved_.f);
-    checkpoints_.start_step(solved_.course);
-    checkpoints_.save_solved(f);
+    std::vector<double> f = points.gather_x(solved_.f);
+    run_.ended(kLastF, f);
+    run_.save_found(solved_.course.all_iterations());
   }
 
  private:
@@ -152,10 +155,12 @@ class Solves {
     std::vector<double>& planned = solved_.course.planned_epsilons;
     if (!config_.epsilons.empty()) planned = config_.epsilons;
     if (planned.empty() && config_.epsilon_schedule == "tuned") {
-      checkpoints_.save_begun();
+      run_.save_found(0);
       planned = tuned_epsilons(config_, inner_, problem, context_);
     }
-    if (!planned.empty()) solved_.source.epsilon_rule = {};
+    if (planned.empty()) return;
+    run_.ended("progot.planned_epsilons", planned);
+    solved_.source.epsilon_rule = {};
   }
 
   SolvedStep solve(const ShardedPairs<T>& points) {
@@ -165,56 +170,55 @@ class Solves {
     const sinkhorn::Stopping stopping{.tolerance = tolerances_[k],
                                       .max_iterations = inner_.max_iterations,
                                       .momentum = inner_.momentum};
-    checkpoints_.start_step(course);
-    sinkhorn::Stages stages(checkpoints_);
+    CheckpointScope scope(run_, name_of_step(k), course.all_iterations());
     SolvedStep step{.epsilon = points.epsilon(), .alpha = alphas_[k]};
-    sinkhorn::Ended ended;
+    sinkhorn::Solution solution =
+        sinkhorn::solve_once(scope, "solve", points.n(), points.m(), context_.world,
+                             [&] { return solve(points, stopping, label, scope); });
+    const sinkhorn::Report& report = solution.report;
     bool is_self_solved = true;
-    try {
-      ended = stages.solve("progot", points.n(), points.m(), context_.world,
-                           [&](Checkpoints& keep) { return solve(points, stopping, label, keep); });
-      if (config_.debiased) {
-        sinkhorn::Ended self =
-            stages.solve("progot, self", points.n(), 0, context_.world, [&](Checkpoints& keep) {
-              return solve_self<T>(solved_.source, stopping, course, solved_.plans[1], context_,
-                                   keep);
-            });
-        step.f_self = std::move(self.f);
-        step.self_iterations = self.report.iterations;
-        is_self_solved = self.report.converged;
-      }
-    } catch (const Stopped& stopped) {
-      throw Stopped(course.all_iterations() + stopped.step);
+    if (config_.debiased) {
+      sinkhorn::Solution self =
+          sinkhorn::solve_once(scope, "self", points.n(), 0, context_.world, [&] {
+            CheckpointScope inner(scope, "self", report.iterations);
+            return solve_self<T>(solved_.source, stopping, course, solved_.plans[1], context_,
+                                 inner);
+          });
+      step.f_self = std::move(self.f);
+      step.self_iterations = self.report.iterations;
+      is_self_solved = self.report.converged;
     }
-    const sinkhorn::Report& report = ended.report;
     solved_.timing.add(report);
     step.iterations = report.iterations;
     step.converged = report.converged && is_self_solved;
-    step.g = std::move(ended.g);
+    step.g = std::move(solution.g);
     context_.log.info(concat("step ", k + 1, " of ", alphas_.size(), ": epsilon ",
                              format_number(step.epsilon), ", ", step.iterations,
                              " iterations, marginal error ", report.marginal_error));
     if (config_.debiased) {
-      solved_.f.assign(ended.f.begin() + points.rows().first, ended.f.begin() + points.rows().last);
+      const Shard& rows = points.rows();
+      solved_.f.assign(solution.f.begin() + rows.first, solution.f.begin() + rows.last);
     }
     return step;
   }
 
   /// In the gauge sum_i a_i f_i = 0. f is gathered only if another solve follows in this step.
-  sinkhorn::Ended solve(const ShardedPairs<T>& points, const sinkhorn::Stopping& stopping,
-                        const std::string& label, Checkpoints& keep) {
+  sinkhorn::Solution solve(const ShardedPairs<T>& points, const sinkhorn::Stopping& stopping,
+                           const std::string& label, CheckpointScope& scope) {
     const SolvedSteps& course = solved_.course;
     std::vector<double> f;
-    sinkhorn::Ended ended;
-    ended.g = course.steps.empty() ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
-                                   : warm_start(solved_.source, points, course.steps.back());
-    ended.report = sinkhorn::iterate(points, stopping, f, ended.g, context_, label.c_str(), &keep);
+    sinkhorn::Solution solution;
+    solution.g = course.steps.empty()
+                     ? std::vector<double>(static_cast<std::size_t>(points.m()), 0.0)
+                     : warm_start(solved_.source, points, course.steps.back());
+    solution.report =
+        sinkhorn::iterate(points, stopping, f, solution.g, context_, label.c_str(), scope);
     const double mean = points.expectation_x(f);
     for (double& value : f) value -= mean;
-    for (double& value : ended.g) value += mean;
-    if (config_.debiased) ended.f = points.gather_x(f);
+    for (double& value : solution.g) value += mean;
+    if (config_.debiased) solution.f = points.gather_x(f);
     solved_.f = std::move(f);
-    return ended;
+    return solution;
   }
 
   const ProgotConfig& config_;
@@ -222,8 +226,7 @@ class Solves {
   Context& context_;
   std::vector<double> alphas_;
   std::vector<double> tolerances_;
-  StorageRecord storage_;
-  CourseCheckpoints checkpoints_;
+  CheckpointScope run_;
   Solved solved_;
 };
 

@@ -3,9 +3,11 @@
 // The solves that are done, and how a run goes on from them. Shapes: N points x, M points y.
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
-#include "distributed/context.hpp"
+#include "distributed/checkpoint_scope.hpp"
+#include "solvers/progot/progot_config.hpp"
 
 namespace kantor::progot {
 
@@ -18,6 +20,8 @@ struct SolvedStep {
   bool converged = false;
   std::vector<double> g = {};       ///< [M], gauge sum_i a_i f_i = 0
   std::vector<double> f_self = {};  ///< [N] of the moved cloud against itself; debiased only
+
+  void describe(const StateFields& fields);
 };
 
 struct SolvedSteps {
@@ -28,33 +32,12 @@ struct SolvedSteps {
   std::int64_t all_iterations() const;  ///< those of the cloud against itself too
 };
 
-/// Lets the loop of each solve save and restore its state as part of the whole. Moved clouds are
-/// not saved: they follow from the data and the potentials so far, by one pass each, to the bit.
-class CourseCheckpoints final : public Checkpoints {
- public:
-  /// @param keep where the run's checkpoints go.
-  explicit CourseCheckpoints(Checkpoints& keep) : keep_(keep) {}
+/// What the run goes on from; nothing solved at a fresh start. Moved clouds are not saved: they
+/// follow from the data and the potentials so far, by one pass each, to the bit. @throws DataError.
+SolvedSteps restored_steps(CheckpointScope& run, const ProgotConfig& config, std::int64_t n,
+                           std::int64_t m);
 
-  /// What the run goes on from; nothing solved at a fresh start. @throws DataError.
-  SolvedSteps restored_course(std::int64_t n, std::int64_t m) const;
-  /// Nothing is solved yet: a run that is stopped now begins again.
-  void save_begun();
-  /// All is solved, and being evaluated. @param f [N] of the last solve.
-  void save_solved(const std::vector<double>& f);
-  /// That f, of a run that goes on from there; else empty. @throws DataError.
-  std::vector<double> restored_f(std::int64_t n) const;
-  /// The next solve starts; its loop counts from 0.
-  void start_step(const SolvedSteps& course) { course_ = &course; }
-
-  /// The state of this solve, if the run stopped in it.
-  const checkpoint::Snapshot* restored() const override;
-  bool due(std::int64_t step) override;
-  void save(checkpoint::Snapshot state) override;
-
- private:
-  Checkpoints& keep_;
-  const SolvedSteps* course_ = nullptr;
-  mutable checkpoint::Snapshot inner_;
-};
+/// Of step k, and of what it has found.
+std::string name_of_step(std::size_t k);
 
 }  // namespace kantor::progot

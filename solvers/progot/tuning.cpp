@@ -105,8 +105,9 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
                                       context);
     std::vector<double> f(split.solve.size(), 0.0);
     try {
+      CheckpointScope nowhere;
       sinkhorn::iterate_symmetric(points, {solves.tolerance, solves.max_iterations}, f, context,
-                                  "tuning");
+                                  "tuning", nowhere);
     } catch (const Stopped&) {
       throw Stopped(0);  // the tuning is made again
     }

@@ -13,14 +13,13 @@ namespace kantor::sinkhorn {
 namespace {
 
 template <class T>
-Ended solve_in(const Problem& self, const Stopping& stopping, const StoragePlan& plan,
-               Context& context, const char* label, Checkpoints& keep) {
+Solution solve_in(const Problem& self, const Stopping& stopping, const StoragePlan& plan,
+                  Context& context, const char* label, CheckpointScope& scope) {
   ShardedPairs<T> points(self, {}, plan, context);
   points.store_costs();
-  Ended ended;
-  ended.f.assign(static_cast<std::size_t>(self.n(0)), 0.0);
-  ended.report = iterate_symmetric(points, stopping, ended.f, context, label, &keep);
-  return ended;
+  Solution solution{.f = std::vector<double>(static_cast<std::size_t>(self.n(0)))};
+  solution.report = iterate_symmetric(points, stopping, solution.f, context, label, scope);
+  return solution;
 }
 
 }  // namespace
@@ -35,18 +34,22 @@ Problem self_problem(const Problem& problem, std::size_t marginal) {
 }
 
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
-                         const StoragePlan& plan, Stages& stages, Context& context) {
+                         const StoragePlan& plan, CheckpointScope& run, std::int64_t first_step,
+                         Context& context) {
   const Problem self = self_problem(problem, marginal);
   const char* label = marginal == 0 ? "sinkhorn xx" : "sinkhorn yy";
-  Ended ended = stages.solve(label, self.n(0), 0, context.world, [&](Checkpoints& keep) {
+  const std::string name = concat("stage.", label);
+  Solution solution = solve_once(run, name, self.n(0), 0, context.world, [&] {
+    CheckpointScope scope(run, name, first_step);
     return context.run.precision == "float64"
-               ? solve_in<double>(self, stopping, plan, context, label, keep)
-               : solve_in<float>(self, stopping, plan, context, label, keep);
+               ? solve_in<double>(self, stopping, plan, context, label, scope)
+               : solve_in<float>(self, stopping, plan, context, label, scope);
   });
-  SelfTransport solved{.report = ended.report, .value = {}, .potential = std::move(ended.f)};
+  SelfTransport solved{.report = solution.report, .value = {}, .potential = std::move(solution.f)};
+  const std::int64_t step = first_step + solved.report.iterations;
   ShardedPairs<double> points(self, {}, Storage::streamed, context);
   EvaluationProgress evaluation(
-      num_value_passes(points.m()), stages.step(), [&] { stages.save_done(); }, context);
+      num_value_passes(points.m()), step, [&] { run.save_found(step); }, context);
   points.pause_in(&evaluation);
   const std::span<const double> own =
       std::span<const double>(solved.potential)

@@ -9,8 +9,7 @@
 
 #include "solvers/eot/plan_value.hpp"
 #include "solvers/problem/problem.hpp"
-#include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/stages.hpp"
+#include "solvers/sinkhorn/solution.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -27,9 +26,10 @@ struct SelfTransport {
 /// By the symmetric iteration, in run.precision; the value is evaluated in double. Collective.
 /// @param stopping tolerance and max_iterations alone.
 /// @param plan     of solve_shape() of self_problem().
-/// @param stages   of the run, of which it is the next.
+/// @param run      of which it is a part, from this step on.
 SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
-                         const StoragePlan& plan, Stages& stages, Context& context);
+                         const StoragePlan& plan, CheckpointScope& run, std::int64_t first_step,
+                         Context& context);
 
 /// Bounds and value from the duals: what is proven of the three terms is proven of S.
 Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const SelfTransport& yy);

@@ -2,17 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 #include <utility>
 
+#include "distributed/collectively.hpp"
 #include "distributed/larger.hpp"
-#include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/metrics/progress.hpp"
-#include "solvers/sinkhorn/implausible.hpp"
-#include "solvers/sinkhorn/pass.hpp"
-#include "solvers/sinkhorn/refinement.hpp"
-#include "solvers/sinkhorn/stall_detector.hpp"
+#include "solvers/sinkhorn/error_watch.hpp"
+#include "solvers/sinkhorn/iteration_clock.hpp"
+#include "solvers/sinkhorn/sweep.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -31,245 +29,87 @@ void complete_zero_weights(const ShardedPairs<T>& problem, std::span<const doubl
   }
 }
 
-/// The loop's state between iterations.
+/// What an iteration leaves to the next.
 template <class T>
-class Iteration {
- public:
-  Iteration(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
-            std::vector<double>& g, Context& context)
-      : problem_(problem),
-        stopping_(stopping),
-        momentum_(stopping.momentum, stopping.tolerance),
-        f_(f),
-        g_(g),
-        context_(context),
-        kernel_(format_of(problem.storage())) {
+struct Iterate {
+  Iterate(const ShardedPairs<T>& problem_, const Stopping& stopping_, std::vector<double>& f_,
+          std::vector<double>& g_, Context& context)
+      : problem(problem_),
+        stopping(stopping_),
+        f(f_),
+        g(g_),
+        momentum(stopping.momentum, stopping.tolerance),
+        sweep(sweep_of(problem, context)) {
     const bool is_given = !f.empty() || problem.a().empty();
-    has_f_ = context.world.agree(is_given ? 0 : 1, "warm start") == 0;
-    if (!has_f_) f.clear();
-    is_measured_ = has_f_;
+    has_f = context.world.agree(is_given ? 0 : 1, "warm start") == 0;
+    if (!has_f) f.clear();
+    is_judged = !has_f;
     // Without f, momentum starts from f = 0 if g is 0 too; else from the first plain update.
-    starts_at_zero_ = std::all_of(g.begin(), g.end(), [](double value) { return value == 0; });
-    step_ = next_step();
+    const bool is_zero = std::all_of(g.begin(), g.end(), [](double value) { return value == 0; });
+    step = {epsilon(), has_f || is_zero ? momentum.weight() : 1};
   }
 
-  /// The pass over the pairs from (f, g): measures them, and finds the next f.
-  /// @param save this rank wants the state saved; what a snapshot needs may be on all ranks.
-  Pass pass(bool save) {
-    step_ = next_step();
-    reads_kernel_ = problem_.is_absorbed() && !is_finishing_ && takes_kernel(problem_, step_);
-    const double start = monotonic_seconds();
-    Pass pass =
-        sweep(problem_, step_, has_f_ ? std::span<const double>(f_) : std::span<const double>(), g_,
-              save, reads_kernel_ ? &kernel_ : nullptr, context_);
-    is_exact_ = !reads_kernel_ || (pass.is_refreshed && kernel_.is_coded());
-    if (pass.is_refreshed) {
-      ++report.refreshes;
-      report.refresh_s += pass.refresh_s;
-      refinement_.refreshed(column_error(pass));
-    }
-    pass_s_ += monotonic_seconds() - start - pass.refresh_s;
-    return pass;
+  Swept swept(bool save) {
+    return sweep->run(step, has_f ? std::span<const double>(f) : std::span<const double>(), g,
+                      save);
   }
-  /// Whether the pass before read the costs themselves, be it to make the kernel.
-  bool is_exact() const { return is_exact_; }
-  /// Whether it did not, but should before more is done with it.
-  bool is_refresh_due(double error) {
-    return !is_exact_ && kernel_.is_coded() &&
-           refinement_.is_due(error, kernel_.drift(g_, problem_.b()));
-  }
-  /// The next pass does, and from here on all of them, unless the kernel is one to be refined.
-  void look_exactly() {
-    if (kernel_.is_coded()) {
-      kernel_.forget();
-      refinement_.check();
-    } else {
-      is_finishing_ = true;
-    }
-  }
-  /// Of (f, g), whether measured or not. A kernel in codes leaves its columns wrong, too: by no
-  /// more than rows and, with the f that follows, columns together.
-  double error(const Pass& pass) const {
-    const double error = pass.previous_error + column_error_;
-    return reads_kernel_ && is_exact_ ? larger(error, column_error(pass)) : error;
-  }
-  bool is_measured() const { return is_measured_; }
 
-  void update(Pass& pass) {
-    const double start = monotonic_seconds();
-    const ColumnUpdate update = update_g(problem_, step_, pass, g_);
-    f_ = std::move(pass.f);
-    column_error_ = update.error;
-    has_f_ = true;
+  void update(Swept& swept) {
+    const ColumnUpdate update = update_g(problem, step, swept, g);
+    f = std::move(swept.f);
+    has_f = true;
+    is_judged = false;
+    column_error = update.error;
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
-    is_measured_ = true;
-    // Not before a snapshot is made.
-    if (kernel_.is_coded() && refinement_.has_led_nowhere() && !is_finishing_) leave_codes();
-    time(pass_s_ + monotonic_seconds() - start);
-    pass_s_ = 0;
+    sweep->updated(report.iterations);
+    step = {epsilon(), momentum.weight()};
   }
 
-  void observe(double error) {
-    if (is_at_problem_epsilon(report.iterations - 1)) {
-      fall_.observe(report.iterations, stopping_.max_iterations, error);
-      report.is_stalled = fall_.has_stalled();
+  /// What is returned is measured at the epsilon of the problem, however few iterations there were.
+  double epsilon() const {
+    const bool is_last = report.iterations >= stopping.max_iterations;
+    return (is_last ? 1 : stopping.decay.multiple(report.iterations)) * problem.epsilon();
+  }
+
+  /// After a sweep: of a pair that is judged, g, from which the next f follows, to the bit; with
+  /// momentum, or of a pair that is to be swept again, both. Collective, saving.
+  void describe(const StateFields& fields) {
+    const bool is_plain = stopping.momentum.is_plain();
+    const bool is_to_look = fields.has_number("sinkhorn.column_error", !is_judged);
+    fields.add("sinkhorn.fallbacks", report.fallbacks);
+    fields.add("sinkhorn.g", g);
+    if (is_to_look) fields.add("sinkhorn.column_error", column_error);
+    sweep->describe(fields, is_to_look);
+    if (fields.is_restoring()) has_f = is_to_look;
+    if (!is_plain) {
+      fields.add("sinkhorn.has_f", has_f);
+      fields.add("sinkhorn.weight", step.weight);  // of the sweep that is made again
     }
-    if (reads_kernel_ && is_exact_) refinement_.measured(error);
-    if (!is_at_problem_epsilon(report.iterations - 1) || momentum_.has_given_up()) return;
-    momentum_.observe(error);
-    if (!momentum_.has_given_up()) return;
-    context_.log.warn_once(concat("solver.sinkhorn.momentum = ", stopping_.momentum.weight,
-                                  " is too much: the marginal error rose to ", error, " after ",
-                                  report.iterations, " iterations; plain updates from here on"));
-  }
-  /// Whether (f, g) was found at the epsilon of the problem.
-  bool is_at_problem_epsilon(std::int64_t iteration) const {
-    return stopping_.decay.multiple(iteration) == 1;
+    if (!is_plain || is_to_look) describe_f(fields);
+    if (!is_plain) momentum.describe(fields);
+    if (fields.is_restoring()) is_judged = !is_to_look;
   }
 
-  /// g after an iteration whose error has been measured: the next f follows from it, to the bit;
-  /// with momentum, from both. Collective.
-  checkpoint::Snapshot snapshot() const {
-    checkpoint::Snapshot state;
-    state.metadata.step = report.iterations;
-    state.metadata.integers["sinkhorn.fallbacks"] = report.fallbacks;
-    state.tensors.push_back(
-        checkpoint::make_tensor("sinkhorn.g", {std::ssize(g_)}, std::span<const double>(g_)));
-    if (problem_.is_absorbed()) {
-      const std::span<const double> absorbed = kernel_.potentials();  // [M], or none yet
-      state.metadata.integers["sinkhorn.is_finishing"] = is_finishing_ ? 1 : 0;
-      state.tensors.push_back(
-          checkpoint::make_tensor("sinkhorn.absorbed_g", {std::ssize(absorbed)}, absorbed));
-      if (problem_.storage() == Storage::absorbed16) {
-        state.metadata.integers["sinkhorn.has_left_codes"] = kernel_.is_coded() ? 0 : 1;
-        refinement_.save(state);
-      }
-    }
-    if (stopping_.momentum.is_plain()) return state;
-    state.metadata.integers["sinkhorn.has_f"] = has_f_ ? 1 : 0;
-    state.metadata.numbers["sinkhorn.weight"] = step_.weight;  // of the pass that is made again
-    const std::vector<double> control = momentum_.state();
-    add_f(state);
-    state.tensors.push_back(
-        checkpoint::make_tensor("sinkhorn.momentum", {std::ssize(control)}, std::span(control)));
-    return state;
+  void describe_f(const StateFields& fields) {
+    std::vector<double> all_f(static_cast<std::size_t>(problem.n()));
+    if (fields.is_saving()) all_f = problem.gather_x(f);
+    fields.add("sinkhorn.f", all_f);
+    if (!fields.is_restoring() || !has_f) return;
+    f.assign(all_f.begin() + problem.rows().first, all_f.begin() + problem.rows().last);
   }
 
-  /// After look_exactly(): the pair that the next pass is to judge. Collective.
-  checkpoint::Snapshot snapshot_to_judge() const {
-    checkpoint::Snapshot state = snapshot();
-    if (stopping_.momentum.is_plain()) add_f(state);
-    state.metadata.numbers["sinkhorn.column_error"] = column_error_;
-    return state;
-  }
-
-  void restore(const checkpoint::Snapshot& state) {
-    const std::int64_t shape[] = {std::ssize(g_)};
-    g_ = state.values<double>("sinkhorn.g", shape);
-    report.iterations = state.metadata.step;
-    report.fallbacks = state.metadata.integer("sinkhorn.fallbacks");
-    const auto to_judge = state.metadata.numbers.find("sinkhorn.column_error");
-    is_measured_ = to_judge != state.metadata.numbers.end();
-    if (is_measured_) column_error_ = to_judge->second;
-    if (problem_.is_absorbed()) restore_kernel(state);
-    has_f_ = is_measured_;
-    if (!stopping_.momentum.is_plain()) {
-      const std::int64_t control[] = {MomentumControl::kStateSize};
-      momentum_.restore(state.values<double>("sinkhorn.momentum", control));
-      restored_weight_ = state.metadata.number("sinkhorn.weight");
-      has_f_ = state.metadata.integer("sinkhorn.has_f") != 0;
-    }
-    if (!has_f_) return;
-    const std::int64_t rows[] = {problem_.n()};
-    const std::vector<double> all_f = state.values<double>("sinkhorn.f", rows);
-    f_.assign(all_f.begin() + problem_.rows().first, all_f.begin() + problem_.rows().last);
-  }
-
+  const ShardedPairs<T>& problem;
+  const Stopping& stopping;
+  std::vector<double>& f;
+  std::vector<double>& g;
+  MomentumControl momentum;
+  std::unique_ptr<Sweep<T>> sweep;
+  bool has_f = false;
+  bool is_judged = false;   ///< what the error of (f, g) says is done already
+  double column_error = 0;  ///< of (f, g)
+  Step step;                ///< of the next sweep
   Report report;
-
- private:
-  void leave_codes() {
-    const Storage next = problem_.form_of_tail();
-    context_.log.detail(concat("iteration ", report.iterations,
-                               ": the kernel in 16 bits leads no further; from here on ",
-                               name_of(next)));
-    if (is_absorbed(next)) {
-      kernel_ = kernels::AbsorbedKernel<T>(format_of(next));
-    } else {
-      is_finishing_ = true;
-    }
-  }
-
-  void time(double seconds) {
-    report.seconds_per_iteration =
-        num_timed_ < 2 ? seconds
-                       : report.seconds_per_iteration + (seconds - report.seconds_per_iteration) /
-                                                            static_cast<double>(num_timed_);
-    ++num_timed_;
-  }
-
-  void add_f(checkpoint::Snapshot& state) const {
-    const std::vector<double> all_f = problem_.gather_x(f_);
-    state.tensors.push_back(
-        checkpoint::make_tensor("sinkhorn.f", {std::ssize(all_f)}, std::span(all_f)));
-  }
-
-  /// At the potentials that it held, so that the next pass gives the same bits.
-  void restore_kernel(const checkpoint::Snapshot& state) {
-    is_finishing_ = state.metadata.integer("sinkhorn.is_finishing") != 0;
-    if (problem_.storage() == Storage::absorbed16) {
-      refinement_.restore(state);
-      const auto left = state.metadata.integers.find("sinkhorn.has_left_codes");
-      if (left != state.metadata.integers.end() && left->second != 0) {
-        kernel_ = kernels::AbsorbedKernel<T>(kernels::KernelFormat::numbers);
-      }
-    }
-    if (kernel_.is_coded() && is_measured_) refinement_.check();
-    if (state.tensor("sinkhorn.absorbed_g").shape == std::vector<std::int64_t>{0}) return;
-    const std::int64_t shape[] = {std::ssize(g_)};
-    const std::vector<double> absorbed = state.values<double>("sinkhorn.absorbed_g", shape);
-    kernel_.absorb(problem_.over_y(absorbed), problem_.a(), context_.pool);
-  }
-
-  /// L1, of the columns of the plan of (pass.f, g).
-  double column_error(const Pass& pass) const {
-    double error = 0;
-    for (std::size_t j = 0; j < g_.size(); ++j) {
-      error += std::abs(pass.columns[j] - problem_.b()[j]);
-    }
-    return error;
-  }
-
-  Step next_step() {
-    // What is returned is measured at the epsilon of the problem, however few iterations there
-    // were.
-    const bool is_last = report.iterations >= stopping_.max_iterations;
-    const double multiple = is_last ? 1 : stopping_.decay.multiple(report.iterations);
-    const double weight = has_f_ || starts_at_zero_ ? momentum_.weight() : 1;
-    return {multiple * problem_.epsilon(), std::exchange(restored_weight_, {}).value_or(weight)};
-  }
-
-  const ShardedPairs<T>& problem_;
-  const Stopping& stopping_;
-  MomentumControl momentum_;
-  std::vector<double>& f_;
-  std::vector<double>& g_;
-  Context& context_;
-  bool has_f_ = false;
-  bool is_measured_ = false;  ///< the next pass tells the error of (f, g), which nobody knows yet
-  bool starts_at_zero_ = false;
-  double column_error_ = 0;
-  StallDetector fall_;  ///< of the error
-  kernels::AbsorbedKernel<T> kernel_;
-  Refinement refinement_;  ///< of a kernel in codes
-  bool reads_kernel_ = false;
-  bool is_exact_ = true;
-  bool is_finishing_ = false;
-  double pass_s_ = 0;  ///< of the iteration so far, refreshes left out
-  std::int64_t num_timed_ = 0;
-  Step step_;  ///< of the pass that is under way
-  std::optional<double> restored_weight_;
 };
 
 }  // namespace
@@ -279,65 +119,65 @@ double EpsilonDecay::multiple(std::int64_t iteration) const {
   return std::max(start * std::pow(factor, static_cast<double>(iteration)), 1.0);
 }
 
+bool is_under_way(const CheckpointScope& scope) {
+  struct {
+    std::vector<double> g;
+    void describe(const StateFields& fields) { fields.add("sinkhorn.g", g); }
+  } state;
+  return scope.is_under_way(state);
+}
+
 template <class T>
 Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
-               std::vector<double>& g, Context& context, const char* label, Checkpoints* keep) {
+               std::vector<double>& g, Context& context, const char* label,
+               CheckpointScope& scope) {
   const double start = monotonic_seconds();
   metrics::Progress progress(
       {.enabled = context.show_progress, .label = label, .total = stopping.known_iterations()});
-  Iteration<T> iteration(problem, stopping, f, g, context);
+  Iterate<T> at(problem, stopping, f, g, context);
+  Report& report = at.report;
   const bool has_exact_columns = problem.penalty().is_balanced() && stopping.momentum.is_plain();
-  Implausible implausible;
-  Report& report = iteration.report;
-  if (keep != nullptr && is_under_way(*keep)) {
-    collectively(context.world, "restoring the potentials",
-                 [&] { iteration.restore(*keep->restored()); });
-  } else if (keep != nullptr) {
-    keep->save(iteration.snapshot());
+  ErrorWatch watch(stopping, has_exact_columns, label, context);
+  IterationClock clock;
+  if (is_under_way(scope)) {
+    collectively(context.world, "restoring the potentials", [&] {
+      report.iterations = scope.restore(at);
+      at.step.epsilon = at.epsilon();
+    });
+  } else {
+    scope.save(0, at);
   }
 
   for (;;) {
     context.world.at_step(report.iterations + 1);
-    Pass pass = iteration.pass(keep != nullptr && keep->due(report.iterations));
-    if (iteration.is_measured()) {
-      report.marginal_error = iteration.error(pass);
-      if (report.iterations == 0) report.first_error = report.marginal_error;
-      if (std::isnan(report.marginal_error)) {
-        fail_on_all_ranks(context.world,
-                          NumericError(concat(label, " met NaN after ", report.iterations,
-                                              " iterations; raise problem.epsilon or use "
-                                              "run.precision = \"float64\"")));
-      }
-      report.converged = stopping.tolerance > 0 && report.marginal_error <= stopping.tolerance &&
-                         iteration.is_at_problem_epsilon(report.iterations - 1);
+    Swept swept = clock.timed([&] { return at.swept(scope.due(report.iterations)); });
+    clock.leave_out(swept.refresh_s);
+    report.refreshes += swept.is_refreshed ? 1 : 0;
+    report.refresh_s += swept.refresh_s;
+    if (!at.is_judged) {
+      const double error = larger(swept.row_error + at.column_error, swept.column_error);
+      check_is_number(error, report.iterations, label, context.world);
+      const bool is_at_epsilon = stopping.is_at_epsilon(report.iterations);
+      report.marginal_error = error;
+      if (report.iterations == 0) report.first_error = error;
+      report.converged = stopping.tolerance > 0 && error <= stopping.tolerance && is_at_epsilon;
       const bool is_last = report.converged || report.iterations >= stopping.max_iterations;
-      if ((is_last && !iteration.is_exact()) || iteration.is_refresh_due(report.marginal_error)) {
-        iteration.look_exactly();
-        if (!pass.stop) continue;  // the same pair again
-        if (keep != nullptr) keep->save(iteration.snapshot_to_judge());
-        throw Stopped(report.iterations);
+      if (at.sweep->looks_again(error, g, is_last)) {  // at the same pair
+        if (!swept.stop) continue;
+        scope.save(report.iterations, at);
+        throw Stopped(scope.step_of_run(report.iterations));
       }
-      progress.update(report.iterations, "marginal error", report.marginal_error);
-      context.metrics.write(
-          label, report.iterations,
-          {{"marginal_error", report.marginal_error}, {"seconds", monotonic_seconds() - start}});
+      progress.update(report.iterations, "marginal error", error);
+      context.metrics.write(label, report.iterations,
+                            {{"marginal_error", error}, {"seconds", monotonic_seconds() - start}});
       if (is_last) break;
-      iteration.observe(report.marginal_error);
-      // While epsilon falls, a plan is measured at a smaller one than its columns were made at.
-      if (has_exact_columns && iteration.is_at_problem_epsilon(report.iterations - 1) &&
-          implausible.observe(report.marginal_error)) {
-        fail_on_all_ranks(
-            context.world,
-            NumericError(concat(label, ": the marginal error is ", report.marginal_error, " after ",
-                                report.iterations,
-                                " iterations, where 2 is the most that a plan can have: the "
-                                "costs are too large beside epsilon for run.precision; raise "
-                                "problem.epsilon or use \"float64\"")));
-      }
-      if (keep != nullptr && (pass.stop || pass.save)) keep->save(iteration.snapshot());
-      if (pass.stop) throw Stopped(report.iterations);
+      if (is_at_epsilon) watch.observe(error, at.momentum, report);
+      at.is_judged = true;
+      if (swept.stop || swept.save) scope.save(report.iterations, at);
+      if (swept.stop) throw Stopped(scope.step_of_run(report.iterations));
     }
-    iteration.update(pass);
+    clock.timed([&] { at.update(swept); });
+    report.seconds_per_iteration = clock.mean_with_this();
   }
   context.world.at_step(0);
   complete_zero_weights(problem, f, g);
@@ -346,8 +186,8 @@ Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::ve
 }
 
 template Report iterate(const ShardedPairs<float>&, const Stopping&, std::vector<double>&,
-                        std::vector<double>&, Context&, const char*, Checkpoints*);
+                        std::vector<double>&, Context&, const char*, CheckpointScope&);
 template Report iterate(const ShardedPairs<double>&, const Stopping&, std::vector<double>&,
-                        std::vector<double>&, Context&, const char*, Checkpoints*);
+                        std::vector<double>&, Context&, const char*, CheckpointScope&);
 
 }  // namespace kantor::sinkhorn

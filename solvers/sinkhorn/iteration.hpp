@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "distributed/checkpoint_scope.hpp"
 #include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/sinkhorn/momentum.hpp"
 
@@ -25,6 +26,8 @@ struct Stopping {
   Momentum momentum = {};
   EpsilonDecay decay = {};
 
+  /// Whether what so many iterations gave was found at the epsilon of the problem.
+  bool is_at_epsilon(std::int64_t iterations) const { return decay.multiple(iterations - 1) == 1; }
   /// For progress: 0 where the tolerance ends it, nobody knows when.
   std::int64_t known_iterations() const { return tolerance > 0 ? 0 : max_iterations; }
 };
@@ -50,9 +53,7 @@ struct Report {
 };
 
 /// Whether the run goes on from within the loop: a checkpoint of step 0 may hold no state at all.
-inline bool is_under_way(const Checkpoints& keep) {
-  return keep.restored() != nullptr && keep.restored()->find("sinkhorn.g") != nullptr;
-}
+bool is_under_way(const CheckpointScope& scope);
 
 /// Iterates f, then g, from a pair with exact y-marginal (g the c-transform of f), or from g alone.
 /// One pass over the pairs (one exp each) and one all-reduce of M + 6 numbers per iteration: the
@@ -60,13 +61,18 @@ inline bool is_under_way(const Checkpoints& keep) {
 /// @param[in,out] f [N_r]; empty = a start from g, whose error is not measured.
 /// @param[in,out] g [M], the same on all ranks.
 /// @param label     on the progress line and in metrics.
-/// @param keep      where the state goes and comes from, to the bit, if this loop is the solver;
-///                  null if the caller has its own.
+/// @param scope     where the state goes and comes from, to the bit.
 /// @throws NumericError (on all ranks) if the error is NaN; Stopped.
 /// Source: Peyre & Cuturi 2019, section 4.4; stops on rows, as the f-update comes first.
 template <class T>
 Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
-               std::vector<double>& g, Context& context, const char* label,
-               Checkpoints* keep = nullptr);
+               std::vector<double>& g, Context& context, const char* label, CheckpointScope& scope);
+/// The same of a loop whose state nobody keeps.
+template <class T>
+Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::vector<double>& f,
+               std::vector<double>& g, Context& context, const char* label) {
+  CheckpointScope nowhere;
+  return iterate(problem, stopping, f, g, context, label, nowhere);
+}
 
 }  // namespace kantor::sinkhorn

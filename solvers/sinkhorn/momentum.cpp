@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "runtime/core/error.hpp"
-
 namespace kantor::sinkhorn {
 
 namespace {
@@ -85,7 +83,7 @@ void MomentumControl::fall_back() {
   needed_ = std::min(2 * needed_, kLongestWait);
 }
 
-std::vector<double> MomentumControl::state() const {
+void MomentumControl::describe(const StateFields& fields) {
   std::vector<double> state = {weight_,
                                ratio_,
                                start_error_,
@@ -93,11 +91,8 @@ std::vector<double> MomentumControl::state() const {
                                static_cast<double>(steady_),
                                static_cast<double>(needed_)};
   state.insert(state.end(), errors_.begin(), errors_.end());
-  return state;
-}
-
-void MomentumControl::restore(const std::vector<double>& state) {
-  KANTOR_CHECK(std::ssize(state) == kStateSize, "momentum: ", state.size(), " numbers of state");
+  fields.add("sinkhorn.momentum", state);
+  if (!fields.is_restoring()) return;
   weight_ = state[0];
   ratio_ = state[1];
   start_error_ = state[2];

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "distributed/state_fields.hpp"
+
 namespace kantor::sinkhorn {
 
 /// f <- (1 - weight) f + weight f_plain, and g alike.
@@ -30,10 +32,7 @@ class MomentumControl {
   /// @param error of the iterate that the last update with weight() gave.
   void observe(double error);
 
-  /// All of the state, for a checkpoint.
-  std::vector<double> state() const;
-  void restore(const std::vector<double>& state);
-  static constexpr std::int64_t kStateSize = 6 + 15;
+  void describe(const StateFields& fields);
 
   /// Whether a weight that was given has been left.
   bool has_given_up() const { return !is_adaptive_ && weight_ != given_weight_; }

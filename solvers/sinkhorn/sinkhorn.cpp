@@ -16,8 +16,8 @@
 #include "solvers/eot/storage/report.hpp"
 #include "solvers/eot/unbalanced_value.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
-#include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/stages.hpp"
+#include "solvers/sinkhorn/names_of_before.hpp"
+#include "solvers/sinkhorn/solution.hpp"
 #include "solvers/sinkhorn/warm_start.hpp"
 
 namespace kantor::sinkhorn {
@@ -37,17 +37,18 @@ struct Costs {
 /// Of the problem, then for the divergence of each marginal against itself. All before anything is
 /// solved.
 std::vector<StoragePlan> plans_of(const SinkhornConfig& config, const Problem& problem,
-                                  StorageRecord& record, Context& context) {
+                                  CheckpointScope& run, Context& context) {
   const Storage asked = storage_named(config.storage);
-  std::vector<StoragePlan> plans = {record.plan("sinkhorn.storage", shape_of(problem, context),
-                                                asked, workload_of(config, problem), context)};
+  std::vector<StoragePlan> plans = {recorded_plan(run, "sinkhorn.storage",
+                                                  shape_of(problem, context), asked,
+                                                  workload_of(config, problem), context)};
   if (!config.divergence) return plans;
   // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
   const Storage others = asked == Storage::streamed ? asked : Storage::automatic;
   const char* const names[] = {"sinkhorn.storage_xx", "sinkhorn.storage_yy"};
   for (std::size_t k = 0; k < 2; ++k) {
-    plans.push_back(
-        record.plan(names[k], shape_of(self_problem(problem, k), context), others, {}, context));
+    plans.push_back(recorded_plan(run, names[k], shape_of(self_problem(problem, k), context),
+                                  others, {}, context));
   }
   return plans;
 }
@@ -60,48 +61,49 @@ struct Solved {
 };
 
 template <class T>
-Ended solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs, Context& context,
-               Checkpoints& keep) {
+Solution solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs,
+                  Context& context, CheckpointScope& run) {
   ShardedPairs<T> points(problem, {}, costs.plan, context);
   announce(costs.plan, points, context);
   const double start = monotonic_seconds();
   points.store_costs();
   costs.store_s = monotonic_seconds() - start;
   costs.plan.form = points.storage();
-  Ended ended;
+  Solution solution{.g = std::vector<double>(static_cast<std::size_t>(points.m()))};
   std::vector<double> f;
-  ended.g = warm_start(config, problem, points, context);
-  ended.report = iterate(points, config.stopping(), f, ended.g, context, "sinkhorn", &keep);
-  ended.f = points.gather_x(f);
-  return ended;
+  if (!is_under_way(run)) solution.g = warm_start(config, problem, points, context);
+  solution.report = iterate(points, config.stopping(), f, solution.g, context, "sinkhorn", run);
+  solution.f = points.gather_x(f);
+  return solution;
 }
 
-/// The problem itself, the first of the stages.
+/// The problem itself, by the names and steps of the run.
 Solved solve_first(const SinkhornConfig& config, const Problem& problem, const StoragePlan& plan,
-                   Stages& stages, Context& context) {
+                   CheckpointScope& run, Context& context) {
   Costs costs{.plan = plan};
-  Ended ended =
-      stages.solve("sinkhorn", problem.n(0), problem.n(1), context.world, [&](Checkpoints& keep) {
+  Solution solution =
+      solve_once(run, "stage.sinkhorn", problem.n(0), problem.n(1), context.world, [&] {
         return context.run.precision == "float64"
-                   ? solve_in<double>(config, problem, costs, context, keep)
-                   : solve_in<float>(config, problem, costs, context, keep);
+                   ? solve_in<double>(config, problem, costs, context, run)
+                   : solve_in<float>(config, problem, costs, context, run);
       });
   const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
-  return {ended.report,
+  return {solution.report,
           costs,
-          {ended.f.begin() + rows.first, ended.f.begin() + rows.last},
-          std::move(ended.g)};
+          {solution.f.begin() + rows.first, solution.f.begin() + rows.last},
+          std::move(solution.g)};
 }
 
 /// What the potentials prove, evaluated in double.
-PlanValue evaluate(const Problem& problem, const Solved& solved, Stages& stages, Context& context,
-                   Result& result) {
+PlanValue evaluate(const Problem& problem, const Solved& solved, CheckpointScope& run,
+                   Context& context, Result& result) {
   ShardedPairs<double> points(problem, {}, Storage::streamed, context);
   const std::int64_t passes = problem.rho.is_balanced() ? num_value_passes(points.m())
                               : problem.rho.is_free()   ? 3
                                                         : 6;
+  const std::int64_t step = solved.report.iterations;
   EvaluationProgress evaluation(
-      passes, stages.step(), [&] { stages.save_done(); }, context);
+      passes, step, [&] { run.save_found(step); }, context);
   points.pause_in(&evaluation);
   UnbalancedValue value;
   if (problem.rho.is_balanced()) {
@@ -130,12 +132,13 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, Stages& stages,
   return value;
 }
 
-/// Each marginal against itself. @param xy of the problem itself.
+/// Each marginal against itself, from this step on. @param xy of the problem itself.
 void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
-                    std::span<const StoragePlan> plans, Stages& stages, Context& context,
-                    Result& result) {
-  SelfTransport xx = solve_self(problem, 0, config.stopping(), plans[0], stages, context);
-  SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], stages, context);
+                    std::span<const StoragePlan> plans, CheckpointScope& run, std::int64_t step,
+                    Context& context, Result& result) {
+  SelfTransport xx = solve_self(problem, 0, config.stopping(), plans[0], run, step, context);
+  step += xx.report.iterations;
+  SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], run, step, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
@@ -153,10 +156,9 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
   const double start = monotonic_seconds();
-  StorageRecord storage(context.checkpoints);
-  Stages stages(storage);
-  std::vector<StoragePlan> plans = plans_of(config, problem, storage, context);
-  const Solved solved = solve_first(config, problem, plans[0], stages, context);
+  CheckpointScope run(context.checkpoints, in_names_of_today);
+  std::vector<StoragePlan> plans = plans_of(config, problem, run, context);
+  const Solved solved = solve_first(config, problem, plans[0], run, context);
   plans[0] = solved.costs.plan;
   malloc_trim(0);  // points in double take the place of those that were solved with
   const double solve_end = monotonic_seconds();
@@ -171,7 +173,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                                     solved.report.refreshes, context);
   }
   context.log.info("evaluating the plan, in double");
-  const PlanValue value = evaluate(problem, solved, stages, context, result);
+  const PlanValue value = evaluate(problem, solved, run, context, result);
   if (config.tolerance > 0) {
     result.has_wide_gap = !value.is_tight(config.tolerance, problem.epsilon);
     result.converged = is_confirmed_in_double(solved.report.converged, value.marginal_error,
@@ -180,7 +182,8 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) {
-    add_divergence(config, problem, value, std::span(plans).subspan(1), stages, context, result);
+    add_divergence(config, problem, value, std::span(plans).subspan(1), run,
+                   solved.report.iterations, context, result);
   }
   const double divergence_time = monotonic_seconds() - divergence_start;
   result.seconds.solve = solve_end - start + divergence_time;
@@ -207,8 +210,8 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
 
 std::vector<StoragePlan> storage_plans(const SinkhornConfig& config, const Problem& problem,
                                        Context& context) {
-  StorageRecord record(context.checkpoints);
-  return plans_of(config, problem, record, context);
+  CheckpointScope run(context.checkpoints);
+  return plans_of(config, problem, run, context);
 }
 
 }  // namespace kantor::sinkhorn

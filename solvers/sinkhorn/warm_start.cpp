@@ -143,7 +143,6 @@ template <class T>
 std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
                                const ShardedPairs<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
-  if (is_under_way(context.checkpoints)) return g;
   if (config.warm_start.empty()) {
     const bool has_offsets = points.has_forbidden_pairs() && points.penalty().is_balanced();
     return has_offsets ? from_offsets(points, context) : g;

@@ -19,16 +19,13 @@ Storage stored_form(const std::string& name, std::int64_t number) {
 
 }  // namespace
 
-StoragePlan StorageRecord::plan(const std::string& name, const SolveShape& shape, Storage asked,
-                                Workload workload, Context& context) {
-  if (const checkpoint::Snapshot* state = keep_.restored()) {
-    const auto found = state->metadata.integers.find(name);  // not in those of older versions
-    if (found != state->metadata.integers.end()) {
-      workload.begun_with = stored_form(name, found->second);
-    }
-  }
+StoragePlan recorded_plan(CheckpointScope& run, const std::string& name, const SolveShape& shape,
+                          Storage asked, Workload workload, Context& context) {
+  std::int64_t form = 0;
+  if (run.found(name, form)) workload.begun_with = stored_form(name, form);
   const StoragePlan plan = plan_storage(shape, asked, workload, context);
-  forms_[name] = static_cast<std::int64_t>(plan.form);
+  form = static_cast<std::int64_t>(plan.form);
+  run.ended(name, form);
   return plan;
 }
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "solvers/sinkhorn/refinement.hpp"
+#include "solvers/sinkhorn/absorbed/refinement.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/thrown.hpp"
@@ -154,8 +154,9 @@ TEST(Absorbed16, reads_costs_where_it_leads_nowhere_and_numbers_have_no_room) {
   ShardedPairs<float> points(problem, {}, plan, run.context);
   std::vector<double> f, g(static_cast<std::size_t>(problem.n(1)), 0.0);
   MemoryCheckpoints keep(1);
+  CheckpointScope scope(keep);
   sinkhorn::iterate(points, {.tolerance = 0, .max_iterations = 2500}, f, g, run.context, "test",
-                    &keep);
+                    scope);
   EXPECT_EQ(keep.saved().back().metadata.integer("sinkhorn.is_finishing"), 1);
   EXPECT_EQ(keep.saved().back().metadata.integer("sinkhorn.has_left_codes"), 0);
 }
@@ -221,9 +222,9 @@ TEST(Refinement, gives_up_where_a_check_finds_hardly_less_error) {
     refinement.refreshed(.25);
     for (int pass = 0; pass < 32; ++pass) EXPECT_FALSE(refinement.is_due(.2, 0));
     checkpoint::Snapshot state;
-    refinement.save(state);
+    refinement.describe(StateFields::to(state));
     sinkhorn::Refinement restored;
-    restored.restore(state);
+    restored.describe(StateFields::from(state));
     EXPECT_EQ(restored.has_led_nowhere(), last == .91);
     EXPECT_TRUE(sinkhorn::Refinement(restored).is_due(.25 / 256, 0));
     EXPECT_TRUE(restored.is_due(.2, 0));

@@ -110,7 +110,9 @@ TEST(Momentum, that_explodes_is_left_for_good) {
     EXPECT_EQ(other.weight(), 1);
     EXPECT_TRUE(other.has_given_up());
     sinkhorn::MomentumControl restored({.weight = 1.9}, 1e-9);
-    restored.restore(other.state());
+    checkpoint::Snapshot state;
+    other.describe(StateFields::to(state));
+    restored.describe(StateFields::from(state));
     restored.observe(.5);
     EXPECT_EQ(restored.weight(), 1);
   }

@@ -1,11 +1,11 @@
-#include "solvers/sinkhorn/pass.hpp"
+#include "solvers/sinkhorn/sweep.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
-#include "runtime/core/process.hpp"
 #include "solvers/eot/target_mass.hpp"
+#include "solvers/sinkhorn/absorbed/absorbed_sweep.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -85,11 +85,10 @@ double log_sum_over_ranks(std::span<const double> a, std::span<const double> f, 
 }  // namespace
 
 template <class T>
-Pass sweep(const ShardedPairs<T>& problem, const Step& step, std::span<const double> previous_f,
-           std::span<const double> g, bool save, kernels::AbsorbedKernel<T>* kernel,
-           Context& context) {
-  const std::span<const double> a = problem.a();
-  const Penalty& rho = problem.penalty();
+Swept Sweep<T>::run(const Step& step, std::span<const double> previous_f, std::span<const double> g,
+                    bool save) {
+  const std::span<const double> a = problem_.a();
+  const Penalty& rho = problem_.penalty();
   std::vector<double> kept;
   if (step.weight != 1) {
     for (const double value : previous_f) kept.push_back((1 - step.weight) * value);
@@ -97,47 +96,41 @@ Pass sweep(const ShardedPairs<T>& problem, const Step& step, std::span<const dou
   const kernels::RowUpdate update{kept, step.weight * damping(rho.x, step.epsilon)};
   const bool is_plain = step.weight == 1 && update.gain == 1;
 
-  Pass pass;
-  pass.f.resize(a.size());
-  pass.columns.assign(g.size() + Tail::kSize, 0.0);
-  const std::span<double> columns = std::span(pass.columns).first(g.size());
-  if (kernel != nullptr) {
-    if (!kernel->holds(g)) {
-      const double start = monotonic_seconds();
-      kernel->absorb(problem.over_y(g), a, context.pool);
-      pass.is_refreshed = true;
-      pass.refresh_s = monotonic_seconds() - start;
-    }
-    kernel->weights(g, a, update, context.pool, pass.f, columns);
-  } else {
-    const kernels::UpdatedColumns wanted[] = {{update, columns}};
-    problem.transform_to_x(g, step.epsilon, wanted, pass.f);
-  }
-  const double level = log_target_mass(problem.b(), g, rho.y);
+  Swept swept;
+  swept.f.resize(a.size());
+  swept.columns.assign(g.size() + Tail::kSize, 0.0);
+  sum_pairs(step, g, update, std::span(swept.columns).first(g.size()), swept);
+  const double level = log_target_mass(problem_.b(), g, rho.y);
   Tail tail;
-  measure_rows(a, previous_f, pass.f, step.epsilon, rho, level, tail);
-  tail.stop = context.stop_requested() ? 1 : 0;
+  measure_rows(a, previous_f, swept.f, step.epsilon, rho, level, tail);
+  tail.stop = context_.stop_requested() ? 1 : 0;
   tail.save = save ? 1 : 0;
-  if (!is_plain) tail.scale = move_rows(update, a, step.epsilon, pass.f);
-  if (rho.is_free()) tail.target = sum_of_targets(a, pass.f, rho.x, level);
-  tail.write(pass.columns.data() + g.size());
-  context.world.all_reduce<double>(pass.columns, ReduceOp::sum, "column sums");
-  tail.read(pass.columns.data() + g.size());
-  pass.columns.resize(g.size());
-  pass.stop = tail.stop > 0;
-  pass.save = tail.save > 0;
-  pass.previous_error = rho.is_balanced() ? tail.error : relative_to(tail.mass, tail.error);
-  pass.largest_scale = is_plain ? 1 : tail.scale;
+  if (!is_plain) tail.scale = move_rows(update, a, step.epsilon, swept.f);
+  if (rho.is_free()) tail.target = sum_of_targets(a, swept.f, rho.x, level);
+  tail.write(swept.columns.data() + g.size());
+  context_.world.template all_reduce<double>(swept.columns, ReduceOp::sum, "column sums");
+  tail.read(swept.columns.data() + g.size());
+  swept.columns.resize(g.size());
+  swept.stop = tail.stop > 0;
+  swept.save = tail.save > 0;
+  swept.row_error = rho.is_balanced() ? tail.error : relative_to(tail.mass, tail.error);
+  swept.largest_scale = is_plain ? 1 : tail.scale;
   if (rho.is_free()) {
     const bool is_in_range = tail.target > 0 && std::isfinite(tail.target);
-    pass.log_f_mass =
-        is_in_range ? level + std::log(tail.target) : log_sum_over_ranks(a, pass.f, rho.x, context);
+    swept.log_f_mass = is_in_range ? level + std::log(tail.target)
+                                   : log_sum_over_ranks(a, swept.f, rho.x, context_);
   }
-  return pass;
+  return swept;
 }
 
 template <class T>
-ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pass,
+std::unique_ptr<Sweep<T>> sweep_of(const ShardedPairs<T>& problem, Context& context) {
+  if (problem.is_absorbed()) return std::make_unique<AbsorbedSweep<T>>(problem, context);
+  return std::make_unique<DirectSweep<T>>(problem, context);
+}
+
+template <class T>
+ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Swept& swept,
                       std::vector<double>& g) {
   const std::span<const double> b = problem.b();
   const Penalty& rho = problem.penalty();
@@ -145,12 +138,12 @@ ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pa
   ColumnUpdate update;
   std::vector<double> plain(g);
   update.fell_back =
-      have_vanished(pass.columns, b, kSmallestColumn * std::max(1.0, pass.largest_scale));
+      have_vanished(swept.columns, b, kSmallestColumn * std::max(1.0, swept.largest_scale));
   if (update.fell_back) {
-    problem.transform_to_y(pass.f, plain, step.epsilon);
+    problem.transform_to_y(swept.f, plain, step.epsilon);
   } else {
     for (std::size_t j = 0; j < g.size(); ++j) {
-      if (b[j] > 0) plain[j] += step.epsilon * std::log(b[j] / pass.columns[j]);
+      if (b[j] > 0) plain[j] += step.epsilon * std::log(b[j] / swept.columns[j]);
     }
   }
   if (gain == 1 && step.weight == 1) {
@@ -164,8 +157,8 @@ ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pa
   }
   if (rho.is_free()) {
     const double shift = rho.x * rho.y / (rho.x + rho.y) *
-                         (pass.log_f_mass - log_target_mass(b, g, rho.y));  // the best of the line
-    for (double& value : pass.f) value += shift;
+                         (swept.log_f_mass - log_target_mass(b, g, rho.y));  // the best of the line
+    for (double& value : swept.f) value += shift;
     for (double& value : g) value -= shift;
   }
   const double level = log_target_mass(b, g, rho.y);
@@ -179,20 +172,13 @@ ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Pass& pa
   return update;
 }
 
-template <class T>
-bool takes_kernel(const ShardedPairs<T>& problem, const Step& step) {
-  const bool is_coded = problem.storage() == Storage::absorbed16;
-  return (step.weight == 1 || !is_coded) && problem.penalty().is_balanced() &&
-         step.epsilon == problem.epsilon();
-}
-
-#define KANTOR_PASS(T)                                                                       \
-  template bool takes_kernel(const ShardedPairs<T>&, const Step&);                           \
-  template Pass sweep(const ShardedPairs<T>&, const Step&, std::span<const double>,          \
-                      std::span<const double>, bool, kernels::AbsorbedKernel<T>*, Context&); \
-  template ColumnUpdate update_g(const ShardedPairs<T>&, const Step&, Pass&, std::vector<double>&);
-KANTOR_PASS(float)
-KANTOR_PASS(double)
-#undef KANTOR_PASS
+template class Sweep<float>;
+template class Sweep<double>;
+#define KANTOR_SWEEP(T)                                                          \
+  template std::unique_ptr<Sweep<T>> sweep_of(const ShardedPairs<T>&, Context&); \
+  template ColumnUpdate update_g(const ShardedPairs<T>&, const Step&, Swept&, std::vector<double>&);
+KANTOR_SWEEP(float)
+KANTOR_SWEEP(double)
+#undef KANTOR_SWEEP
 
 }  // namespace kantor::sinkhorn

@@ -9,7 +9,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "runtime/checkpoint/snapshot.hpp"
+#include "distributed/state_fields.hpp"
 #include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::sinkhorn {
@@ -50,20 +50,13 @@ class Refinement {
   /// A refresh that was to tell has found hardly less error than the one before.
   bool has_led_nowhere() const { return has_led_nowhere_; }
 
-  /// Between a pass and the update that follows.
-  void save(checkpoint::Snapshot& state) const {
-    state.metadata.numbers["sinkhorn.refresh_error"] = last_error_;
-    state.metadata.numbers["sinkhorn.refresh_column_error"] = column_error_;
-    state.metadata.numbers["sinkhorn.refresh_level"] = level_;
-    state.metadata.integers["sinkhorn.refresh_num_level"] = num_level_;
-    state.metadata.integers["sinkhorn.has_led_nowhere"] = has_led_nowhere_ ? 1 : 0;
-  }
-  void restore(const checkpoint::Snapshot& state) {
-    last_error_ = state.metadata.number("sinkhorn.refresh_error");
-    column_error_ = state.metadata.number("sinkhorn.refresh_column_error");
-    level_ = state.metadata.number("sinkhorn.refresh_level");
-    num_level_ = state.metadata.integer("sinkhorn.refresh_num_level");
-    has_led_nowhere_ = state.metadata.integer("sinkhorn.has_led_nowhere") != 0;
+  /// Between a sweep and the update that follows.
+  void describe(const StateFields& fields) {
+    fields.add("sinkhorn.refresh_error", last_error_);
+    fields.add("sinkhorn.refresh_column_error", column_error_);
+    fields.add("sinkhorn.refresh_level", level_);
+    fields.add("sinkhorn.refresh_num_level", num_level_);
+    fields.add("sinkhorn.has_led_nowhere", has_led_nowhere_);
   }
 
  private:
