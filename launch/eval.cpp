@@ -29,7 +29,9 @@ Points read_points(const EvalArguments& arguments, double scale, std::int64_t di
   const data::Marginal source = data::load_marginal(file);
   if (source.d() != dims) {
     throw DataError(concat(arguments.points, ": points of dimension ", source.d(),
-                           ", but the run's marginals have dimension ", dims));
+                           ", but the run's marginals have dimension ", dims,
+                           "; expected a matrix [k, ", dims,
+                           "], one point a row, as x.reshape(-1, ", dims, ") makes one"));
   }
   const std::string bad = data::find_nonfinite(source, 0, source.n());
   if (!bad.empty()) throw DataError(bad);
@@ -103,8 +105,11 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
     points = read_points(arguments, arguments.as_is ? 1 : scale, problem.d());
   });
 
-  const Evaluation evaluation =
-      evaluate_at(problem, stored, static_cast<int>(arguments.marginal), points.values, context);
+  Evaluation evaluation;
+  collectively(session.world, "evaluating", [&] {
+    const auto marginal = static_cast<int>(arguments.marginal);
+    evaluation = evaluate_at(problem, stored, marginal, points.values, context);
+  });
 
   collectively(session.world, "writing the evaluation", [&] {
     check_unchanged(problem);

@@ -98,6 +98,10 @@ StoredResult read_result(const std::string& run_directory) {
 void check_result_files(const std::string& run_directory, const StoredResult& stored) {
   for (const auto& [name, checksum] : stored.checksums) {
     const std::string path = file_of(run_directory, name);
+    if (std::filesystem::path(name).is_absolute() || name.find("..") != std::string::npos) {
+      throw DataError(concat(file_of(run_directory, "result.json"),
+                             " names a file out of the run: ", name, kRemedy));
+    }
     if (!has_file(path)) throw DataError(concat("result file ", path, " is missing", kRemedy));
     const std::string met = checksum_text(path);
     if (met == checksum) continue;

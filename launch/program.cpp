@@ -1,6 +1,9 @@
 #include "launch/program.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -208,9 +211,7 @@ int inspect_alone(const InspectArguments& arguments) {
   }
 }
 
-}  // namespace
-
-int run_program(const std::vector<std::string>& command_line) {
+int run_words(const std::vector<std::string>& command_line) {
   catch_data_faults();
   Request request = read_request(command_line);
   if (const auto* answer = std::get_if<Answer>(&request.arguments); answer && !request.failure) {
@@ -237,6 +238,26 @@ int run_program(const std::vector<std::string>& command_line) {
     print_error(error.what(), announced_rank(), announced_rank() + 1);
     return exit_code_of(error);
   }
+}
+
+/// Why not all of stdout was written; empty where nobody wants to read it (`| head`).
+std::string stdout_fault() {
+  std::fflush(stdout);
+  if (std::ferror(stdout) == 0) return "";
+  errno = 0;
+  if (write(STDOUT_FILENO, "\n", 1) < 0 && errno == EPIPE) return "";
+  return errno == 0 ? "a write failed" : std::generic_category().message(errno);
+}
+
+}  // namespace
+
+int run_program(const std::vector<std::string>& command_line) {
+  const int exit_code = run_words(command_line);
+  const std::string fault = stdout_fault();
+  if (fault.empty()) return exit_code;
+  print_error(concat("cannot write to stdout: ", fault, "; what a run computed is in its folder"),
+              0, 1);
+  return exit_code == 0 ? static_cast<int>(ExitCode::io) : exit_code;
 }
 
 }  // namespace kantor::launch

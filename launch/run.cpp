@@ -286,6 +286,10 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
         }
       });
     });
+    if (!session.is_first() && session.world.backend_name() == "mpi") {
+      record_of_fault.emplace(
+          [&arguments](const Error& error) { mark_failed(arguments.out, error.what()); });
+    }
     if (!start_note.empty()) session.log.warn_once(start_note);
     const Result result = solve_and_time(loaded, problem, session, context);
     collectively(session.world, "comparing the data", [&] { check_unchanged(problem); });

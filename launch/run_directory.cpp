@@ -163,6 +163,17 @@ std::string checksum_text(const std::string& path) {
   return hash_text(data::checksum(data::DataFile(path).bytes()));
 }
 
+void mark_failed(const std::string& path, const std::string& reason) noexcept {
+  try {
+    const std::string file = path + "/STATUS";
+    Status status = parse_status(read_text_file(file));
+    status.state = "failed";
+    status.reason = shortened(reason, 1000);
+    write_text_file(file, status_json(status));
+  } catch (...) {
+  }
+}
+
 void RunDirectory::set_failed(const std::string& reason) noexcept {
   try {
     set_status({.state = "failed", .reason = shortened(reason, 1000), .step = step_});

@@ -48,4 +48,7 @@ class RunDirectory {
 /// empty.
 std::string checksum_text(const std::string& path);
 
+/// The same from a process that does not hold the directory, as far as it can.
+void mark_failed(const std::string& path, const std::string& reason) noexcept;
+
 }  // namespace kantor::launch

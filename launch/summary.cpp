@@ -48,6 +48,7 @@ std::string spread_line(double normalised_entropy) {
 }
 
 std::string gap_line(double upper, double lower, double epsilon) {
+  upper = std::max(upper, lower);  // a gap of rounding is none
   return concat("  proven gap     ", small(relative_gap(lower, upper)), " relative, ",
                 small((upper - lower) / epsilon), " nats");
 }

@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/text_file.hpp"
 
 namespace kantor {
 
@@ -42,6 +43,7 @@ Log::~Log() = default;
 
 void Log::open_file(const std::string& path) {
   if (state_->options.rank != 0) return;
+  refuse_pipe(path);
   try {
     auto file = std::make_unique<spdlog::logger>(
         "file", std::make_shared<spdlog::sinks::basic_file_sink_mt>(path));

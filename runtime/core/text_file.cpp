@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "runtime/core/error.hpp"
 
@@ -69,6 +70,12 @@ std::string read_whole_text(const std::string& path, Pipes pipes) {
     }
     check_length(text.size(), path);
   }
+}
+
+void refuse_pipe(const std::string& path) {
+  std::error_code ignored;
+  if (!std::filesystem::is_fifo(path, ignored)) return;
+  throw IoError(concat("cannot write ", path, ": it is a pipe; remove it"));
 }
 
 }  // namespace kantor

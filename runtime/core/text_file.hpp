@@ -14,4 +14,8 @@ enum class Pipes { refused, read };
 /// might never end. @throws DataError: missing, unreadable, a folder, a device, too long; IoError.
 std::string read_whole_text(const std::string& path, Pipes pipes = Pipes::refused);
 
+/// Before a file is opened to write to: opening a pipe would wait for a reader for ever.
+/// @throws IoError.
+void refuse_pipe(const std::string& path);
+
 }  // namespace kantor

@@ -12,6 +12,15 @@ std::string_view text_of(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+/// Numbers between commas, blanks and line breaks, and words above them.
+bool is_table(std::string_view text) {
+  const std::string_view start = text.substr(0, 4096);
+  const bool is_printable = std::ranges::all_of(
+      start, [](char c) { return (c >= ' ' && c <= '~') || c == '\n' || c == '\r' || c == '\t'; });
+  return is_printable && start.find('\n') != std::string_view::npos &&
+         start.find_first_of("0123456789") != std::string_view::npos;
+}
+
 bool is_markup(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return false;
@@ -43,6 +52,10 @@ std::string likely_kind(std::span<const std::byte> bytes) {
   if (text.starts_with(std::string_view("\x00\x00\x08", 3))) return "; it is an idx-ubyte file";
   if (text.size() > 8 && text[8] == '{') {
     return "; it is a .safetensors file: save its tensor alone by numpy.save";
+  }
+  if (is_table(text)) {
+    return "; it is text: convert it with numpy.save(\"x.npy\", numpy.loadtxt(.., "
+           "delimiter=\",\"))";
   }
   return "";
 }

@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "runtime/core/error.hpp"
+#include "runtime/core/text_file.hpp"
 
 namespace kantor::metrics {
 namespace {
@@ -56,6 +57,7 @@ struct MetricsFile::State {
     } catch (const std::filesystem::filesystem_error& error) {
       throw IoError(concat("cannot prepare ", path, " for appending: ", error.code().message()));
     }
+    refuse_pipe(path);
     out = std::ofstream();
     out.rdbuf()->pubsetbuf(nullptr, 0);  // nothing of a line that failed may come later
     errno = 0;

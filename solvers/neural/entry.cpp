@@ -1,5 +1,7 @@
 #include "solvers/neural/entry.hpp"
 
+#include <algorithm>
+
 #include "runtime/core/text.hpp"
 #include "solvers/neural/neural_eot.hpp"
 
@@ -15,7 +17,18 @@ std::string holds(const Tables& tables, const Problem& problem, Context& context
   return concat(", about ", format_bytes(bytes_per_rank(config, problem, context)), " per rank");
 }
 
+/// A batch is drawn by permutations: beyond both clouds it holds each point again and again.
+void tell_of_large_batch(const NeuralConfig& config, const Problem& problem, Context& context) {
+  constexpr std::int64_t kFar = 4;
+  const std::int64_t largest = std::max(problem.n(0), problem.n(1));
+  if (config.batch / kFar <= largest) return;
+  context.log.warn_once(concat("solver.neural.batch = ", config.batch, " draws each of at most ",
+                               largest, " points ", config.batch / largest,
+                               " times a step; a batch of ", largest, " has them all"));
+}
+
 Result solve_eot(const Tables& tables, const Problem& problem, Context& context) {
+  tell_of_large_batch(tables.get<NeuralConfig>(), problem, context);
   return solve(tables.get<NeuralConfig>(), problem, context);
 }
 

@@ -9,4 +9,7 @@ namespace kantor {
 /// @throws DataError, ConfigError.
 void open_marginals(const ProblemConfig& config, Problem& problem);
 
+/// Says so where points are kept out of training and no network is trained.
+void tell_of_unused_holdout(const Problem& problem, Context& context);
+
 }  // namespace kantor

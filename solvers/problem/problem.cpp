@@ -246,7 +246,7 @@ void ProblemConfig::check() const {
   }
   if (marginals.size() != 2 && !(is_matrix && marginals.empty())) {
     throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
-                             marginals.size(), " are given"));
+                             marginals.size(), marginals.size() == 1 ? " is" : " are", " given"));
   }
   for (const data::MarginalConfig& marginal : marginals) {
     is_matrix ? marginal.check_weights_alone() : marginal.check();

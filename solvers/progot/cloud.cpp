@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "distributed/collectively.hpp"
 #include "runtime/core/index.hpp"
 #include "runtime/data/row_sources.hpp"
 #include "solvers/eot/entropic_map.hpp"
@@ -19,8 +20,12 @@ std::vector<double> gradients(const ShardedPairs<T>& points, const kernels::Cost
     points.transform_to_x(potential, soft_minima, averages);
     return gradients_of_averages<T>(points.x(), std::move(averages));
   }
-  return mean_gradients<T>(points.over_y(potential), cost, points.x(), points.y(), context.pool,
-                           soft_minima);
+  std::vector<double> result;
+  collectively(context.world, "moving the points", [&] {
+    result = mean_gradients<T>(points.over_y(potential), cost, points.x(), points.y(), context.pool,
+                               soft_minima);
+  });
+  return result;
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "solvers/progot/entry.hpp"
 
+#include "solvers/problem/open_marginals.hpp"
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/entry.hpp"
@@ -31,6 +32,7 @@ std::string holds(const Tables& tables, const Problem& problem, Context& context
 }
 
 Result solve_eot(const Tables& tables, const Problem& problem, Context& context) {
+  tell_of_unused_holdout(problem, context);
   return solve(tables.get<ProgotConfig>(), tables.get<sinkhorn::SinkhornConfig>(), problem,
                context);
 }

@@ -1,6 +1,7 @@
 #include "solvers/sinkhorn/entry.hpp"
 
 #include "solvers/eot/storage/plan.hpp"
+#include "solvers/problem/open_marginals.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
 namespace kantor::sinkhorn {
@@ -27,6 +28,7 @@ std::string holds(const Tables& tables, const Problem& problem, Context& context
 }
 
 Result solve_eot(const Tables& tables, const Problem& problem, Context& context) {
+  tell_of_unused_holdout(problem, context);
   return solve(tables.get<SinkhornConfig>(), problem, context);
 }
 

@@ -12,7 +12,14 @@ namespace kantor::sinkhorn {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kSmallestColumn = 1e-30;  // below it, exponentials that underflowed would matter
+/// Below it, exponentials that underflowed would matter: of float in any column, of double in one
+/// that is far from its weight.
+template <class T>
+double smallest_column(double weight) {
+  constexpr double kSmallest = 1e-30;
+  constexpr double kHeldByDouble = 1e-290;
+  return sizeof(T) == 4 ? kSmallest : std::max(kSmallest * weight, kHeldByDouble);
+}
 
 /// |exp(u) - exp(v)|, never inf - inf or 0 * inf.
 double distance(double u, double v) {
@@ -65,9 +72,11 @@ double move_rows(const kernels::RowUpdate& update, std::span<const double> a, do
   return largest;
 }
 
-bool have_vanished(std::span<const double> columns, std::span<const double> b, double smallest) {
+template <class T>
+bool have_vanished(std::span<const double> columns, std::span<const double> b, double scale) {
   for (std::size_t j = 0; j < b.size(); ++j) {
-    if (b[j] > 0 && !(columns[j] >= smallest && std::isfinite(columns[j]))) return true;
+    if (b[j] > 0 && !(columns[j] >= scale * smallest_column<T>(b[j]) && std::isfinite(columns[j])))
+      return true;
   }
   return false;
 }
@@ -137,8 +146,7 @@ ColumnUpdate update_g(const ShardedPairs<T>& problem, const Step& step, Swept& s
   const double gain = step.weight * damping(rho.y, step.epsilon);
   ColumnUpdate update;
   std::vector<double> plain(g);
-  update.fell_back =
-      have_vanished(swept.columns, b, kSmallestColumn * std::max(1.0, swept.largest_scale));
+  update.fell_back = have_vanished<T>(swept.columns, b, std::max(1.0, swept.largest_scale));
   if (update.fell_back) {
     problem.transform_to_y(swept.f, plain, step.epsilon);
   } else {

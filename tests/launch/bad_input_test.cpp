@@ -53,6 +53,21 @@ TEST_F(BadInput, is_not_what_comes_through_a_pipe) {
   EXPECT_EQ(read("out/problem.toml"), read("problem.toml"));
 }
 
+TEST_F(BadInput, is_a_full_stdout_but_not_one_that_nobody_reads) {
+  const auto outcome_of = [&](const std::string& script) {
+    return run_process({"bash", "-c", script}, folder().path().string(), 120);
+  };
+  for (const std::string words : {"--help", "run problem.toml --dry-run",
+                                  "run problem.toml --out out --set solver.name=sinkhorn"}) {
+    const std::string call = concat("'", KANTOR_BINARY, "' ", words);
+    expect_refused(outcome_of(call + " > /dev/full"), kIo, {"stdout", "No space left"});
+  }
+  EXPECT_NE(read("out/STATUS").find("\"done\""), std::string::npos);
+  const ProcessOutcome unread =
+      outcome_of(concat("'", KANTOR_BINARY, "' --help | true; exit ${PIPESTATUS[0]}"));
+  EXPECT_EQ(unread.exit_code, 0) << unread.err;
+}
+
 // Data files.
 
 TEST_F(BadInput, is_refused_when_a_data_file_is_missing) {
@@ -266,6 +281,8 @@ TEST_F(BadInput, is_answered_in_a_short_line_however_long_the_input_is) {
 TEST_F(BadInput, is_told_by_its_kind_when_a_data_file_is_of_another) {
   write("x.npy", "<!DOCTYPE html>\n<html><body>404</body></html>");
   expect_run_refused(kData, {"x.npy", "web page"});
+  write("x.npy", "a,b\n1.5,2\n3,4\n");
+  expect_run_refused(kData, {"x.npy", "it is text", "numpy.loadtxt"});
   write_small_problem();
   use("path = \"x.npy\"\nweights = \"a.safetensors\"");
   write("a.safetensors", std::string("\x02\0\0\0\0\0\0\0{}", 10));

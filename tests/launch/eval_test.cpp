@@ -160,6 +160,17 @@ TEST_F(FinishedRun, is_refused_when_a_file_is_of_another_run) {
   expect_eval_refused("out", 3, {"out", "epsilon 0.25", "epsilon 0.5"});
 }
 
+TEST_F(FinishedRun, is_refused_when_its_result_names_files_out_of_it) {
+  solve("out");
+  Json result = Json::parse(read("out/result.json"));
+  const std::string sum = result["checksums"]["potentials/0.npy"];
+  for (const std::string& name : {std::string("potentials/../../x.npy"), at("x.npy").string()}) {
+    result["checksums"] = {{name, sum}};
+    write("out/result.json", result.dump());
+    expect_eval_refused("out", 3, {"out/result.json", "names a file out of the run", name});
+  }
+}
+
 TEST_F(FinishedRun, is_refused_when_its_model_is_of_another_run_or_gone) {
   solve("out", {"solver.name=neural"});
   solve("other", {"solver.name=neural", "run.seed=1"});

@@ -95,6 +95,14 @@ TEST(Summary, tells_of_a_gap_that_the_tolerance_does_not_explain) {
   EXPECT_NE(not_converged_line(result, configuration).find("max_iterations"), std::string::npos);
 }
 
+TEST(Summary, calls_a_gap_of_rounding_none) {
+  Result result = small_result();
+  result.dual_value = 1e8;
+  result.objective = std::nextafter(1e8, 0);
+  EXPECT_NE(joined(closing_lines(result)).find("proven gap     0 relative, 0 nats"),
+            std::string::npos);
+}
+
 TEST(Summary, says_of_which_points_the_bounds_are) {
   Result result = small_result();
   EXPECT_EQ(joined(closing_lines(result)).find("a sample"), std::string::npos);

@@ -134,6 +134,19 @@ TEST_F(Run, prints_nothing_when_it_is_quiet_and_succeeds) {
   EXPECT_EQ(outcome.out + outcome.err, "");
 }
 
+TEST_F(Run, says_which_settings_have_no_effect) {
+  write_problem("held.toml", "0.5", "path = \"x.npy\"\nholdout = 0.25", "path = \"y.npy\"");
+  for (const char* solver : {"solver.name=sinkhorn", "solver.name=progot"}) {
+    const ProcessOutcome outcome = kantor({"run", "held.toml", "--out", solver, "--set", solver});
+    EXPECT_NE(outcome.err.find("/x.npy has no effect"), std::string::npos) << outcome.err;
+  }
+  const ProcessOutcome far = kantor({"run", "problem.toml", "--out", "far", "--set",
+                                     "solver.neural.batch=500", "--set", "solver.neural.steps=2"});
+  EXPECT_NE(far.err.find("batch = 500 draws each of at most 50 points 10 times a step"),
+            std::string::npos)
+      << far.err;
+}
+
 TEST_F(Run, writes_nothing_when_it_is_dry) {
   const ProcessOutcome outcome = kantor({"run", "problem.toml", "--dry-run"});
   EXPECT_EQ(outcome.exit_code, 0) << outcome.err;
@@ -306,6 +319,9 @@ TEST_F(Run, solves_a_matrix_of_costs_and_refuses_to_evaluate_it) {
 TEST_F(Eval, refuses_points_that_do_not_fit) {
   write_points("wide.npy", 5, 3, 0);
   expect_refused(eval({"--points", "wide.npy", "--out", "new"}), 3, {"wide.npy", "3", "2"});
+  write_points("flat.npy", 6, 1, 0);
+  expect_refused(eval({"--points", "flat.npy", "--out", "new"}), 3,
+                 {"dimension 1", "expected a matrix [k, 2]", "x.reshape(-1, 2)"});
   expect_refused(eval({"--points", "nowhere.npy", "--out", "new"}), 3, {"nowhere.npy"});
   const std::vector<double> bad = {0, 1, 2, std::nan("")};
   data::write_npy(folder().file("bad.npy"), bad, std::vector<std::int64_t>{2, 2});

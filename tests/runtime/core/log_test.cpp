@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -130,6 +131,14 @@ TEST(Log, keeps_lines_whole_when_threads_write_together) {
   std::string expected;
   for (int i = 0; i < kThreads * kLines; ++i) expected += "0123456789\n";
   EXPECT_EQ(captured.text(), expected);
+}
+
+TEST(Log, does_not_wait_for_somebody_to_read_a_pipe) {
+  const test::TemporaryDirectory folder;
+  ASSERT_EQ(mkfifo(folder.file("log.txt").c_str(), 0600), 0);
+  Log log({});
+  EXPECT_THAT(test::message_of<IoError>([&] { log.open_file(folder.file("log.txt")); }),
+              HasSubstr("a pipe"));
 }
 
 }  // namespace

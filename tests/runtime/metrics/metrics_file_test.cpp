@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <csignal>
@@ -109,6 +110,11 @@ TEST_F(MetricsFileTest, throws_when_it_cannot_be_opened) {
   for (const std::string& bad : {folder_.path().string(), folder_.file("no/such/folder/m.jsonl")}) {
     EXPECT_THAT(test::message_of<IoError>([&] { MetricsFile file(bad); }), HasSubstr(bad));
   }
+}
+
+TEST_F(MetricsFileTest, does_not_wait_for_somebody_to_read_a_pipe) {
+  ASSERT_EQ(mkfifo(path().c_str(), 0600), 0);
+  EXPECT_THAT(test::message_of<IoError>([&] { MetricsFile file(path()); }), HasSubstr("a pipe"));
 }
 
 TEST_F(MetricsFileTest, says_once_that_the_disk_is_full_and_lets_the_run_go_on) {

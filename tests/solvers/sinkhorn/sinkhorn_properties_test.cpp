@@ -240,6 +240,16 @@ TEST(SinkhornEnds, count_the_iterations_that_needed_a_second_pass) {
   EXPECT_EQ(solve_balanced(golden_problem(), 1e-9, 30).fallback_iterations, 0);
 }
 
+TEST(SinkhornEnds, need_no_second_pass_for_a_column_of_little_weight) {
+  for (const double weight : {1e-30, 1e-100, 1e-280}) {
+    const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
+                                         make_marginal({0, .2, .3}, 1, {.5 - weight, .5, weight}));
+    const Result result = solve_balanced(problem, 1e-9, 30);
+    EXPECT_EQ(result.fallback_iterations, 0) << weight;
+    EXPECT_NEAR(*result.objective, result.dual_value, 1e-9) << weight;
+  }
+}
+
 TEST(SinkhornEnds, give_the_product_at_a_huge_epsilon) {
   for (const Cost& cost : kAllCosts) {
     Problem problem = small(cost);
