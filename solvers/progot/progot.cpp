@@ -125,7 +125,7 @@ class Solves {
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
       ShardedPairs<T> points(source, {}, solved_.plans[0], context_);
-      if (k == 0) announce(solved_.plans[0], points, context_);
+      if (k == 0) context_.log.info("storage        " + solved_.plans[0].text());
       const double start = monotonic_seconds();
       points.store_costs();
       solved_.timing.store_s += monotonic_seconds() - start;

@@ -64,7 +64,7 @@ template <class T>
 Solution solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs,
                   Context& context, CheckpointScope& run) {
   ShardedPairs<T> points(problem, {}, costs.plan, context);
-  announce(costs.plan, points, context);
+  context.log.info("storage        " + costs.plan.text());
   const double start = monotonic_seconds();
   points.store_costs();
   costs.store_s = monotonic_seconds() - start;

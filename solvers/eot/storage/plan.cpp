@@ -124,18 +124,6 @@ bool StoragePlan::fits(Storage which) const {
   return 1.1 * of(which).bytes <= budget;
 }
 
-void StoragePlan::take(const MeasuredStorage& measured) {
-  const double making = measured.streamed_s / streamed.seconds_per_iteration;
-  const double reading = measured.iteration_s / chosen().seconds_per_iteration;
-  const double storing =
-      measured.store_s > 0 ? measured.store_s / chosen().seconds_to_store : making;
-  streamed.seconds_per_iteration *= making;
-  for (StorageForm* costs : {&materialised, &absorbed, &absorbed16}) {
-    costs->seconds_per_iteration *= reading;
-    costs->seconds_to_store *= storing;
-  }
-}
-
 std::string StoragePlan::text(const std::string& word) const {
   if (is_on_device) {
     const std::string kept = concat(format_bytes(materialised.bytes), " per rank with costs kept");

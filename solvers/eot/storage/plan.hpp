@@ -10,8 +10,8 @@
 
 #include "distributed/context.hpp"
 #include "runtime/core/instruction_set.hpp"
-#include "runtime/kernels/cost_matrix.hpp"
 #include "runtime/kernels/unit_code.hpp"
+#include "runtime/kernels/cost_matrix.hpp"
 
 namespace kantor {
 
@@ -69,13 +69,6 @@ struct StorageForm {
   double seconds_to_store = 0;       ///< once; absorbed: at each refresh
 };
 
-/// What the chosen form takes here.
-struct MeasuredStorage {
-  double streamed_s = 0;  ///< a pass that makes the costs; of a matrix from a file, that reads them
-  double iteration_s = 0;  ///< a pass of the chosen form
-  double store_s = 0;      ///< 0 if it stores nothing
-};
-
 struct StoragePlan {
   Storage form = Storage::streamed;
   double budget = 0;       ///< bytes per rank
@@ -91,8 +84,6 @@ struct StoragePlan {
   bool fits(Storage which) const;
   /// What follows a kernel in 16 bits that leads no further.
   Storage form_of_tail() const;
-  /// What was not measured, in the proportion of what was.
-  void take(const MeasuredStorage& measured);
   /// "streamed: 12 MB per rank, 9.4 ms an iteration predicted (materialised 280 MB, ..)".
   std::string text(const std::string& word = "predicted") const;
 };

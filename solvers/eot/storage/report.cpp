@@ -3,17 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "solvers/eot/storage/probe.hpp"
-
 namespace kantor {
-
-template <class T>
-void announce(StoragePlan& plan, const ShardedPairs<T>& points, Context& context) {
-  if (!plan.is_on_device) plan.take(measured_storage(points, plan, context));
-  context.log.info("storage        " + plan.text());
-}
-template void announce(StoragePlan&, const ShardedPairs<float>&, Context&);
-template void announce(StoragePlan&, const ShardedPairs<double>&, Context&);
 
 StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
                              double store_s, std::int64_t refreshes, Context& context) {

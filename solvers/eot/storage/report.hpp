@@ -3,15 +3,10 @@
 #include <cstdint>
 #include <span>
 
-#include "solvers/eot/sharded_pairs.hpp"
+#include "solvers/eot/storage/plan.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor {
-
-/// Measures, and says on rank 0's log what was chosen. Collective.
-/// @param points as yet without stored costs.
-template <class T>
-void announce(StoragePlan& plan, const ShardedPairs<T>& points, Context& context);
 
 /// The plan beside what was measured, the slowest rank's. Collective.
 /// @param plans   of the solve itself, then others: bytes are the most of them.

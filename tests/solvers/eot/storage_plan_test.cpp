@@ -239,31 +239,13 @@ TEST(StorageRefusal, of_strict_runs_counts_what_is_stored_alone) {
 TEST(StoragePlan, tells_all_forms) {
   StoragePlan plan = estimate_storage(square(8192, 16), InstructionSet::avx512);
   plan.budget = 200e6;
-  plan.take({.streamed_s = 9.4e-3, .iteration_s = 9.4e-3});
+  plan.streamed.seconds_per_iteration = 9.4e-3;
   const std::string text = plan.text();
   EXPECT_EQ(text.rfind("streamed: ", 0), 0u) << text;
   for (const char* word : {"9.4 ms an iteration predicted", "materialised", "absorbed",
                            "absorbed16", "a refresh: too large", " once: too large", " per rank"}) {
     EXPECT_NE(text.find(word), std::string::npos) << text;
   }
-}
-
-TEST(StoragePlan, takes_what_was_measured_and_keeps_the_proportions_of_the_rest) {
-  const StoragePlan table = estimate_storage(square(8192, 64), InstructionSet::avx512);
-  StoragePlan plan = table;
-  plan.form = Storage::materialised;
-  plan.take({.streamed_s = .5, .iteration_s = .25, .store_s = 3});
-  EXPECT_DOUBLE_EQ(plan.streamed.seconds_per_iteration, .5);
-  EXPECT_DOUBLE_EQ(plan.materialised.seconds_per_iteration, .25);
-  EXPECT_DOUBLE_EQ(plan.materialised.seconds_to_store, 3);
-  EXPECT_DOUBLE_EQ(
-      plan.absorbed.seconds_per_iteration,
-      .25 * table.absorbed.seconds_per_iteration / table.materialised.seconds_per_iteration);
-  EXPECT_DOUBLE_EQ(plan.absorbed.seconds_to_store,
-                   3 * table.absorbed.seconds_to_store / table.materialised.seconds_to_store);
-  plan.form = Storage::streamed;
-  plan.take({.streamed_s = 1, .iteration_s = 1});
-  EXPECT_DOUBLE_EQ(plan.materialised.seconds_to_store, 6);
 }
 
 /// What a solve saves, and the results of runs that go on from it.
