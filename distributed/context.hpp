@@ -45,7 +45,11 @@ struct RunConfig {
   void check() const;
 };
 
-class DeviceSoftMin;  // solvers/device
+/// What reduces over a rank's pairs in place of the host. The solvers know what it does.
+class PairReducer {
+ public:
+  virtual ~PairReducer() = default;
+};
 
 struct Context {
   const RunConfig& run;
@@ -54,10 +58,9 @@ struct Context {
   Log& log;
   metrics::MetricsFile& metrics;
   Checkpoints& checkpoints;
-  bool show_progress = false;  ///< rank 0 without --quiet
-  StopSource* stop = nullptr;  ///< null: nobody will ask
-  /// Reduces over this rank's pairs; null: the host does.
-  DeviceSoftMin* device_soft_min = nullptr;
+  bool show_progress = false;           ///< rank 0 without --quiet
+  StopSource* stop = nullptr;           ///< null: nobody will ask
+  PairReducer* pair_reducer = nullptr;  ///< null: the host does
   Profile profile = {};
 
   bool stop_requested() const { return stop != nullptr && stop->requested(); }

@@ -65,7 +65,7 @@ void check_needs(const SolverEntry& entry, const ProblemConfig& problem) {
 
 /// The kernels that a run on a GPU takes.
 void use_device(Context& context) {
-  if (context.run.device == "cuda") context.device_soft_min = &device_soft_min();
+  if (context.run.device == "cuda") context.pair_reducer = &device_soft_min();
 }
 
 }  // namespace

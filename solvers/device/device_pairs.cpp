@@ -79,7 +79,7 @@ struct DevicePairs<T>::State {
     }
     for (TensorReduction* each : {&over_y, &over_x}) {
       const at::Tensor anywhere = torch::zeros_like(each->log_b);
-      each->parts = context.device_soft_min->parts_of(with(*each, anywhere, 1), context.log);
+      each->parts = device_soft_min(context).parts_of(with(*each, anywhere, 1), context.log);
     }
   }
 
@@ -101,7 +101,7 @@ struct DevicePairs<T>::State {
   }
 
   TensorSoftMin reduce(const TensorReduction& reduction, const Wanted& wanted) const {
-    return context.device_soft_min->reduce(reduction, wanted, context.log);
+    return device_soft_min(context).reduce(reduction, wanted, context.log);
   }
 };
 
@@ -119,8 +119,8 @@ bool DevicePairs<T>::keep_costs() {
   if (keeps_costs()) return true;
   const TensorReduction& over_y = state_->over_y;
   const at::Tensor anywhere = torch::zeros_like(over_y.log_b);
-  state_->over_y.sums = state_->context.device_soft_min->sums_of(State::with(over_y, anywhere, 1),
-                                                                 state_->context.log);
+  state_->over_y.sums = device_soft_min(state_->context)
+                            .sums_of(State::with(over_y, anywhere, 1), state_->context.log);
   return keeps_costs();
 }
 

@@ -29,7 +29,7 @@ struct RankPairs {
 template <class T>
 class DevicePairs {
  public:
-  /// On the GPU of this rank (device_of()), by context.device_soft_min. @throws ConfigError.
+  /// On the GPU of this rank (device_of()), by context.pair_reducer. @throws ConfigError.
   DevicePairs(const RankPairs<T>& pairs, Context& context);
   ~DevicePairs();
   DevicePairs(const DevicePairs&) = delete;

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "distributed/context.hpp"
 #include "runtime/core/log.hpp"
 #include "runtime/kernels/cuda/device_soft_min.hpp"
 #include "solvers/device/tensor_reduction.hpp"
@@ -17,7 +18,7 @@ namespace kantor {
 /// The soft-min kernels of a GPU on tensors. Before a cost and type are first used on a device, the
 /// kernels are compared with ATen's operations on a small problem; if they disagree, or cannot be
 /// had, there is one warning and ATen's operations do the work. Several threads may use one object.
-class DeviceSoftMin {
+class DeviceSoftMin final : public PairReducer {
  public:
   /// Gives the kernels, or throws a ConfigError.
   using Load = std::function<const cuda::SoftMinKernels&()>;
@@ -55,6 +56,10 @@ class DeviceSoftMin {
   at::Tensor centre_;
 };
 
+/// The run's. @param context has one.
+inline DeviceSoftMin& device_soft_min(const Context& context) {
+  return static_cast<DeviceSoftMin&>(*context.pair_reducer);
+}
 /// That of the kernels in libkantor_cuda.so, for this process.
 DeviceSoftMin& device_soft_min();
 

@@ -152,7 +152,7 @@ void ShardedPairs<T>::make_streamed(const Problem& problem, const Subset& subset
   y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
   cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
   transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
-  if (context_.device_soft_min == nullptr) return;
+  if (context_.pair_reducer == nullptr) return;
   collectively(context_.world, "bringing the points to the GPU", [&] {
     device_ = std::make_unique<DevicePairs<T>>(
         RankPairs<T>{problem.cost, problem.centre, x(), y(), nullptr, a_, log_a_, log_b_},
@@ -190,7 +190,7 @@ void ShardedPairs<T>::read_cost_file(const Problem& problem, const Subset& subse
   const std::vector<std::int64_t> rows = rows_of(rows_, subset.x);
   const std::vector<std::int64_t> columns = rows_of(shard_of(m(), 0, 1), subset.y);
   kernels::SplitCosts<T> costs = split_costs<T>(problem, rows, columns, context_.world);
-  if (context_.device_soft_min != nullptr) {
+  if (context_.pair_reducer != nullptr) {
     collectively(context_.world, "bringing the costs to the GPU", [&] {
       device_ = std::make_unique<DevicePairs<T>>(
           RankPairs<T>{.costs = &costs, .a = a_, .log_a = log_a_, .log_b = log_b_}, context_);

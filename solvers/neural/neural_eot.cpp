@@ -158,7 +158,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
     constexpr double kMostStoredBytes = 4e9;
     const SolveShape shape = solve_shape(problem, subset, sizeof(T) == 8, context);
     const bool is_large =
-        context.device_soft_min == nullptr &&
+        context.pair_reducer == nullptr &&
         estimate_storage(shape, instruction_set()).materialised.stored_bytes > kMostStoredBytes;
     const StoragePlan plan =
         plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);

@@ -201,7 +201,7 @@ StoragePlan plan_storage(const SolveShape& shape, Storage asked, const Workload&
                     "which run.precision = \"float64\" cannot be made of; use \"absorbed\" or "
                     "\"float32\""));
   }
-  plan.is_on_device = context.device_soft_min != nullptr;
+  plan.is_on_device = context.pair_reducer != nullptr;
   keep_largest(plan, context.world);
   if (asked == Storage::automatic && workload.begun_with) {
     asked = going_on(plan, *workload.begun_with, workload, context.log);

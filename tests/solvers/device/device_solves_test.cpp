@@ -46,7 +46,7 @@ SinkhornConfig config_of(const std::string& storage = "auto") {
 Result solve(const SinkhornConfig& config, const Problem& problem, const std::string& precision,
              DeviceSoftMin* device) {
   TestRun run(world(), precision);
-  run.context.device_soft_min = device;
+  run.context.pair_reducer = device;
   return sinkhorn::solve(config, problem, run.context);
 }
 
@@ -54,7 +54,7 @@ Result solve(const progot::ProgotConfig& config, const Problem& problem,
              const std::string& precision, DeviceSoftMin* device,
              const SinkhornConfig& solves = config_of()) {
   TestRun run(world(), precision);
-  run.context.device_soft_min = device;
+  run.context.pair_reducer = device;
   return progot::solve(config, solves, problem, run.context);
 }
 
@@ -122,7 +122,7 @@ TEST(DeviceSinkhorn, keeps_costs_of_many_dimensions_and_of_powers) {
   DeviceSoftMin device = emulated_device();
   const auto is_kept = [&](const Cost& cost, std::int64_t d, Storage storage) {
     TestRun run(world());
-    run.context.device_soft_min = &device;
+    run.context.pair_reducer = &device;
     const Problem problem = random_problem(cost, .3, {.n = 9, .m = 8, .d = d});
     return ShardedPairs<float>(problem, {}, storage, run.context).storage() ==
            Storage::materialised;
@@ -142,7 +142,7 @@ TEST(DeviceSinkhorn, goes_on_from_an_absorbed_kernel_of_the_host) {
   const Result expected = sinkhorn::solve(config_of("absorbed"), problem, host.context);
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(host.checkpoints.saved().at(2));
-  rest.context.device_soft_min = &device;
+  rest.context.pair_reducer = &device;
   const Result result = sinkhorn::solve(config_of(), problem, rest.context);
   EXPECT_EQ(result.storage->form, "streamed");
   EXPECT_EQ(result.converged, true);
@@ -154,7 +154,7 @@ TEST(DeviceSinkhorn, goes_on_on_a_host_without_an_absorbed_kernel) {
   const Problem problem = random_problem({}, .3, {.n = 400, .m = 300, .d = 40});
   TestRun begun(world(), "float32");
   begun.checkpoints = MemoryCheckpoints(1);
-  begun.context.device_soft_min = &device;
+  begun.context.pair_reducer = &device;
   const Result expected = sinkhorn::solve(config_of(), problem, begun.context);
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(begun.checkpoints.saved().at(2));
@@ -173,7 +173,7 @@ TEST(DeviceSinkhorn, goes_on_from_kept_costs_of_the_host_where_there_is_no_room)
   state.metadata.integers.at("sinkhorn.storage") = static_cast<int>(Storage::materialised);
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(state);
-  rest.context.device_soft_min = &device;
+  rest.context.pair_reducer = &device;
   EXPECT_EQ(sinkhorn::solve(config_of(), problem, rest.context).storage->form, "streamed");
 }
 
@@ -190,7 +190,7 @@ TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
       EXPECT_FALSE(result.storage->predicted_seconds_to_store);
     }
     TestRun run(world());
-    run.context.device_soft_min = &device;
+    run.context.pair_reducer = &device;
     const StoragePlan plan = sinkhorn::storage_plans(config_of(), problem, run.context).front();
     EXPECT_THAT(plan.text(), AllOf(HasSubstr("auto on the GPU: "), HasSubstr("with costs kept")));
   }
@@ -252,12 +252,12 @@ TEST(DeviceSinkhorn, goes_on_to_the_same_bits) {
   DeviceSoftMin device = emulated_device();
   const Problem problem = random_problem({}, .05, {.n = 45, .m = 38, .d = 2});
   TestRun whole(world(), "float32");
-  whole.context.device_soft_min = &device;
+  whole.context.pair_reducer = &device;
   whole.checkpoints = MemoryCheckpoints(1);
   const Result expected = sinkhorn::solve(config_of(), problem, whole.context);
   ASSERT_GT(whole.checkpoints.saved().size(), 5u);
   TestRun rest(world(), "float32");
-  rest.context.device_soft_min = &device;
+  rest.context.pair_reducer = &device;
   rest.checkpoints.resume_from(whole.checkpoints.saved().at(5));
   expect_same(sinkhorn::solve(config_of(), problem, rest.context), expected, 0);
 }
