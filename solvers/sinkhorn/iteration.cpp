@@ -49,19 +49,36 @@ struct Iterate {
     step = {epsilon(), has_f || is_zero ? momentum.weight() : 1};
   }
 
+  /// One pass over the pairs, one all-reduce: the next f, column sums, and the error of (f, g).
   Swept swept(bool save) {
-    return sweep->run(step, has_f ? std::span<const double>(f) : std::span<const double>(), g,
-                      save);
+    const std::span<const double> known_f = has_f ? f : std::span<const double>();
+    Swept swept = clock.timed([&] { return sweep->run(step, known_f, g, save); });
+    clock.leave_out(swept.refresh_s);
+    report.refreshes += swept.is_refreshed ? 1 : 0;
+    report.refresh_s += swept.refresh_s;
+    return swept;
   }
 
+  /// @return whether (f, g) is the last pair.
+  bool judge(const Swept& swept) {
+    const double error = larger(swept.row_error + column_error, swept.column_error);
+    report.marginal_error = error;
+    if (report.iterations == 0) report.first_error = error;
+    report.converged = stopping.tolerance > 0 && error <= stopping.tolerance &&
+                       stopping.is_at_epsilon(report.iterations);
+    return report.converged || report.iterations >= stopping.max_iterations;
+  }
+
+  /// The next g, and where the next sweep works.
   void update(Swept& swept) {
-    const ColumnUpdate update = update_g(problem, step, swept, g);
+    const ColumnUpdate update = clock.timed([&] { return update_g(problem, step, swept, g); });
     f = std::move(swept.f);
     has_f = true;
     is_judged = false;
     column_error = update.error;
     report.fallbacks += update.fell_back ? 1 : 0;
     ++report.iterations;
+    report.seconds_per_iteration = clock.mean_with_this();
     sweep->updated(report.iterations);
     step = {epsilon(), momentum.weight()};
   }
@@ -109,6 +126,7 @@ struct Iterate {
   bool is_judged = false;   ///< what the error of (f, g) says is done already
   double column_error = 0;  ///< of (f, g)
   Step step;                ///< of the next sweep
+  IterationClock clock;
   Report report;
 };
 
@@ -138,7 +156,6 @@ Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::ve
   Report& report = at.report;
   const bool has_exact_columns = problem.penalty().is_balanced() && stopping.momentum.is_plain();
   ErrorWatch watch(stopping, has_exact_columns, label, context);
-  IterationClock clock;
   if (is_under_way(scope)) {
     collectively(context.world, "restoring the potentials", [&] {
       report.iterations = scope.restore(at);
@@ -150,19 +167,12 @@ Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::ve
 
   for (;;) {
     context.world.at_step(report.iterations + 1);
-    Swept swept = clock.timed([&] { return at.swept(scope.due(report.iterations)); });
-    clock.leave_out(swept.refresh_s);
-    report.refreshes += swept.is_refreshed ? 1 : 0;
-    report.refresh_s += swept.refresh_s;
+    Swept swept = at.swept(scope.due(report.iterations));  // the next f, columns, error of (f, g)
     if (!at.is_judged) {
-      const double error = larger(swept.row_error + at.column_error, swept.column_error);
+      const bool is_last = at.judge(swept);
+      const double error = report.marginal_error;
       check_is_number(error, report.iterations, label, context.world);
-      const bool is_at_epsilon = stopping.is_at_epsilon(report.iterations);
-      report.marginal_error = error;
-      if (report.iterations == 0) report.first_error = error;
-      report.converged = stopping.tolerance > 0 && error <= stopping.tolerance && is_at_epsilon;
-      const bool is_last = report.converged || report.iterations >= stopping.max_iterations;
-      if (at.sweep->looks_again(error, g, is_last)) {  // at the same pair
+      if (at.sweep->looks_again(error, g, is_last)) {  // at the same pair, from the costs
         if (!swept.stop) continue;
         scope.save(report.iterations, at);
         throw Stopped(scope.step_of_run(report.iterations));
@@ -171,13 +181,12 @@ Report iterate(const ShardedPairs<T>& problem, const Stopping& stopping, std::ve
       context.metrics.write(label, report.iterations,
                             {{"marginal_error", error}, {"seconds", monotonic_seconds() - start}});
       if (is_last) break;
-      if (is_at_epsilon) watch.observe(error, at.momentum, report);
+      if (stopping.is_at_epsilon(report.iterations)) watch.observe(error, at.momentum, report);
       at.is_judged = true;
       if (swept.stop || swept.save) scope.save(report.iterations, at);
       if (swept.stop) throw Stopped(scope.step_of_run(report.iterations));
     }
-    clock.timed([&] { at.update(swept); });
-    report.seconds_per_iteration = clock.mean_with_this();
+    at.update(swept);  // the next g, from the column sums
   }
   context.world.at_step(0);
   complete_zero_weights(problem, f, g);

@@ -2,19 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
 #include "solvers/sinkhorn/names_of_before.hpp"
 #include "solvers/sinkhorn/solution.hpp"
-#include "solvers/sinkhorn/symmetric.hpp"
 #include "tests/solvers/small_problem.hpp"
 #include "tests/support/world.hpp"
 
 namespace kantor::test {
 namespace {
-
-using sinkhorn::Solution;
 
 constexpr std::int64_t kOuterSteps = 3;
 
@@ -125,6 +123,42 @@ TEST(Scopes, refuse_a_state_of_which_a_field_is_missing) {
   TestRun resumed(world());
   resumed.checkpoints.resume_from(state);
   EXPECT_THROW(loops(resumed), DataError);
+}
+
+/// Of a debiased ProgOT that stopped in the solve of the moved cloud against itself.
+TEST(NamesOfBefore, become_those_of_the_scopes) {
+  const double number[] = {1};
+  const auto tensor = [&](const std::string& name) {
+    return checkpoint::make_tensor(name, {1}, std::span<const double>(number));
+  };
+  checkpoint::Snapshot before;
+  before.metadata.integers = {{"progot.solved", 2},
+                              {"progot.loop_step", 5},
+                              {"progot.0.iterations", 3},
+                              {"stage.progot.iterations", 4},
+                              {"stage.progot, self.loop_step", 1},
+                              {"progot.storage", 1}};
+  before.tensors = {tensor("symmetric.f"), tensor("stage.progot.f"), tensor("progot.0.g")};
+  const checkpoint::Snapshot now = sinkhorn::in_names_of_today(before);
+  EXPECT_EQ(now.metadata.integers,
+            (std::map<std::string, std::int64_t>{{"progot.2/step", 5},
+                                                 {"progot.0.iterations", 3},
+                                                 {"progot.2/solve.iterations", 4},
+                                                 {"progot.2/self/step", 1},
+                                                 {"progot.storage", 1}}));
+  for (const char* name : {"progot.2/self/symmetric.f", "progot.2/solve.f", "progot.0.g"}) {
+    EXPECT_NE(now.find(name), nullptr) << name;
+  }
+  // Of a Sinkhorn divergence, in its last solve; by its names of today it stays as it is.
+  before = {};
+  before.metadata.integers = {{"stage.sinkhorn yy.loop_step", 7},
+                              {"stage.sinkhorn xx.iterations", 2}};
+  before.tensors = {tensor("symmetric.f"), tensor("stage.sinkhorn xx.f")};
+  const checkpoint::Snapshot last = sinkhorn::in_names_of_today(before);
+  EXPECT_EQ(last.metadata.integer("stage.sinkhorn yy/step"), 7);
+  EXPECT_NE(last.find("stage.sinkhorn yy/symmetric.f"), nullptr);
+  EXPECT_NE(last.find("stage.sinkhorn xx.f"), nullptr);
+  EXPECT_EQ(sinkhorn::in_names_of_today(last).metadata.integers, last.metadata.integers);
 }
 
 }  // namespace
