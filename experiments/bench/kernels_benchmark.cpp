@@ -10,7 +10,7 @@
 #include <random>
 #include <vector>
 
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "runtime/kernels/vector_kernels.hpp"

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "runtime/core/process.hpp"
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "runtime/kernels/vector_kernels.hpp"
 

@@ -67,7 +67,7 @@ class CostMatrix {
   virtual T least() const { return -std::numeric_limits<T>::infinity(); }
 
   /// A panel of plain costs: tile[r, j] = C_ij. Packs all columns for it where D > 0: whoever wants
-  /// many panels has a Pass (soft_min_pass.hpp) make them. @param[out] tile [count, M].
+  /// many panels has a PreparedReduction make them. @param[out] tile [count, M].
   virtual void costs(std::int64_t first_row, std::int64_t count, T* tile) const = 0;
 
  protected:

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "runtime/core/error.hpp"
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 // Shapes: N rows, M columns; R rows of a block.
 
@@ -43,7 +43,7 @@ struct Columns {
 /// A plan that is added, ready to be read.
 template <class T>
 struct Part {
-  Pass<T> pass;
+  PreparedReduction<T> pass;
   std::span<const double> row_masses;
   T* scale;  ///< [M] y_j
   T* lost;   ///< [M] 1 - y_j
@@ -97,8 +97,8 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
                                   std::span<const double> column_missing, double total_missing,
                                   ThreadPool& pool, const CostMatrix<T>* prices,
                                   std::span<const AddedPlan<T>> added) {
-  Pass<T> pass(reduction, pool);
-  std::optional<Pass<T>> priced;
+  PreparedReduction<T> pass(reduction, pool);
+  std::optional<PreparedReduction<T>> priced;
   if (prices != nullptr) {
     check_size("rows of prices", at(prices->num_rows()), pass.num_rows());
     priced.emplace(Reduction<T>{*prices, reduction.log_b, reduction.g, reduction.epsilon}, pool);
@@ -128,8 +128,8 @@ RoundedTotals rounded_plan_totals(const Reduction<T>& reduction, std::span<const
     double* missing = frame.take<double>(pass.cut().rows_per_block);
     RoundedTotals total;
     RoundedTotals at_prices;
-    const auto add_rows = [&](const Pass<T>& prices_of, std::int64_t first_row, std::int64_t count,
-                              RoundedTotals& to) {
+    const auto add_rows = [&](const PreparedReduction<T>& prices_of, std::int64_t first_row,
+                              std::int64_t count, RoundedTotals& to) {
       prices_of.make_costs(first_row, count, workspace, costs);
       for (std::int64_t r = 0; r < count; ++r) {
         const double weight = a[at(first_row + r)];

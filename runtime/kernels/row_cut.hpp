@@ -7,8 +7,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "runtime/kernels/absorbed/unit_code.hpp"
 #include "runtime/kernels/row_block.hpp"
-#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::kernels {
 

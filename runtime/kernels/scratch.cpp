@@ -13,7 +13,7 @@ std::int64_t taken(std::int64_t count, std::int64_t element) {
   return round_up(count * element, 64);
 }
 
-/// The pieces that calls are made of, as soft_min_pass.cpp takes them.
+/// The pieces that calls are made of, as prepared_reduction.cpp takes them.
 template <class T>
 struct Pieces {
   static constexpr std::int64_t kT = sizeof(T);
@@ -24,7 +24,7 @@ struct Pieces {
   RowCut cut = cut_rows(shape.rows, shape.columns, depth, sizeof(T));
   std::int64_t padded = round_up(shape.columns, vector_kernels<T>().panel_width);
 
-  std::int64_t columns() const {  // Pass
+  std::int64_t columns() const {  // PreparedReduction
     return taken(padded, kT) + taken(padded * depth, kT) + 2 * taken(shape.columns, kDouble);
   }
   std::int64_t lanes() const { return taken(cut.num_lanes * padded, kDouble); }  // ColumnSums

@@ -1,13 +1,13 @@
 #pragma once
 
-// What the calls of soft_min.hpp and absorbed_kernel.hpp take from the pool's workspaces.
+// What the calls of soft_min.hpp and absorbed/absorbed_kernel.hpp take from the pool's workspaces.
 // Shapes: N rows, M columns, D dimensions.
 
 #include <algorithm>
 #include <cstdint>
 
+#include "runtime/kernels/absorbed/unit_code.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
-#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::kernels {
 

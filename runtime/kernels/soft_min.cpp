@@ -5,7 +5,7 @@
 #include <numbers>
 
 #include "runtime/core/error.hpp"
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 // Shapes: N rows, M columns, K value columns; R rows of a block, P panels of W columns.
 
@@ -17,7 +17,7 @@ namespace {
 template <class T>
 class ColumnSums {
  public:
-  explicit ColumnSums(Pass<T>& pass)
+  explicit ColumnSums(PreparedReduction<T>& pass)
       : pass_(pass),
         lanes_(pass.frame().template take<double>(pass.cut().num_lanes * pass.columns().padded())) {
   }
@@ -37,7 +37,7 @@ class ColumnSums {
   }
 
  private:
-  const Pass<T>& pass_;
+  const PreparedReduction<T>& pass_;
   double* lanes_;  ///< [lanes, P, W]
 };
 
@@ -45,7 +45,7 @@ class ColumnSums {
 
 template <class T>
 void soft_min(const Reduction<T>& reduction, ThreadPool& pool, std::span<double> f) {
-  const Pass<T> pass(reduction, pool);
+  const PreparedReduction<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::none, workspace);
@@ -59,7 +59,7 @@ template <class T>
 void soft_min_averages(const Reduction<T>& reduction, std::span<const T> values,
                        std::int64_t num_values, ThreadPool& pool, std::span<double> f,
                        std::span<double> averages) {
-  const Pass<T> pass(reduction, pool);
+  const PreparedReduction<T> pass(reduction, pool);
   KANTOR_CHECK(num_values >= 0, "soft-min averages: ", num_values, " value columns");
   check_size("f", f.size(), pass.num_rows());
   check_size("values", values.size(), pass.num_columns() * num_values);
@@ -103,7 +103,7 @@ template <class T>
 void soft_min_weights(const Reduction<T>& reduction, std::span<const double> row_weights,
                       std::span<const UpdatedColumns> wanted, ThreadPool& pool,
                       std::span<double> f) {
-  Pass<T> pass(reduction, pool);
+  PreparedReduction<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
   for (std::size_t i = 0; i < row_weights.size(); ++i) {
@@ -143,7 +143,7 @@ template <class T>
 void plan_column_weights(const Reduction<T>& reduction, std::span<const double> f,
                          std::span<const double> row_weights, ThreadPool& pool,
                          std::span<double> column_weights) {
-  Pass<T> pass(reduction, pool);
+  PreparedReduction<T> pass(reduction, pool);
   check_size("f", f.size(), pass.num_rows());
   check_size("row_weights", row_weights.size(), pass.num_rows());
   check_size("column_weights", column_weights.size(), pass.num_columns());

@@ -3,7 +3,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 namespace kantor::kernels {
 
@@ -13,7 +13,7 @@ StoredCost<T>::StoredCost(const CostMatrix<T>& source, ThreadPool& pool)
       made_(source.num_rows() * source.num_columns()),
       values_(made_.data()) {
   const std::int64_t m = source.num_columns();
-  const Pass<T> pass = Pass<T>::of_costs(source, pool);
+  const PreparedReduction<T> pass = PreparedReduction<T>::of_costs(source, pool);
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
       pass.make_costs(first_row, count, workspace, made_.data() + first_row * m);

@@ -5,7 +5,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/kernels/cost_policies.hpp"
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 namespace kantor::kernels {
 namespace {
@@ -95,7 +95,7 @@ RowOperand<T> FactoredCost<T>::rows(std::int64_t first_row, std::int64_t count, 
 template <class T>
 void FactoredCost<T>::costs(std::int64_t first_row, std::int64_t count, T* tile) const {
   ThreadPool pool(1);
-  const Pass<T> pass = Pass<T>::of_costs(*this, pool);
+  const PreparedReduction<T> pass = PreparedReduction<T>::of_costs(*this, pool);
   for (std::int64_t r = 0; r < count; r += kMaxBlockRows) {
     pass.make_costs(first_row + r, std::min(kMaxBlockRows, count - r), pool.workspace(),
                     tile + r * y_.n);

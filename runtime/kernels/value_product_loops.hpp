@@ -4,7 +4,7 @@
 // an instruction set. Included only by the translation units of the instruction sets.
 // Shapes: R rows of a tile, n columns of it, K value columns.
 
-#include "runtime/kernels/code_loops.hpp"
+#include "runtime/kernels/absorbed/code_loops.hpp"
 #include "runtime/kernels/row_block_loops.hpp"
 
 namespace kantor::kernels {

@@ -72,7 +72,7 @@ struct VectorKernels {
   /// sums_j = sum_r scales_r rows[r stride + j], r in order; rows of scale 0 are not read.
   void (*sum_rows)(const T* rows, std::int64_t stride, std::int64_t num_rows, const T* scales,
                    std::int64_t n, T* sums);
-  /// Rows in 16 bits (unit_code.hpp), of float; else null. Codes of scale values_j.
+  /// Rows in 16 bits (absorbed/unit_code.hpp), of float; else null. Codes of scale values_j.
   void (*encode)(const T* values, T scale, std::int64_t n, std::uint16_t* codes);
   /// Of codes over kCodeUnit: dots_r = sum_j rows_rj b_j and sums_j += sum_r scales_r before_rj, of
   /// the rows that the call before has brought to the cache: memory and arithmetic overlap. What

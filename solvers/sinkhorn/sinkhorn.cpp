@@ -7,7 +7,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "solvers/eot/evaluation_progress.hpp"
 #include "solvers/eot/gauge.hpp"
 #include "solvers/eot/plan_diagnostics.hpp"

@@ -10,7 +10,7 @@
 
 #include "distributed/context.hpp"
 #include "runtime/core/instruction_set.hpp"
-#include "runtime/kernels/unit_code.hpp"
+#include "runtime/kernels/absorbed/unit_code.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
 
 namespace kantor {

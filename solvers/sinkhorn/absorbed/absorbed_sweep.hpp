@@ -2,7 +2,7 @@
 
 // Sweeps that read a kernel in place of the costs. Shapes: N_r rows of x on this rank, M points y.
 
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "solvers/sinkhorn/absorbed/refinement.hpp"
 #include "solvers/sinkhorn/sweep.hpp"
 

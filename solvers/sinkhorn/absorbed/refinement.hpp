@@ -10,7 +10,7 @@
 #include <limits>
 
 #include "distributed/state_fields.hpp"
-#include "runtime/kernels/unit_code.hpp"
+#include "runtime/kernels/absorbed/unit_code.hpp"
 
 namespace kantor::sinkhorn {
 

@@ -1,6 +1,6 @@
 // The stored plan against the reduction that it stands for.
 
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 
 #include <gtest/gtest.h>
 

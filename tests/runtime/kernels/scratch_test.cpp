@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
 
 namespace kantor::kernels::test {

@@ -1,6 +1,6 @@
 // Every code, every boundary between two of them, and the loops that read them.
 
-#include "runtime/kernels/unit_code.hpp"
+#include "runtime/kernels/absorbed/unit_code.hpp"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -20,7 +20,7 @@ void check_size(const char* what, std::size_t size, std::int64_t expected) {
 }
 
 template <class T>
-Pass<T>::Pass(const Reduction<T>& reduction, ThreadPool& pool)
+PreparedReduction<T>::PreparedReduction(const Reduction<T>& reduction, ThreadPool& pool)
     : cost_(reduction.cost),
       pool_(pool),
       epsilon_(reduction.epsilon),
@@ -39,15 +39,16 @@ Pass<T>::Pass(const Reduction<T>& reduction, ThreadPool& pool)
 }
 
 template <class T>
-Pass<T> Pass<T>::of_costs(const CostMatrix<T>& cost, ThreadPool& pool) {
+PreparedReduction<T> PreparedReduction<T>::of_costs(const CostMatrix<T>& cost, ThreadPool& pool) {
   const std::vector<double> zeros(at(cost.num_columns()));
-  return Pass({cost, zeros, zeros, std::numbers::log2e}, pool);  // products as they are
+  return PreparedReduction({cost, zeros, zeros, std::numbers::log2e},
+                           pool);  // products as they are
 }
 
 /// bias_j = log_b_j + (g_j - column part of C) / eps, less bias_shift, the largest of them, and to
 /// base 2. The subtraction is made in double: large potentials cost a float tile no digits.
 template <class T>
-void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
+void PreparedReduction<T>::prepare_columns(const Reduction<T>& reduction) {
   columns_.num_columns = num_columns();
   columns_.width = kernels_.panel_width;
   columns_.num_panels = round_up(num_columns(), columns_.width) / columns_.width;
@@ -84,8 +85,8 @@ void Pass<T>::prepare_columns(const Reduction<T>& reduction) {
 }
 
 template <class T>
-void Pass<T>::make_costs(std::int64_t first_row, std::int64_t count, Workspace& workspace,
-                         T* tile) const {
+void PreparedReduction<T>::make_costs(std::int64_t first_row, std::int64_t count,
+                                      Workspace& workspace, T* tile) const {
   if (num_columns() == 0) return;
   if (cost_.depth() == 0) return cost_.costs(first_row, count, tile);
   Workspace::Frame frame(workspace);
@@ -96,12 +97,14 @@ void Pass<T>::make_costs(std::int64_t first_row, std::int64_t count, Workspace& 
 }
 
 template <class T>
-void Pass<T>::for_each_lane(const std::function<void(std::int64_t, Workspace&)>& work) const {
+void PreparedReduction<T>::for_each_lane(
+    const std::function<void(std::int64_t, Workspace&)>& work) const {
   if (cut_.num_lanes > 0) pool_.for_each(cut_.num_lanes, work);
 }
 
 template <class T>
-SoftmaxBlock<T>::SoftmaxBlock(const Pass<T>& pass, TileLayout layout, Workspace& workspace)
+SoftmaxBlock<T>::SoftmaxBlock(const PreparedReduction<T>& pass, TileLayout layout,
+                              Workspace& workspace)
     : pass_(pass), workspace_(workspace), frame_(workspace), layout_(layout) {
   const std::int64_t rows = round_up(pass.cut().rows_per_block, kRowGroup);
   const ColumnPanels<T>& columns = pass.columns();
@@ -134,8 +137,8 @@ void SoftmaxBlock<T>::make(std::int64_t first_row, std::int64_t count, double* f
   }
 }
 
-template class Pass<float>;
-template class Pass<double>;
+template class PreparedReduction<float>;
+template class PreparedReduction<double>;
 template class SoftmaxBlock<float>;
 template class SoftmaxBlock<double>;
 

@@ -8,13 +8,13 @@
 #include <vector>
 
 #include "runtime/core/large_array.hpp"
+#include "runtime/kernels/absorbed/unit_code.hpp"
 #include "runtime/kernels/soft_min.hpp"
-#include "runtime/kernels/unit_code.hpp"
 
 namespace kantor::kernels {
 
 template <class T>
-class Pass;
+class PreparedReduction;
 
 /// The row-normalised plan of a reduction, S0_ij = b_j exp((g0_j - C_ij + f0_i) / eps), stored. For
 /// potentials g near g0 the soft minimum and the column weights follow from it by multiplication:
@@ -77,8 +77,8 @@ class AbsorbedKernel {
   }
 
  private:
-  void store_numbers(const Pass<T>& pass);
-  void store_codes(Pass<T>& pass, std::span<const double> row_weights);
+  void store_numbers(const PreparedReduction<T>& pass);
+  void store_codes(PreparedReduction<T>& pass, std::span<const double> row_weights);
   void correct(std::span<const double> row_weights, ThreadPool& pool);
 
   struct Rows {

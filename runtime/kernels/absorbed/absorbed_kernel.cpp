@@ -1,11 +1,11 @@
-#include "runtime/kernels/absorbed_kernel.hpp"
+#include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 
 #include "runtime/core/error.hpp"
-#include "runtime/kernels/soft_min_pass.hpp"
+#include "runtime/kernels/prepared_reduction.hpp"
 
 // Shapes: N rows, M columns; R rows of a block.
 
@@ -42,7 +42,7 @@ template <class T>
 void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, std::span<const double> row_weights,
                                ThreadPool& pool) {
   {
-    Pass<T> pass(reduction, pool);
+    PreparedReduction<T> pass(reduction, pool);
     check_size("row_weights", row_weights.size(), pass.num_rows());
     const std::size_t element = is_coded() ? sizeof(std::uint16_t) : sizeof(T);
     const std::int64_t stride = stored_stride(pass.num_columns(), element, format_);
@@ -67,7 +67,7 @@ void AbsorbedKernel<T>::absorb(const Reduction<T>& reduction, std::span<const do
 }
 
 template <class T>
-void AbsorbedKernel<T>::store_numbers(const Pass<T>& pass) {
+void AbsorbedKernel<T>::store_numbers(const PreparedReduction<T>& pass) {
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::rows, workspace);
     pass.cut().for_each_of_lane(lane, [&](std::int64_t first_row, std::int64_t count) {
@@ -85,7 +85,8 @@ void AbsorbedKernel<T>::store_numbers(const Pass<T>& pass) {
 
 /// Also factors_: the column sums of the plan itself.
 template <class T>
-void AbsorbedKernel<T>::store_codes(Pass<T>& pass, std::span<const double> row_weights) {
+void AbsorbedKernel<T>::store_codes(PreparedReduction<T>& pass,
+                                    std::span<const double> row_weights) {
   double* lanes = pass.frame().template take<double>(pass.cut().num_lanes * num_columns_);
   pass.for_each_lane([&](std::int64_t lane, Workspace& workspace) {
     SoftmaxBlock<T> block(pass, TileLayout::rows, workspace);

@@ -23,12 +23,12 @@ void check_size(const char* what, std::size_t size, std::int64_t expected);
 /// is taken from the caller's workspace of the pool: 3 M numbers, and the packed points of the
 /// columns (M D numbers) where the cost is made from points.
 template <class T>
-class Pass {
+class PreparedReduction {
  public:
   /// @throws ShapeError, ValueError.
-  Pass(const Reduction<T>& reduction, ThreadPool& pool);
+  PreparedReduction(const Reduction<T>& reduction, ThreadPool& pool);
   /// For costs alone, without potentials.
-  static Pass of_costs(const CostMatrix<T>& cost, ThreadPool& pool);
+  static PreparedReduction of_costs(const CostMatrix<T>& cost, ThreadPool& pool);
 
   /// Calls work(lane, workspace) for every lane.
   void for_each_lane(const std::function<void(std::int64_t, Workspace&)>& work) const;
@@ -75,7 +75,7 @@ enum class TileLayout { none, panels, rows };
 template <class T>
 class SoftmaxBlock {
  public:
-  SoftmaxBlock(const Pass<T>& pass, TileLayout layout, Workspace& workspace);
+  SoftmaxBlock(const PreparedReduction<T>& pass, TileLayout layout, Workspace& workspace);
 
   /// @param[out] f [count] soft minima; +inf where the sum is 0.
   void make(std::int64_t first_row, std::int64_t count, double* f);
@@ -88,7 +88,7 @@ class SoftmaxBlock {
   std::int64_t row_stride() const { return block_.row_stride; }
 
  private:
-  const Pass<T>& pass_;
+  const PreparedReduction<T>& pass_;
   Workspace& workspace_;
   Workspace::Frame frame_;
   TileLayout layout_;
@@ -96,8 +96,8 @@ class SoftmaxBlock {
   double* row_parts_;  ///< [R]
 };
 
-extern template class Pass<float>;
-extern template class Pass<double>;
+extern template class PreparedReduction<float>;
+extern template class PreparedReduction<double>;
 extern template class SoftmaxBlock<float>;
 extern template class SoftmaxBlock<double>;
 

@@ -1,11 +1,11 @@
 #pragma once
 
-// Loops over rows of codes (unit_code.hpp). Included only by the translation units of the
+// Loops over rows of codes (absorbed/unit_code.hpp). Included only by the translation units of the
 // instruction sets, as vector_loops.hpp.
 
 #include <cstring>
 
-#include "runtime/kernels/unit_code.hpp"
+#include "runtime/kernels/absorbed/unit_code.hpp"
 #include "runtime/kernels/vector_loops.hpp"
 
 namespace kantor::kernels {
