@@ -5,24 +5,10 @@
 namespace kantor {
 
 void CheckpointConfig::describe(config::Fields& fields) {
-  fields.add("every_seconds", every_seconds, "seconds between checkpoints; 0 = not by time");
-  fields.add("every_steps", every_steps, "steps between checkpoints; 0 = not by steps");
-  fields.add("keep", keep, "newest checkpoints that stay, 2 or more");
-}
-
-void CheckpointConfig::check() const {
-  if (!(every_seconds >= 0)) {
-    throw ConfigError(concat("run.checkpoint.every_seconds is ", every_seconds,
-                             "; expected 0 (not by time) or more"));
-  }
-  if (every_steps < 0) {
-    throw ConfigError(concat("run.checkpoint.every_steps is ", every_steps,
-                             "; expected 0 (not by steps) or more"));
-  }
-  if (keep < 2) {
-    throw ConfigError(concat("run.checkpoint.keep is ", keep,
-                             "; expected 2 or more, so that one file may be damaged"));
-  }
+  fields.add("every_seconds", every_seconds, "seconds between checkpoints; 0 = not by time")
+      .at_least(0);
+  fields.add("every_steps", every_steps, "steps between checkpoints; 0 = not by steps").at_least(0);
+  fields.add("keep", keep, "newest checkpoints that stay: one may be damaged").at_least(2);
 }
 
 namespace {
@@ -31,7 +17,7 @@ namespace {
 void describe_deterministic(config::Fields& fields, std::string& deterministic) {
   constexpr const char* kMeaning =
       "false, true, or \"strict\": the same bits on 1, 2, 4, 8 processes";
-  const config::Value* given = fields.raw("deterministic", kMeaning);
+  const config::Value* given = fields.raw("deterministic", kMeaning, "true, false or \"strict\"");
   if (given == nullptr) {
     fields.resolve_raw("deterministic", {false, "default", ""});
     return;
@@ -51,17 +37,21 @@ void describe_deterministic(config::Fields& fields, std::string& deterministic) 
 }  // namespace
 
 void RunConfig::describe(config::Fields& fields) {
-  fields.add("seed", seed, "all random numbers follow from it");
+  fields.add("seed", seed, "all random numbers follow from it").at_least(0);
   fields.add_choice("device", device, {"auto", "cpu", "cuda"},
                     "where networks and batches live; auto: cpu");
   fields.add_choice("backend", backend, {"auto", "self", "thread", "mpi", "nccl"},
                     "how ranks talk; auto: mpi under mpirun or srun");
-  fields.add("ranks", ranks, "ranks of backend \"thread\" in this process; 0 = one per core");
-  fields.add("threads", threads, "worker threads per rank; 0 = fair share of the cores");
+  fields.add("ranks", ranks, "ranks of backend \"thread\" in this process; 0 = one per core")
+      .between(0, 1024);
+  fields.add("threads", threads, "worker threads per rank; 0 = fair share of the cores")
+      .between(0, 1024);
   fields.add_choice("precision", precision, {"float32", "float64"}, "of networks and tiles");
-  fields.add("timeout_s", timeout_s, "deadline of one collective, seconds");
-  fields.add("max_wall_s", max_wall_s,
-             "the run stops with a checkpoint before it has taken so long, seconds; 0 = no limit");
+  fields.add("timeout_s", timeout_s, "deadline of one collective, seconds").above(0);
+  fields
+      .add("max_wall_s", max_wall_s,
+           "the run stops with a checkpoint before it has taken so long, seconds; 0 = no limit")
+      .at_least(0);
   describe_deterministic(fields, deterministic);
   fields.add_struct("checkpoint", checkpoint, "when the state is saved");
   fields.add("allow_gpu_sharing", allow_gpu_sharing,
@@ -69,19 +59,11 @@ void RunConfig::describe(config::Fields& fields) {
 }
 
 void RunConfig::check() const {
-  if (seed < 0) throw ConfigError(concat("run.seed is ", seed, "; expected 0 or more"));
-  if (threads < 0 || threads > 1024) {
-    throw ConfigError(concat("run.threads is ", threads, "; expected 0 (fair share) to 1024"));
-  }
-  if (ranks < 0 || ranks > 1024) {
-    throw ConfigError(concat("run.ranks is ", ranks, "; expected 0 (one per core) to 1024"));
-  }
   if (ranks > 0 && backend != "thread") {
     throw ConfigError(concat("run.ranks is ", ranks, " with run.backend = \"", backend,
                              "\"; it counts the ranks of backend \"thread\" (set both), those of "
                              "\"mpi\" are mpirun's"));
   }
-  checkpoint.check();
   if (device == "cuda" && (backend == "thread" || deterministic == "strict")) {
     throw ConfigError(
         concat("run.device = \"cuda\" does not go with ",
@@ -92,14 +74,6 @@ void RunConfig::check() const {
     throw ConfigError(concat("run.deterministic = \"strict\" brings ranks of its own, ",
                              kStrictRanks, " threads spread over the processes; run.backend = \"",
                              backend, "\" does not fit, use \"auto\""));
-  }
-  if (!(max_wall_s >= 0)) {
-    throw ConfigError(
-        concat("run.max_wall_s is ", max_wall_s, "; expected 0 (no limit) or more seconds"));
-  }
-  if (!(timeout_s > 0)) {
-    throw ConfigError(
-        concat("run.timeout_s is ", timeout_s, "; expected a positive number of seconds"));
   }
 }
 

@@ -22,7 +22,6 @@ struct CheckpointConfig {
   std::int64_t keep = 3;         ///< newest files that stay
 
   void describe(config::Fields& fields);
-  void check() const;
 };
 
 /// [run]

@@ -18,7 +18,6 @@ struct OptimizerConfig {
   double average_decay = 0;  ///< of the exponential average of the weights; 0 = none
 
   void describe(config::Fields& fields);
-  void check() const;
 };
 
 /// Steps and optimiser; its keys stand in the table of the solver that trains.
@@ -29,7 +28,6 @@ struct TrainerConfig {
   std::int64_t log_every = 50;        ///< steps of a group between metrics lines
 
   void describe(config::Fields& fields);
-  void check() const;
 };
 
 }  // namespace kantor

@@ -20,6 +20,7 @@ constexpr const char* kExamples = R"(Examples:
   kantor run problem.toml --set solver.name=sinkhorn --out runs/baseline
   kantor eval runs/problem --points new.npy --out mapped
   kantor inspect runs/problem                 what a run, checkpoint or data file holds
+  kantor keys solver.sinkhorn                 what may be set there, and what it means
   mpirun -np 4 kantor doctor                  whether this machine is in order
 
 `kantor VERB --help` has more. Exit codes: 0 done, 2 usage, 3 input data, 4 not
@@ -62,6 +63,16 @@ Examples:
   kantor inspect train-images-idx3-ubyte.gz
 
 Exit codes: 0, also for a run that failed; 2 no such path; 3 it is damaged.)";
+
+constexpr const char* kKeysExamples =
+    R"(Without TABLE: the tables of a problem file. With it: each key of that table, with its
+default, type and range, and what it means.
+
+Examples:
+  kantor keys
+  kantor keys solver.sinkhorn
+
+Exit codes: 0 done; 2 there is no such table.)";
 
 constexpr const char* kDoctorExamples =
     R"(One line a check: ok, warn or FAIL, and then what to do. Under mpirun all ranks take part, and
@@ -119,10 +130,12 @@ struct Parser {
   CLI::App* run_verb = nullptr;
   CLI::App* eval_verb = nullptr;
   CLI::App* inspect_verb = nullptr;
+  CLI::App* keys_verb = nullptr;
   CLI::App* doctor_verb = nullptr;
   RunArguments run;
   EvalArguments eval;
   InspectArguments inspect;
+  KeysArguments keys;
   DoctorArguments doctor{.out = "runs"};
 
   Parser() {
@@ -137,6 +150,7 @@ struct Parser {
     add_run();
     add_eval();
     add_inspect();
+    add_keys();
     add_doctor();
   }
   Parser(const Parser&) = delete;
@@ -190,6 +204,13 @@ struct Parser {
     inspect_verb->allow_extras();
     inspect_verb->add_option("PATH", inspect.path, "A file or run directory")->type_name("PATH");
     inspect_verb->footer(kInspectExamples);
+  }
+
+  void add_keys() {
+    keys_verb = app.add_subcommand("keys", "What a problem file may hold: keys and their meaning");
+    keys_verb->allow_extras();
+    keys_verb->add_option("TABLE", keys.table, "Such as solver.sinkhorn")->type_name("TABLE");
+    keys_verb->footer(kKeysExamples);
   }
 
   void add_doctor() {
@@ -284,6 +305,7 @@ Arguments parse_arguments(const std::vector<std::string>& words) {
     require(parser.inspect.path, "a path", "kantor inspect");
     return parser.inspect;
   }
+  if (parser.keys_verb->parsed()) return parser.keys;
   require(parser.doctor.out, "a folder behind --out", "kantor doctor");
   parser.doctor.out = without_parents(parser.doctor.out);
   return parser.doctor;

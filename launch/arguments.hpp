@@ -36,6 +36,11 @@ struct InspectArguments {
   std::string path;
 };
 
+/// kantor keys [TABLE]
+struct KeysArguments {
+  std::string table;  ///< "" for the list of all
+};
+
 /// kantor doctor ...
 struct DoctorArguments {
   std::string out;  ///< --out, "runs" by default: where runs would be written
@@ -46,8 +51,8 @@ struct Answer {
   std::string text;
 };
 
-using Arguments =
-    std::variant<Answer, RunArguments, EvalArguments, InspectArguments, DoctorArguments>;
+using Arguments = std::variant<Answer, RunArguments, EvalArguments, InspectArguments, KeysArguments,
+                               DoctorArguments>;
 
 /// @param words the command line without the program's name.
 /// @throws UsageError, one line that names the nearest verb or flag.

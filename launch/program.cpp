@@ -201,10 +201,12 @@ int run_ranks(const Request& request, std::vector<std::unique_ptr<Communicator>>
   return exit_code;
 }
 
-int inspect_alone(const InspectArguments& arguments) {
+/// A verb that starts no ranks.
+template <class VerbArguments>
+int do_alone(int (*verb)(const VerbArguments&), const VerbArguments& arguments) {
   const AtDataFault speak([](const Error& error) { print_error(error.what(), 0, 1); });
   try {
-    return inspect(arguments);
+    return verb(arguments);
   } catch (const std::exception& error) {
     print_error(error.what(), 0, 1);
     return exit_code_of(error);
@@ -219,7 +221,10 @@ int run_words(const std::vector<std::string>& command_line) {
     return 0;
   }
   if (const auto* arguments = std::get_if<InspectArguments>(&request.arguments)) {
-    return inspect_alone(*arguments);
+    return do_alone(inspect, *arguments);
+  }
+  if (const auto* arguments = std::get_if<KeysArguments>(&request.arguments)) {
+    return do_alone(keys, *arguments);
   }
   try {
     hold_libraries_to_instruction_set();

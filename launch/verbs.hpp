@@ -1,7 +1,7 @@
 #pragma once
 
-// The verbs. Each but inspect is collective, returns the exit code (the same on every rank) and
-// throws Error.
+// The verbs. Each but inspect and keys is collective, returns the exit code (the same on every
+// rank) and throws Error.
 
 #include "launch/arguments.hpp"
 #include "launch/configuration.hpp"
@@ -17,6 +17,9 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
 
 /// kantor inspect: inspect/. One process; nothing of MPI, LibTorch or CUDA is started.
 int inspect(const InspectArguments& arguments);
+
+/// kantor keys: keys.cpp. One process, as inspect.
+int keys(const KeysArguments& arguments);
 
 /// kantor doctor: doctor/.
 int doctor(const DoctorArguments& arguments, Session& session);

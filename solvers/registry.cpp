@@ -36,21 +36,6 @@ std::vector<std::string> all_names() {
   return names;
 }
 
-/// [solver]: the name, beside the tables of all solvers.
-struct SolverTable {
-  std::string name = "neural";
-  Tables tables;
-
-  void describe(config::Fields& fields) {
-    fields.add_choice("name", name, all_names(), "which solver runs");
-    for (const TableEntry* table : all_tables()) {
-      fields.add_table(table->name, table->meaning,
-                       [&](config::Fields& inner) { table->read(inner, tables); });
-    }
-  }
-  void check() const {}
-};
-
 /// What the solver needs is offered; or who does without it.
 void check_needs(const SolverEntry& entry, const ProblemConfig& problem) {
   std::vector<std::string> others;
@@ -81,18 +66,32 @@ const SolverEntry& entry_of(const Configuration& configuration) {
                            "\""));
 }
 
+void Configuration::describe(config::Fields& fields) {
+  fields.add_struct("problem", problem, "marginals, cost and epsilon");
+  fields.add_table("solver", "which solver runs, and the tables of all",
+                   [&](config::Fields& inner) {
+                     inner.add_choice("name", solver, all_names(), "which solver runs");
+                     for (const TableEntry* table : all_tables()) {
+                       inner.add_table(table->name, table->meaning,
+                                       [&](config::Fields& keys) { table->read(keys, tables); });
+                     }
+                   });
+  fields.add_struct("run", run, "seed, precision, ranks, threads and checkpoints");
+}
+
 Configuration read_configuration(const config::Value& given, config::Value& resolved) {
   config::refuse_unknown_keys(given, "", {"problem", "solver", "run"});
-  Configuration configuration;
-  configuration.problem = config::read<ProblemConfig>(given, "problem", resolved);
-  SolverTable solvers = config::read<SolverTable>(given, "solver", resolved);
-  configuration.solver = solvers.name;
-  configuration.tables = std::move(solvers.tables);
-  configuration.run = config::read<RunConfig>(given, "run", resolved);
+  auto configuration = config::read<Configuration>(given, "", resolved);
   const SolverEntry& entry = entry_of(configuration);
   check_needs(entry, configuration.problem);
   entry.check({configuration.problem, configuration.run, configuration.tables});
   return configuration;
+}
+
+std::vector<config::Key> known_keys() {
+  std::vector<config::Key> keys;
+  config::list_keys<Configuration>("", keys);
+  return keys;
 }
 
 Result solve(const Configuration& configuration, const Problem& problem, Context& context) {

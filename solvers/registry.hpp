@@ -15,6 +15,8 @@ struct Configuration {
   RunConfig run;
   std::string solver = "neural";
   Tables tables;
+
+  void describe(config::Fields& fields);
 };
 
 /// @throws ConfigError: that solver is not for that kind of problem.
@@ -23,6 +25,9 @@ const SolverEntry& entry_of(const Configuration& configuration);
 /// Reads [problem], [solver], [run]; `resolved` receives every value with its origin.
 /// @throws ConfigError.
 Configuration read_configuration(const config::Value& given, config::Value& resolved);
+
+/// Every key that a problem file may have, for people.
+std::vector<config::Key> known_keys();
 
 /// Solves with the configured solver. Collective.
 Result solve(const Configuration& configuration, const Problem& problem, Context& context);

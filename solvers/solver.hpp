@@ -46,13 +46,11 @@ struct TableEntry {
   void (*read)(config::Fields& fields, Tables& tables);
 };
 
-/// TableEntry::read of a struct with describe() and check().
+/// TableEntry::read of a struct with describe().
 template <class Config>
 void read_table(config::Fields& fields, Tables& tables) {
   Config config;
-  config.describe(fields);
-  fields.refuse_unknown();
-  config.check();
+  fields.read(config);
   tables.set(std::move(config));
 }
 

@@ -64,44 +64,83 @@ Value scalar_or_list(const std::vector<Item>& items) {
 
 }  // namespace
 
-Fields::Fields(const Value* given, std::string path, Table& resolved)
-    : given_(given), path_(std::move(path)), resolved_(resolved) {
+Range& Range::at_least(double least) {
+  return narrow(format_number(least) + " or more", [=](double x) { return x >= least; });
+}
+Range& Range::above(double bound) {
+  return narrow("more than " + format_number(bound), [=](double x) { return x > bound; });
+}
+Range& Range::below(double bound) {
+  return narrow("less than " + format_number(bound), [=](double x) { return x < bound; });
+}
+Range& Range::at_most(double most) {
+  return narrow("at most " + format_number(most), [=](double x) { return x <= most; });
+}
+Range& Range::between(double least, double most) {
+  return narrow(concat(format_number(least), " to ", format_number(most)),
+                [=](double x) { return x >= least && x <= most; });
+}
+
+Range& Range::items(std::size_t fewest, std::size_t most) {
+  return narrow(concat(fewest, most == fewest ? "" : concat(" to ", most), " of them"),
+                numbers_.size() >= fewest && numbers_.size() <= most);
+}
+
+Range& Range::narrow(const std::string& expected, const std::function<bool(double)>& holds) {
+  return narrow(expected, std::all_of(numbers_.begin(), numbers_.end(), holds));
+}
+
+Range& Range::narrow(const std::string& expected, bool holds) {
+  if (Key* key = fields_.listed(key_)) {
+    key->range += concat(key->range.empty() ? "" : ", ", expected);
+  }
+  if (holds || fields_.is_listing()) return *this;
+  throw_unexpected(*entry(fields_.resolved_, key_), fields_.where(key_), expected, meaning_);
+}
+
+Fields::Fields(const Value* given, std::string path, Table& resolved, std::vector<Key>* keys)
+    : given_(given), path_(std::move(path)), resolved_(resolved), keys_(keys) {
   KANTOR_CHECK(given == nullptr || given->is_table(), path_, " is ", given->type_name());
 }
 
 template <class Type, class Convert>
-void Fields::add_value(const char* key, Type& field, const char* meaning, const Convert& convert) {
-  known(key);
-  if (const Value* value = given(key)) field = convert(*value, where(key), meaning);
-  Value resolved = scalar_or_list(field);
+void Fields::add_value(const char* key, Type& field, const std::string& type, const char* meaning,
+                       const Convert& convert) {
+  known(key, type, meaning);
   const Value* value = given(key);
+  if (value != nullptr) field = convert(*value, where(key), meaning);
+  Value resolved = scalar_or_list(field);
   set_origin(resolved, value ? value->origin : "default", value ? value->base_dir : "");
   record(key, std::move(resolved));
 }
 
 void Fields::add(const char* key, bool& field, const char* meaning) {
-  add_value(key, field, meaning, as_bool);
+  add_value(key, field, "true or false", meaning, as_bool);
 }
-void Fields::add(const char* key, std::int64_t& field, const char* meaning) {
-  add_value(key, field, meaning, as_integer);
+Range Fields::add(const char* key, std::int64_t& field, const char* meaning) {
+  add_value(key, field, "whole number", meaning, as_integer);
+  return {*this, key, meaning, {static_cast<double>(field)}};
 }
-void Fields::add(const char* key, double& field, const char* meaning) {
-  add_value(key, field, meaning, std::isfinite(field) ? as_number : as_any_number);
+Range Fields::add(const char* key, double& field, const char* meaning) {
+  add_value(key, field, "number", meaning, std::isfinite(field) ? as_number : as_any_number);
+  return {*this, key, meaning, {field}};
 }
 void Fields::add(const char* key, std::string& field, const char* meaning) {
-  add_value(key, field, meaning, as_text);
+  add_value(key, field, "text", meaning, as_text);
 }
-void Fields::add(const char* key, std::vector<double>& field, const char* meaning) {
-  add_value(key, field, meaning, as_numbers);
+Range Fields::add(const char* key, std::vector<double>& field, const char* meaning) {
+  add_value(key, field, "list of numbers", meaning, as_numbers);
+  return {*this, key, meaning, field};
 }
-void Fields::add(const char* key, std::vector<std::int64_t>& field, const char* meaning) {
-  add_value(key, field, meaning, as_integers);
+Range Fields::add(const char* key, std::vector<std::int64_t>& field, const char* meaning) {
+  add_value(key, field, "list of whole numbers", meaning, as_integers);
+  return {*this, key, meaning, {field.begin(), field.end()}};
 }
 void Fields::add(const char* key, std::vector<std::string>& field, const char* meaning) {
-  add_value(key, field, meaning, as_texts);
+  add_value(key, field, "list of texts", meaning, as_texts);
 }
 void Fields::add_path(const char* key, std::string& field, const char* meaning) {
-  add_value(key, field, meaning, as_path);
+  add_value(key, field, "file", meaning, as_path);
 }
 
 void Fields::add_choice(const char* key, std::string& field,
@@ -117,11 +156,11 @@ void Fields::add_choice(const char* key, std::string& field,
     }
     return word;
   };
-  add_value(key, field, meaning, convert);
+  add_value(key, field, join(choices, " | "), meaning, convert);
 }
 
-const Value* Fields::raw(const char* key, const char* /*meaning*/) {
-  known(key);
+const Value* Fields::raw(const char* key, const char* meaning, const char* type) {
+  known(key, type, meaning);
   const Value* value = given(key);
   if (value != nullptr) record(key, *value);
   return value;
@@ -144,13 +183,27 @@ void Fields::refuse_unknown() const {
   if (given_ != nullptr) refuse_unknown_in(*given_, path_, known_);
 }
 
-void Fields::known(const char* key) { known_.emplace_back(key); }
+void Fields::known(const char* key, const std::string& type, const char* meaning) {
+  known_.emplace_back(key);
+  if (keys_ != nullptr) keys_->push_back({path_, key, type, "", meaning, std::nullopt});
+}
+
+Key* Fields::listed(const char* key) {
+  if (keys_ == nullptr) return nullptr;
+  const auto found = std::find_if(keys_->rbegin(), keys_->rend(), [&](const Key& each) {
+    return each.table == path_ && each.name == key;
+  });
+  return found == keys_->rend() ? nullptr : &*found;
+}
 
 const Value* Fields::given(const char* key) const {
   return given_ == nullptr ? nullptr : given_->find(key);
 }
 
 void Fields::record(const char* key, Value value) {
+  if (Key* described = listed(key); described != nullptr && !value.is_table()) {
+    described->standard = value;
+  }
   if (Value* earlier = entry(resolved_, key)) {
     *earlier = std::move(value);
   } else {
@@ -160,20 +213,31 @@ void Fields::record(const char* key, Value value) {
 
 void Fields::add_table(const char* key, const char* meaning,
                        const std::function<void(Fields&)>& describe) {
-  known(key);
+  nested(key, kTable, meaning, describe);
+}
+
+void Fields::nested(const char* key, const char* type, const char* meaning,
+                    const std::function<void(Fields&)>& describe) {
+  known(key, type, meaning);
   const Value* value = given(key);
   if (value != nullptr && !value->is_table()) {
     throw_unexpected(*value, where(key), "a table", meaning);
   }
   Table resolved;
-  Fields inner(value, dotted(path_, key), resolved);
+  Fields inner(value, dotted(path_, key), resolved, keys_);
   describe(inner);
   inner.refuse_unknown();
   record(key, {std::move(resolved), value ? value->origin : "default", ""});
 }
 
+void Fields::list_table(const char* key, const std::function<void(Fields&)>& describe) {
+  Table ignored;
+  Fields inner(nullptr, dotted(path_, key), ignored, keys_);
+  describe(inner);
+}
+
 std::size_t Fields::list_size(const char* key, const char* meaning) {
-  known(key);
+  known(key, kTables, meaning);
   const Value* value = given(key);
   if (value == nullptr) {
     record(key, {Array{}, "default", ""});

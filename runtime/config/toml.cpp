@@ -204,20 +204,28 @@ Value& descend(Value& parent, const std::string& part, const std::string& parent
   return entries.emplace_back(part, Value{Table{}, source.name, source.base_dir}).second;
 }
 
+/// @throws ConfigError with file:line.
+Value parse_as(const std::string& text, const Source& source) {
+  try {
+    return {convert_table(parse(text, source.name), source, 0), source.name, source.base_dir};
+  } catch (const toml::parse_error& error) {
+    throw ConfigError(
+        concat(source.origin(error.source()), ": broken TOML: ", one_line(error.description())));
+  }
+}
+
 }  // namespace
 
 Value parse_toml_file(const std::string& path) { return read_toml_file(path).root; }
 
 TomlFile read_toml_file(const std::string& path) {
   std::string text = read_text(path);
-  const Source source{path, true, folder_of(path)};
-  try {
-    const toml::table parsed = parse(text, path);
-    return {std::move(text), {convert_table(parsed, source, 0), path, source.base_dir}};
-  } catch (const toml::parse_error& error) {
-    throw ConfigError(
-        concat(source.origin(error.source()), ": broken TOML: ", one_line(error.description())));
-  }
+  Value root = parse_as(text, {path, true, folder_of(path)});
+  return {std::move(text), std::move(root)};
+}
+
+Value parse_toml(const std::string& text, const std::string& name) {
+  return parse_as(text, {name, true, ""});
 }
 
 void apply_setting(Value& root, const std::string& setting) {

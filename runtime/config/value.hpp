@@ -34,6 +34,9 @@ struct Value {
 /// takes one).
 Value parse_toml_file(const std::string& path);
 
+/// The same of text that was read elsewhere. @param name for origins. @throws ConfigError.
+Value parse_toml(const std::string& text, const std::string& name);
+
 /// Applies "a.b.c=value": the last one wins, and a table or array given here replaces the whole
 /// earlier value. The value is in TOML syntax; a bare word that is not (or is a date) is taken as a
 /// string, and ".5" or "5." as a number. "marginals.0.path" style indices reach into arrays.

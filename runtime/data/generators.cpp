@@ -210,22 +210,28 @@ void GeneratorConfig::describe(config::Fields& fields) {
   fields.add("n", n, "number of points");
   fields.add("d", d, "dimension");
   fields.add("seed", seed, "the points are a pure function of it");
-  if (name == "gaussian") {
+  const bool is_listing = fields.is_listing();
+  if (is_listing || name == "gaussian") {
     fields.add("mean", mean, "d numbers; zero if absent");
     const char* const meaning = "\"identity\", \"wishart\" (G G^T, trace 1) or d rows of d numbers";
-    if (const config::Value* value = fields.raw("covariance", meaning)) {
+    if (const config::Value* value = fields.raw("covariance", meaning, "text or rows of numbers")) {
       read_covariance(*this, *value, fields.where("covariance"));
       fields.resolve_raw("covariance", *value);
     }
     fields.add("exact_moments", exact_moments,
                "whiten the sample to exactly this mean and covariance");
-  } else if (name == "gaussian_mixture") {
-    fields.add("components", components, "number of equally likely components");
-    fields.add("centre_scale", centre_scale, "centres are N(0, centre_scale^2 I)");
-    fields.add("component_scale", component_scale, "standard deviation of each component");
-  } else if (name == "random_field") {
-    fields.add("decay", decay, "amplitudes fall as 1 / frequency^decay; d is a square number");
-    fields.add("blur", blur, "standard deviation of a Gaussian kernel, in pixels; 0 = none");
+  }
+  if (is_listing || name == "gaussian_mixture") {
+    fields.add("components", components, "number of equally likely components").at_least(1);
+    fields.add("centre_scale", centre_scale, "centres are N(0, centre_scale^2 I)").at_least(0);
+    fields.add("component_scale", component_scale, "standard deviation of each component")
+        .at_least(0);
+  }
+  if (is_listing || name == "random_field") {
+    fields.add("decay", decay, "amplitudes fall as 1 / frequency^decay; d is a square number")
+        .at_least(0);
+    fields.add("blur", blur, "standard deviation of a Gaussian kernel, in pixels; 0 = none")
+        .at_least(0);
   }
 }
 
@@ -248,16 +254,9 @@ void GeneratorConfig::check() const {
   require(covariance.empty() || !wishart, "covariance is both a matrix and \"wishart\"");
   require(!exact_moments || name == "gaussian", "exact_moments applies to gaussian only");
   require(!exact_moments || n > d, concat("exact_moments needs n > d, got n = ", n, ", d = ", d));
-  require(components >= 1, concat("components = ", components, ", expected at least 1"));
   require(components <= kMostValues / d, concat("components = ", components, " is too large"));
   require(name != "random_field" || is_square(d),
           concat("random_field makes square images, but d = ", d, " is no square number"));
-  require(std::isfinite(decay) && decay >= 0, concat("decay = ", decay, ", expected >= 0"));
-  require(std::isfinite(blur) && blur >= 0, concat("blur = ", blur, ", expected >= 0"));
-  require(std::isfinite(centre_scale) && centre_scale >= 0,
-          concat("centre_scale = ", centre_scale, ", expected >= 0"));
-  require(std::isfinite(component_scale) && component_scale >= 0,
-          concat("component_scale = ", component_scale, ", expected >= 0"));
 }
 
 std::optional<GaussianLaw> gaussian_law(const GeneratorConfig& config) {

@@ -14,8 +14,9 @@ void MarginalConfig::describe(config::Fields& fields) {
   fields.add("select", select, "keep the rows whose label is in this list");
   fields.add("scale", scale, "multiplies the values");
   fields.add("rows", rows, "half-open range [first, last) of rows, after selection");
-  fields.add("holdout", holdout, "fraction kept out of training");
-  fields.add("n", n, "number of points, where problem.cost = \"matrix\"");
+  fields.add("holdout", holdout, "fraction kept out of training").at_least(0).below(1);
+  fields.add("n", n, "number of points, where problem.cost = \"matrix\"; 0 = as many as costs")
+      .at_least(0);
   fields.add_optional("generator", generator, "points from a formula, in place of a path");
 }
 
@@ -44,8 +45,6 @@ void MarginalConfig::check() const {
           rows.size() != 2 ? std::string()
                            : concat("rows = [", rows[0], ", ", rows[1],
                                     "] selects nothing; expected 0 <= first < last"));
-  require(holdout >= 0 && holdout < 1,
-          concat("holdout = ", holdout, ", expected 0 <= holdout < 1"));
 }
 
 void MarginalConfig::check_weights_alone() const {
@@ -56,7 +55,6 @@ void MarginalConfig::check_weights_alone() const {
         concat("marginal ", path.empty() ? weights : path,
                ": problem.cost = \"matrix\" knows no points; give weights, n, or nothing"));
   }
-  if (n < 0) throw ConfigError(concat("marginal: n = ", n, ", expected the number of points"));
   if (normalise && weights.empty())
     throw ConfigError("marginal: normalise needs weights = \"FILE\"");
 }

@@ -19,7 +19,6 @@ struct NetworkConfig {
   bool quadratic = true;  ///< adds a quadratic form, started from the Gaussian closed form
 
   void describe(config::Fields& fields);
-  void check() const;
 };
 
 /// [solver.neural]
@@ -35,7 +34,6 @@ struct NeuralConfig {
   double gap_tolerance = 1e-2;                ///< converged = relative gap <= this
 
   void describe(config::Fields& fields);
-  void check() const;
 };
 
 }  // namespace kantor::neural

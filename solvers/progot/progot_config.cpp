@@ -21,62 +21,47 @@ void check_length(const char* key, const std::vector<double>& list, std::int64_t
   }
 }
 
-void check_positive(const char* key, const std::vector<double>& list) {
-  for (const double value : list) {
-    if (value > 0 && std::isfinite(value)) continue;
-    throw ConfigError(concat(name_of(key), " holds ", value, "; expected positive numbers"));
-  }
-}
-
 }  // namespace
 
 void TuningConfig::describe(config::Fields& fields) {
-  fields.add("start", start, "first epsilon, times 5 % of the mean cost");
-  fields.add("scales", scales, "tried for the last epsilon, times 5 % of the target's mean cost");
-  fields.add("points", points, "of the target, at most, a fifth of them for the test; 0 = all");
+  fields.add("start", start, "first epsilon, times 5 % of the mean cost").above(0);
+  fields.add("scales", scales, "tried for the last epsilon, times 5 % of the target's mean cost")
+      .items(1, 1000)
+      .above(0);
+  fields.add("points", points, "of the target, at most, a fifth of them for the test; 0 = all")
+      .at_least(0);
 }
 
 void TuningConfig::check() const {
-  if (!(start > 0 && std::isfinite(start))) {
+  if (points == 1) {
     throw ConfigError(
-        concat("solver.progot.tuning.start is ", start, "; expected a positive number"));
-  }
-  if (scales.empty()) throw ConfigError("solver.progot.tuning.scales is empty; give one at least");
-  check_positive("tuning.scales", scales);
-  if (points != 0 && points < 2) {
-    throw ConfigError(
-        concat("solver.progot.tuning.points is ", points, "; expected 0 (all) or 2 and more"));
+        "solver.progot.tuning.points is 1; expected 0 (all) or 2 and more: some for the test");
   }
 }
 
 void ProgotConfig::describe(config::Fields& fields) {
-  fields.add("alphas", alphas, "how far each solve moves the cloud; in place of a schedule");
+  fields.add("alphas", alphas, "how far each solve moves the cloud; in place of a schedule")
+      .above(0)
+      .at_most(1);
   if (!alphas.empty()) steps = static_cast<std::int64_t>(alphas.size());
-  fields.add("steps", steps, "number of solves");
+  fields.add("steps", steps, "number of solves").between(1, kMostSteps);
   fields.add_choice("schedule", schedule, {"constant_speed", "accelerating", "decelerating"},
                     "of the steps towards the target");
-  fields.add("epsilons", epsilons, "absolute, one per solve; in place of problem.epsilon");
+  fields.add("epsilons", epsilons, "absolute, one per solve; in place of problem.epsilon").above(0);
   fields.add_choice("epsilon_schedule", epsilon_schedule, {"problem", "tuned"},
                     "problem: as problem.epsilon says, a relative one of each step's cloud; tuned: "
                     "chosen on the target");
   fields.add_struct("tuning", tuning, "of epsilon_schedule = \"tuned\"");
-  fields.add("first_tolerance", first_tolerance,
-             "L1 marginal error of the first solve; linear down to solver.sinkhorn.tolerance");
+  fields
+      .add("first_tolerance", first_tolerance,
+           "L1 marginal error of the first solve; linear down to solver.sinkhorn.tolerance")
+      .at_least(0);
   fields.add("debiased", debiased, "moves along the map less that of the cloud to itself");
 }
 
 void ProgotConfig::check() const {
-  if (steps < 1 || steps > kMostSteps) {
-    throw ConfigError(concat("solver.progot.steps is ", steps, "; expected 1 to ", kMostSteps));
-  }
   check_length("alphas", alphas, steps);
   check_length("epsilons", epsilons, steps);
-  check_positive("epsilons", epsilons);
-  for (const double alpha : alphas) {
-    if (alpha > 0 && alpha <= 1) continue;
-    throw ConfigError(
-        concat("solver.progot.alphas holds ", alpha, "; expected numbers above 0, at most 1"));
-  }
   if (!alphas.empty() && alphas.back() != 1) {
     throw ConfigError(concat("solver.progot.alphas ends with ", alphas.back(),
                              "; the last step reaches the target, so expected 1"));
@@ -89,11 +74,6 @@ void ProgotConfig::check() const {
     throw ConfigError(
         "solver.progot.epsilons are given, and epsilon_schedule = \"tuned\" would choose others; "
         "keep one");
-  }
-  tuning.check();
-  if (!(first_tolerance >= 0 && std::isfinite(first_tolerance))) {
-    throw ConfigError(
-        concat("solver.progot.first_tolerance is ", first_tolerance, "; expected 0 or more"));
   }
 }
 

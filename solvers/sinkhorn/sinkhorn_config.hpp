@@ -29,7 +29,6 @@ struct SinkhornConfig {
   std::int64_t warm_start_points = 2000;
 
   void describe(config::Fields& fields);
-  void check() const;
   Stopping stopping() const;
   bool starts_from_run() const;  ///< warm_start names a run directory
 };

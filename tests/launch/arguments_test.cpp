@@ -106,8 +106,8 @@ TEST(Arguments, shows_help_that_fits_a_screen) {
 
 TEST(Arguments, names_the_nearest_verb_when_a_verb_is_unknown) {
   EXPECT_THAT(refusal({"rnu", "p.toml"}), HasSubstr("unknown verb 'rnu'; did you mean run?"));
-  EXPECT_THAT(refusal({"transmogrify"}), HasSubstr("known are run, eval, inspect, doctor"));
-  EXPECT_THAT(refusal({}), HasSubstr("verbs are run, eval, inspect, doctor"));
+  EXPECT_THAT(refusal({"transmogrify"}), HasSubstr("known are run, eval, inspect, keys, doctor"));
+  EXPECT_THAT(refusal({}), HasSubstr("verbs are run, eval, inspect, keys, doctor"));
 }
 
 TEST(Arguments, names_the_nearest_flag_when_a_flag_is_unknown) {

@@ -95,6 +95,26 @@ TEST(NestedReader, records_the_resolved_tree_of_all_levels) {
                 file.line(2) + "\n");
 }
 
+TEST(NestedReader, lists_the_keys_of_all_levels) {
+  std::vector<Key> keys;
+  list_keys<Problem>("problem", keys);
+  std::vector<std::string> names;
+  for (const Key& key : keys) names.push_back(concat(key.table, ": ", key.name));
+  EXPECT_THAT(
+      names,
+      ElementsAre("problem: network", "problem.network: kind", "problem.network: quadratic",
+                  "problem: marginals", "problem.marginals: path", "problem.marginals: generator",
+                  "problem.marginals.generator: kind", "problem.marginals.generator: quadratic",
+                  "problem.marginals: covariance", "problem: epsilon"));
+  EXPECT_EQ(keys[0].type, kTable);
+  EXPECT_EQ(keys[0].meaning, "the potential");
+  EXPECT_FALSE(keys[0].standard);
+  EXPECT_EQ(to_toml_inline(*keys[1].standard), "\"mlp\"");
+  EXPECT_EQ(keys[2].type, "true or false");
+  EXPECT_EQ(keys[3].type, kTables);
+  EXPECT_EQ(keys[5].type, kOptionalTable);
+}
+
 TEST(NestedReader, names_the_full_path_of_a_bad_value) {
   EXPECT_THAT(refused("[problem.network]\nquadratic = 1\n"),
               AllOf(HasSubstr("problem.network.quadratic ("), HasSubstr(":2)")));

@@ -229,5 +229,44 @@ TEST(RefuseUnknownKeys, looks_at_the_root_and_at_tables_below) {
   refuse_unknown_keys(root, "absent.table", {});
 }
 
+struct Ranges {
+  double share = 0.5;
+  std::int64_t count = 3;
+  std::vector<double> pair = {0, 1};
+
+  void describe(Fields& fields) {
+    fields.add("share", share, "a part").above(0).at_most(1);
+    fields.add("count", count, "how many").between(2, 1024);
+    fields.add("pair", pair, "two").items(2, 2).at_least(0).below(5);
+  }
+};
+
+TEST(Range, names_key_place_and_value_of_a_number_beyond_it) {
+  const auto refused_by = [](const std::string& line) {
+    Value resolved{Table{}, "", ""};
+    const Value root = test::parsed("[table]\n" + line + "\n");
+    return message_of<ConfigError>([&] { read<Ranges>(root, "table", resolved); });
+  };
+  EXPECT_THAT(refused_by("share = 0"),
+              AllOf(HasSubstr("table.share ("),
+                    HasSubstr("problem.toml:2) = 0.0: expected more than 0 (a part)")));
+  EXPECT_THAT(refused_by("share = 1.5"), HasSubstr("= 1.5: expected at most 1"));
+  EXPECT_THAT(refused_by("count = 1"), HasSubstr("= 1: expected 2 to 1024 (how many)"));
+  EXPECT_THAT(refused_by("count = 1025"), HasSubstr("expected 2 to 1024"));
+  EXPECT_THAT(refused_by("pair = []"), HasSubstr("= []: expected 2 of them"));
+  EXPECT_THAT(refused_by("pair = [0, 5]"), HasSubstr("expected less than 5"));
+  EXPECT_THAT(refused_by("pair = [0, -1]"), HasSubstr("expected 0 or more"));
+}
+
+TEST(Range, takes_its_ends) {
+  Value resolved{Table{}, "", ""};
+  const Value root = test::parsed("[table]\nshare = 1\ncount = 2\npair = [0, 4.9]\n");
+  EXPECT_EQ(read<Ranges>(root, "table", resolved).count, 2);
+  std::vector<Key> keys;
+  list_keys<Ranges>("table", keys);
+  EXPECT_EQ(keys.at(0).range, "more than 0, at most 1");
+  EXPECT_EQ(keys.at(2).range, "2 of them, 0 or more, less than 5");
+}
+
 }  // namespace
 }  // namespace kantor::config

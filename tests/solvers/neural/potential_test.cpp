@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "solvers/neural/neural_config.hpp"
+#include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/neural/dense_semi_dual.hpp"
 #include "tests/support/thrown.hpp"
 
@@ -250,24 +252,26 @@ TEST(Potential, refuses_tensors_that_do_not_fit) {
 }
 
 TEST(NeuralConfig, refuses_bad_values) {
-  const auto refused = [](const auto& change, const std::string& says) {
-    neural::NeuralConfig config;
-    config.check();
-    config.network.check();
-    change(config);
-    const std::string message = message_of<ConfigError>([&] { config.check(); });
-    EXPECT_NE(message.find(says), std::string::npos) << message;
+  const auto refused = [](const std::string& line, const std::string& says) {
+    config::Value resolved{config::Table{}, "", ""};
+    const config::Value given = parsed("[solver.neural]\n" + line + "\n");
+    const std::string message = message_of<ConfigError>(
+        [&] { config::read<neural::NeuralConfig>(given, "solver.neural", resolved); });
+    EXPECT_NE(message.find("problem.toml:2) = " + says), std::string::npos) << message;
+    const std::string key = line.substr(0, line.find(' '));
+    EXPECT_NE(message.find("solver.neural." + key), std::string::npos) << message;
   };
-  refused([](auto& c) { c.batch = 0; }, "batch is 0");
-  refused([](auto& c) { c.network.width = {}; }, "width");
-  refused([](auto& c) { c.network.width = {64, 0}; }, "width holds 0");
-  refused([](auto& c) { c.network.width = {1 << 20}; }, "width holds 1048576");
-  refused([](auto& c) { c.certificate_iterations = -1; }, "certificate_iterations is -1");
-  refused([](auto& c) { c.certificate_tolerance = -1; }, "certificate_tolerance is -1");
-  refused([](auto& c) { c.evaluation_points = -1; }, "evaluation_points is -1");
-  refused([](auto& c) { c.gap_tolerance = 0; }, "gap_tolerance is 0");
-  refused([](auto& c) { c.training.steps = -1; }, "steps is -1");
-  refused([](auto& c) { c.training.optimizer.learning_rate = 0; }, "learning_rate is 0");
+  refused("batch = 0", "0: expected 1 to 2147483647");
+  refused("batch = 2147483648", "2147483648: expected 1 to");
+  refused("network = { width = [] }", "[]: expected 1 to 64 of them");
+  refused("network = { width = [64, 0] }", "[64, 0]: expected 1 to 65536");
+  refused("network = { width = 1048576 }", "[1048576]: expected 1 to 65536");
+  refused("certificate_iterations = -1", "-1: expected 0 or more");
+  refused("certificate_tolerance = -1", "-1.0: expected 0 or more");
+  refused("evaluation_points = -1", "-1: expected 0 or more");
+  refused("gap_tolerance = 0", "0.0: expected more than 0");
+  refused("steps = -1", "-1: expected 0 or more");
+  refused("learning_rate = 0", "0.0: expected more than 0");
 }
 
 }  // namespace

@@ -29,7 +29,6 @@ Result solve(const Problem& problem, const progot::ProgotConfig& config, double 
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = tolerance;
   solves.max_iterations = max_iterations;
-  config.check();
   return progot::solve(config, solves, problem, run.context);
 }
 

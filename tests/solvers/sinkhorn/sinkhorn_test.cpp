@@ -8,6 +8,7 @@
 
 #include "solvers/eot/gauge.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/dense_eot.hpp"
 #include "tests/support/captured_stderr.hpp"
 #include "tests/support/thrown.hpp"
@@ -34,16 +35,18 @@ void expect_finite(const Result& result) {
 }
 
 TEST(SinkhornConfig, refuses_bad_values) {
-  sinkhorn::SinkhornConfig config;
-  config.check();
-  config.tolerance = -1e-3;
-  EXPECT_NE(message_of<ConfigError>([&] { config.check(); }).find("-0.001"), std::string::npos);
-  config.tolerance = std::nan("");
-  message_of<ConfigError>([&] { config.check(); });
-  config = {};
-  config.max_iterations = 0;
-  EXPECT_NE(message_of<ConfigError>([&] { config.check(); }).find("max_iterations"),
-            std::string::npos);
+  for (const char* line :
+       {"tolerance = -1e-3", "tolerance = nan", "max_iterations = 0", "momentum = 0",
+        "momentum = 2.0", "momentum = \"heavy\"", "warm_start_points = 0",
+        "epsilon_decay = { start = 0.5 }", "epsilon_decay = { factor = 1 }"}) {
+    const std::string key = std::string(line).substr(0, std::string(line).find(' '));
+    config::Value resolved{config::Table{}, "", ""};
+    const config::Value given = parsed(std::string("[solver.sinkhorn]\n") + line + "\n");
+    const std::string message = message_of<ConfigError>(
+        [&] { config::read<sinkhorn::SinkhornConfig>(given, "solver.sinkhorn", resolved); });
+    EXPECT_NE(message.find("solver.sinkhorn." + key), std::string::npos) << message;
+    EXPECT_NE(message.find("problem.toml:2"), std::string::npos) << message;
+  }
 }
 
 TEST(Sinkhorn, follows_the_dense_iteration_for_every_cost) {
