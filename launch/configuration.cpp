@@ -121,38 +121,8 @@ std::int64_t configuration_hash(const config::Value& resolved) {
   return static_cast<std::int64_t>(hash_of(config::to_toml(compared, false)) >> 1);  // >= 0
 }
 
-std::string identity_toml(const config::Value& resolved) {
-  config::Value identity = resolved;
-  forget_file_names(identity);
-  if (config::Value* run = identity.find("run")) {
-    std::erase_if(std::get<config::Table>(run->data), [](const auto& item) {
-      return item.first != "seed" && item.first != "precision" && item.first != "deterministic";
-    });
-  }
-  return config::to_toml(identity, false);
-}
-
 std::uint64_t hash_of(const std::string& text) {
   return data::checksum(std::as_bytes(std::span(text)));
-}
-
-std::string first_difference(const std::string& stored, const std::string& mine) {
-  std::istringstream a(stored);
-  std::istringstream b(mine);
-  std::string table;
-  std::string was;
-  std::string is;
-  const auto next = [](std::istringstream& text, std::string& line) {
-    while (std::getline(text, line)) {
-      if (!line.empty()) return true;
-    }
-    return false;
-  };
-  while (next(a, was) && next(b, is)) {
-    if (was != is) return concat("in ", table, " it had '", was, "', now there is '", is, "'");
-    if (was.starts_with("[")) table = was;
-  }
-  return "its configuration has other keys";
 }
 
 std::string changed_data(const std::vector<std::string>& stored, const Problem& problem) {

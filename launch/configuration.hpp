@@ -43,13 +43,7 @@ std::string resolved_toml(const config::Value& resolved, const Problem& problem,
 /// differ between hosts, and what is in the files is compared by load_problem().
 std::int64_t configuration_hash(const config::Value& resolved);
 
-/// What a checkpoint must have in common with the run that goes on from it, as TOML: problem and
-/// solver without file names, and of [run] what the numbers depend on.
-std::string identity_toml(const config::Value& resolved);
 std::uint64_t hash_of(const std::string& text);
-/// The first line in which two such texts differ, for people: "solver.neural.steps was 2000 and is
-/// 3000".
-std::string first_difference(const std::string& stored, const std::string& mine);
 
 /// Which marginal is not what the run saw, by name; "" if all are.
 std::string changed_data(const std::vector<std::string>& stored, const Problem& problem);

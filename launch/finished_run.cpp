@@ -3,6 +3,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "launch/identity.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_directory.hpp"
 #include "runtime/core/error.hpp"
@@ -167,11 +168,10 @@ std::vector<double> read_self_potential(const std::string& run_directory, std::i
 void check_same_run(const std::string& run_directory, const LoadedConfiguration& loaded) {
   const std::string resolved = file_of(run_directory, "resolved.toml");
   const LoadedConfiguration finished = load_configuration(resolved, {});
-  const std::string stored = identity_toml(finished.resolved);
-  const std::string mine = identity_toml(loaded.resolved);
-  if (stored != mine) {
+  const std::string difference = difference_of(identity_toml(finished), identity_toml(loaded));
+  if (!difference.empty()) {
     throw ConfigError(concat("the run in ", run_directory, " has finished with other settings: ",
-                             first_difference(stored, mine), "; choose another --out"));
+                             difference, "; choose another --out"));
   }
   Problem problem;
   open_marginals(loaded.typed.problem, problem);

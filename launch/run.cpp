@@ -7,6 +7,7 @@
 #include "launch/build_info.hpp"
 #include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
+#include "launch/identity.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_checkpoints.hpp"
 #include "launch/run_directory.hpp"
@@ -144,7 +145,7 @@ RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& proble
                         const RunFacts& facts) {
   const BuildInfo build = build_info();
   RunIdentity identity;
-  identity.config_text = identity_toml(loaded.resolved);
+  identity.config_text = identity_toml(loaded);
   identity.config_hash = hash_of(identity.config_text);
   for (const data::Marginal& marginal : problem.marginals) {
     identity.data_fingerprints.push_back(marginal.fingerprint());

@@ -3,7 +3,7 @@
 #include <ctime>
 
 #include "distributed/collectively.hpp"
-#include "launch/configuration.hpp"
+#include "launch/identity.hpp"
 #include "runtime/checkpoint/checkpoint_file.hpp"
 #include "runtime/core/instruction_set.hpp"
 #include "runtime/core/process.hpp"
@@ -16,9 +16,9 @@ constexpr int kMostFailures = 3;  // saves in a row
 
 void check_identity(const checkpoint::Metadata& stored, const RunIdentity& mine,
                     const std::string& path) {
-  if (stored.config_hash != mine.config_hash) {
-    throw ConfigError(concat("cannot go on from ", path, ": ",
-                             first_difference(stored.config_text, mine.config_text),
+  const std::string difference = difference_of(stored.config_text, mine.config_text);
+  if (!difference.empty()) {
+    throw ConfigError(concat("cannot go on from ", path, ": ", difference,
                              "; resume with the settings of the run, or choose another --out"));
   }
   for (std::size_t i = 0; i < mine.data_fingerprints.size(); ++i) {

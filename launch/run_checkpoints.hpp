@@ -16,7 +16,7 @@ namespace kantor::launch {
 
 /// What identifies a run in its checkpoints.
 struct RunIdentity {
-  std::string config_text;  ///< resolved.toml
+  std::string config_text;  ///< identity_toml()
   std::uint64_t config_hash = 0;
   std::vector<std::uint64_t> data_fingerprints;
   std::vector<std::string> data_names;  ///< for messages
