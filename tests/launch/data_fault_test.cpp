@@ -69,6 +69,23 @@ TEST_F(DataFault, of_a_file_that_is_cut_ends_all_ranks_by_one_line) {
   expect_failed(outcome, "was cut from");  // whichever rank met it
 }
 
+/// Each rank reads a copy of its own, of which that of rank 1 is cut.
+TEST_F(DataFault, of_another_process_than_that_of_rank_0_is_on_record) {
+  write_large_points();
+  write_problem("problem.toml", "0.5", "path = \"/proc/self/cwd/x.npy\"", "path = \"y.npy\"");
+  const ProcessOutcome outcome =
+      script_on_ranks(2,
+                      "mkdir $OMPI_COMM_WORLD_RANK; cp x.npy $OMPI_COMM_WORLD_RANK; "
+                      "[ $OMPI_COMM_WORLD_RANK = 0 ] || "
+                      "(until grep -qs train out/metrics.jsonl; do sleep 0.1; done; : > 1/x.npy) & "
+                      "cd $OMPI_COMM_WORLD_RANK; exec \"$KANTOR\" run ../problem.toml --out ../out "
+                      "--set solver.neural.steps=100000000 --set solver.neural.log_every=1 "
+                      "--set solver.neural.evaluation_points=100");
+  EXPECT_EQ(outcome.exit_code, 3) << outcome.err;
+  EXPECT_EQ(json("out/STATUS")["state"], "failed") << outcome.err;
+  EXPECT_THAT(json("out/STATUS")["reason"].get<std::string>(), HasSubstr("was cut from"));
+}
+
 TEST_F(DataFault, of_a_file_that_is_written_over_is_found_before_there_is_a_result) {
   for (const Placement& where : {kAlone, kTwoThreads}) {
     SCOPED_TRACE(where.name);
