@@ -103,8 +103,9 @@ std::string resolved_toml(const config::Value& resolved, const Problem& problem,
   if (!run_directory.empty()) shorten_file_names(written, run_directory);
   std::string text = config::to_toml(written, true);
   text += "\n[fingerprints]  # of the data, so that eval notices a change\nmarginals = [";
-  for (const data::Marginal& marginal : problem.marginals) {
-    text += concat(text.ends_with('[') ? "" : ", ", '"', hash_text(marginal.fingerprint()), '"');
+  for (const Cloud& cloud : problem.clouds) {
+    text +=
+        concat(text.ends_with('[') ? "" : ", ", '"', hash_text(cloud.marginal.fingerprint()), '"');
   }
   text += "]\n";
   if (run_directory.empty()) return text;
@@ -126,14 +127,14 @@ std::uint64_t hash_of(const std::string& text) {
 }
 
 std::string changed_data(const std::vector<std::string>& stored, const Problem& problem) {
-  if (stored.size() != problem.marginals.size()) {
+  if (stored.size() != problem.clouds.size()) {
     return concat("the run has stored ", stored.size(), " data fingerprints for ",
-                  problem.marginals.size(), " marginals");
+                  problem.clouds.size(), " marginals");
   }
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    const std::string met = hash_text(problem.marginals[i].fingerprint());
+    const std::string met = hash_text(problem.clouds[i].marginal.fingerprint());
     if (met == stored[i]) continue;
-    return concat(problem.marginals[i].name(), " (marginal ", i,
+    return concat(problem.clouds[i].marginal.name(), " (marginal ", i,
                   ") or its weights or labels have changed since the run: fingerprint ", met,
                   ", expected ", stored[i]);
   }

@@ -74,7 +74,7 @@ void check_same_problem(const std::string& run_directory, const StoredResult& st
                         const Problem& problem) {
   constexpr double kRounding = 1e-9;  // of a relative epsilon, on another number of ranks
   const Result& result = stored.result;
-  const std::string cost = cost_name(problem);
+  const std::string cost = problem.cost.name;
   if (result.cost == cost &&
       std::abs(result.epsilon - problem.epsilon) <= kRounding * problem.epsilon) {
     return;
@@ -140,7 +140,7 @@ StoredRun read_stored_run(const std::string& run_directory,
   check_same_problem(run_directory, stored, problem);
   check_result_files(run_directory, stored);
   StoredRun run;
-  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
+  for (std::size_t i = 0; i < problem.clouds.size(); ++i) {
     const std::string path = file_of(run_directory, concat("potentials/", i, ".npy"));
     run.potentials.push_back(read_finite(path));
     const auto length = static_cast<std::int64_t>(run.potentials.back().size());
@@ -174,7 +174,9 @@ void check_same_run(const std::string& run_directory, const LoadedConfiguration&
                              difference, "; choose another --out"));
   }
   Problem problem;
-  open_marginals(loaded.typed.problem, problem);
+  for (data::Marginal& marginal : open_marginals(loaded.typed.problem, problem.cost)) {
+    problem.clouds.push_back({std::move(marginal), {}});
+  }
   const std::string change = changed_data(finished.fingerprints, problem);
   if (change.empty()) return;
   throw ConfigError(concat("the run in ", run_directory, " has finished with other data: ", change,

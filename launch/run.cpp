@@ -147,9 +147,9 @@ RunIdentity identity_of(const LoadedConfiguration& loaded, const Problem& proble
   RunIdentity identity;
   identity.config_text = identity_toml(loaded);
   identity.config_hash = hash_of(identity.config_text);
-  for (const data::Marginal& marginal : problem.marginals) {
-    identity.data_fingerprints.push_back(marginal.fingerprint());
-    identity.data_names.push_back(marginal.name());
+  for (const Cloud& cloud : problem.clouds) {
+    identity.data_fingerprints.push_back(cloud.marginal.fingerprint());
+    identity.data_names.push_back(cloud.marginal.name());
   }
   identity.environment = {{"kantor", build.version},
                           {"revision", build.revision},
@@ -165,7 +165,7 @@ Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem,
   Result result = solve(loaded.typed, problem, context);
   if (!result.model_json.empty()) {
     result.model_json = with_model_input(result.model_json, loaded.typed.problem.marginals[0].scale,
-                                         problem.has_unit_points);
+                                         problem.cost.on_unit_sphere);
   }
   result.seconds.setup += setup_s;
   result.seconds.total = monotonic_seconds() - session.start_s;

@@ -69,14 +69,14 @@ std::string profile_line(const Result& result) {
 std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
                                        const RunFacts& facts) {
   std::string sizes;
-  for (const data::Marginal& marginal : problem.marginals) {
-    sizes += concat(sizes.empty() ? "" : " x ", marginal.n());
+  for (const Cloud& cloud : problem.clouds) {
+    sizes += concat(sizes.empty() ? "" : " x ", cloud.n());
   }
   return {
       concat(problem.kind, ": ", sizes, " points, ",
-             problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
+             problem.cost.file ? "" : concat("d = ", problem.d(), ", "), "cost ",
              configuration.problem.cost, ", epsilon ", number(problem.epsilon),
-             of_mean_cost(" (", problem.epsilon / problem.mean_cost, ")")),
+             of_mean_cost(" (", problem.epsilon / problem.statistics.mean, ")")),
       concat("solver ", configuration.solver, ", ", facts.world_size,
              facts.world_size == 1 ? " rank x " : " ranks x ", facts.threads,
              facts.threads == 1 ? " thread, " : " threads, ", "backend ", facts.backend, ", ",

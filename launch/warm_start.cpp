@@ -14,13 +14,13 @@ namespace {
 
 void check_marginals(const std::string& start, const std::vector<std::string>& stored,
                      const Problem& problem) {
-  for (std::size_t i = 0; i < problem.marginals.size(); ++i) {
-    const std::string mine = hash_text(problem.marginals[i].fingerprint());
+  for (std::size_t i = 0; i < problem.clouds.size(); ++i) {
+    const std::string mine = hash_text(problem.clouds[i].marginal.fingerprint());
     if (i < stored.size() && stored[i] == mine) continue;
     throw ConfigError(concat(
         "solver.sinkhorn.warm_start: the run ", start, " had other data or weights in marginal ", i,
         " (fingerprint ", i < stored.size() ? stored[i] : "none", ", that of ",
-        problem.marginals[i].name(), " is ", mine, "); name a run on the same marginals"));
+        problem.clouds[i].marginal.name(), " is ", mine, "); name a run on the same marginals"));
   }
 }
 
@@ -29,7 +29,7 @@ std::string difference(const std::string& start, const Result& solved, const Pro
   constexpr double kRounding = 1e-9;  // of a relative epsilon, on another number of ranks
   const bool is_same_epsilon =
       std::abs(solved.epsilon - problem.epsilon) <= kRounding * problem.epsilon;
-  const std::string cost = cost_name(problem);
+  const std::string cost = problem.cost.name;
   if (is_same_epsilon && solved.cost == cost) return "";
   return concat(
       "solver.sinkhorn.warm_start: the run ", start, " was at ",

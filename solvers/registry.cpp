@@ -100,12 +100,12 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   Result result = entry_of(configuration).solve(configuration.tables, problem, context);
   result.kind = problem.kind;
   result.solver = configuration.solver;
-  result.cost = cost_name(problem);
+  result.cost = problem.cost.name;
   result.epsilon = problem.epsilon;
-  result.epsilon_relative = problem.epsilon / problem.mean_cost;
-  for (const data::Marginal& marginal : problem.marginals) {
-    result.n.push_back(marginal.n());
-    if (!problem.cost_matrix) result.d.push_back(marginal.d());
+  result.epsilon_relative = problem.epsilon / problem.statistics.mean;
+  for (const Cloud& cloud : problem.clouds) {
+    result.n.push_back(cloud.n());
+    if (!problem.cost.file) result.d.push_back(cloud.d());
   }
   result.reference = problem.reference;
   result.seconds.total = monotonic_seconds() - start;
@@ -116,13 +116,14 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
                           Context& context) {
   use_device(context);
   const std::string of_mean_cost =
-      problem.has_forbidden_pairs
+      problem.cost.has_forbidden_pairs
           ? ""
-          : concat(" (", format_number(problem.epsilon / problem.mean_cost), " of the mean cost)");
+          : concat(" (", format_number(problem.epsilon / problem.statistics.mean),
+                   " of the mean cost)");
   return concat(problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-                " points, ", problem.cost_matrix ? "" : concat("d = ", problem.d(), ", "), "cost ",
-                cost_name(problem), ", epsilon ", format_number(problem.epsilon), of_mean_cost,
-                "\n", context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
+                " points, ", problem.cost.file ? "" : concat("d = ", problem.d(), ", "), "cost ",
+                problem.cost.name, ", epsilon ", format_number(problem.epsilon), of_mean_cost, "\n",
+                context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
                 context.world.backend_name(), "), ", context.pool.num_threads(), " threads each, ",
                 context.run.precision,
                 entry_of(configuration).holds(configuration.tables, problem, context));

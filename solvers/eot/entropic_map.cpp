@@ -107,10 +107,10 @@ void to_displacements(const kernels::Cost& cost, std::span<double> v) {
   for (double& value : v) value = power_gradient(value, cost.p / (cost.p - 1));
 }
 
-MapTarget::MapTarget(const Problem& problem_, std::size_t marginal) : problem(problem_) {
-  const data::Marginal& from = problem.marginals[marginal];
+MapTarget::MapTarget(const Pair& pair_, std::size_t marginal) : pair(pair_) {
+  const data::Marginal& from = pair.cloud(marginal).marginal;
   points.resize(index(from.n() * from.d()));
-  from.read_range<double>(0, from.n(), problem.centre, points.data());
+  from.read_range<double>(0, from.n(), pair.centre, points.data());
   for (const double weight : from.weights()) log_weights.push_back(std::log(weight));
 }
 
@@ -120,7 +120,7 @@ std::vector<double> MapTarget::gradients(const std::vector<double>& x,
                                          std::vector<double>& f) const {
   const auto cost = cost_from(x);
   f.resize(index(view(x).n));
-  return mean_gradients<double>({*cost, log_weights, potential, epsilon}, problem.cost, view(x),
+  return mean_gradients<double>({*cost, log_weights, potential, epsilon}, pair.cost.kernel, view(x),
                                 view(averaged), pool, f);
 }
 

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "runtime/kernels/soft_min.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/problem/features.hpp"
-#include "solvers/problem/problem.hpp"
 
 namespace kantor {
 
@@ -37,18 +37,18 @@ void to_displacements(const kernels::Cost& cost, std::span<double> v);
 
 /// A marginal that new points are mapped to, whole on this rank. All points here are centred.
 struct MapTarget {
-  const Problem& problem;
+  const Pair& pair;
   std::vector<double> points;       ///< [M, D]
   std::vector<double> log_weights;  ///< [M]
 
-  MapTarget(const Problem& problem_, std::size_t marginal);
+  MapTarget(const Pair& pair_, std::size_t marginal);
 
   kernels::Points<double> view(const std::vector<double>& x) const {
-    return {x.data(), static_cast<std::int64_t>(x.size()) / problem.d(), problem.d()};
+    return {x.data(), static_cast<std::int64_t>(x.size()) / pair.d(), pair.d()};
   }
   /// From x [N, D], which must outlive it, to the points.
   std::unique_ptr<kernels::CostMatrix<double>> cost_from(const std::vector<double>& x) const {
-    return kernels::streamed_cost<double>(problem.cost, view(x), view(points), problem.centre);
+    return kernels::streamed_cost<double>(pair.cost.kernel, view(x), view(points), pair.centre);
   }
   /// mean_gradients() at x [N, D]. @param potential [M].
   /// @param averaged [M, D] what the weights average: the points, as a rule.

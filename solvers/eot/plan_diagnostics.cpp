@@ -13,19 +13,18 @@ namespace {
 double minus_log(double weight) { return weight > 0 ? -std::log(weight) : 0; }
 
 /// A point as it was given. @param at of its first coordinate.
-std::vector<double> raw_point(const Problem& problem, const double* at) {
-  std::vector<double> point(at, at + problem.d());
-  for (std::size_t k = 0; k < point.size(); ++k) point[k] += problem.centre[k];
+std::vector<double> raw_point(const Pair& pair, const double* at) {
+  std::vector<double> point(at, at + pair.d());
+  for (std::size_t k = 0; k < point.size(); ++k) point[k] += pair.centre[k];
   return point;
 }
 
 /// Of this rank's point `row`, which is point `column` of all, and y_column.
-double diagonal_cost(const Problem& problem, const ShardedPairs<double>& points, std::int64_t row,
+double diagonal_cost(const Pair& pair, const ShardedPairs<double>& points, std::int64_t row,
                      std::int64_t column) {
-  if (problem.cost_matrix) return cost_at(problem, column, column);
-  return kernels::cost_between(problem.cost,
-                               raw_point(problem, points.x().data + row * problem.d()),
-                               raw_point(problem, points.y().data + column * problem.d()));
+  if (pair.cost.file) return cost_at(*pair.cost.file, column, column);
+  return kernels::cost_between(pair.cost.kernel, raw_point(pair, points.x().data + row * pair.d()),
+                               raw_point(pair, points.y().data + column * pair.d()));
 }
 
 }  // namespace
@@ -44,8 +43,8 @@ PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl) {
   return shape;
 }
 
-PlanDiagnostics plan_diagnostics(const Problem& problem, const ShardedPairs<double>& points,
-                                 double kl, std::span<const double> f, std::span<const double> g) {
+PlanDiagnostics plan_diagnostics(const Pair& pair, const ShardedPairs<double>& points, double kl,
+                                 std::span<const double> f, std::span<const double> g) {
   const std::span<const double> a = points.a();
   const std::span<const double> b = points.b();
   PlanDiagnostics shape = plan_entropy(points, kl);
@@ -58,7 +57,7 @@ PlanDiagnostics plan_diagnostics(const Problem& problem, const ShardedPairs<doub
     const auto row = static_cast<std::int64_t>(i);
     const std::int64_t column = points.rows().first + row;
     const auto j = static_cast<std::size_t>(column);
-    const double cost = diagonal_cost(problem, points, row, column);
+    const double cost = diagonal_cost(pair, points, row, column);
     const double exponent = std::log(b[j]) + (f[i] + g[j] - cost) / points.epsilon();
     masses[i] = std::exp(exponent);
     divergences[i] = -exponent;

@@ -17,7 +17,7 @@ PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl);
 /// Entropy, and for N = M what lies on the diagonal. O(N_r D), no pass over the pairs. Collective.
 /// @param kl of a plan with exact marginals: H(P) = H(a) + H(b) - kl.
 /// @param f [N_r], g [M] of the plan whose diagonal is taken, before any rounding.
-PlanDiagnostics plan_diagnostics(const Problem& problem, const ShardedPairs<double>& points,
-                                 double kl, std::span<const double> f, std::span<const double> g);
+PlanDiagnostics plan_diagnostics(const Pair& pair, const ShardedPairs<double>& points, double kl,
+                                 std::span<const double> f, std::span<const double> g);
 
 }  // namespace kantor

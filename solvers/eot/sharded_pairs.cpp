@@ -14,9 +14,9 @@ namespace kantor {
 
 namespace {
 
-std::vector<std::int64_t> seeded_rows(const Problem& problem, std::uint32_t k, std::int64_t limit,
+std::vector<std::int64_t> seeded_rows(const Pair& pair, std::uint32_t k, std::int64_t limit,
                                       std::int64_t seed) {
-  const data::Marginal& marginal = problem.marginals[k];
+  const data::Marginal& marginal = pair.cloud(k).marginal;
   if (limit == 0 || marginal.n() <= limit) return {};
   const random::Permutation order(static_cast<std::uint64_t>(marginal.n()),
                                   static_cast<std::uint64_t>(seed), random::Purpose::evaluation, k,
@@ -65,8 +65,8 @@ std::vector<double> logarithms(std::span<const double> weights) {
 
 }  // namespace
 
-Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed) {
-  return {seeded_rows(problem, 0, limit, seed), seeded_rows(problem, 1, limit, seed)};
+Subset evaluation_subset(const Pair& pair, std::int64_t limit, std::int64_t seed) {
+  return {seeded_rows(pair, 0, limit, seed), seeded_rows(pair, 1, limit, seed)};
 }
 
 std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset) {
@@ -78,61 +78,61 @@ std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64
   return rows;
 }
 
-bool has_mass(const Problem& problem, const Subset& subset) {
+bool has_mass(const Pair& pair, const Subset& subset) {
   const auto has_weight = [&](const data::Marginal& marginal, const auto& rows) {
     return rows.empty() || std::any_of(rows.begin(), rows.end(),
                                        [&](std::int64_t row) { return marginal.weight(row) > 0; });
   };
-  return has_weight(problem.marginals[0], subset.x) && has_weight(problem.marginals[1], subset.y);
+  return has_weight(pair.x.marginal, subset.x) && has_weight(pair.y.marginal, subset.y);
 }
 
-SolveShape solve_shape(const Problem& problem, const Subset& subset, bool is_double,
+SolveShape solve_shape(const Pair& pair, const Subset& subset, bool is_double,
                        const Context& context) {
   SolveShape shape;
-  shape.n = subset.x.empty() ? problem.n(0) : std::ssize(subset.x);
-  shape.m = subset.y.empty() ? problem.n(1) : std::ssize(subset.y);
+  shape.n = subset.x.empty() ? pair.n(0) : std::ssize(subset.x);
+  shape.m = subset.y.empty() ? pair.n(1) : std::ssize(subset.y);
   shape.rows = shard_of(shape.n, 0, context.world.size()).slots;
-  shape.d = problem.d();
-  shape.cost = problem.cost.kind;
-  shape.has_matrix = problem.cost_matrix != nullptr;
+  shape.d = pair.d();
+  shape.cost = pair.cost.kernel.kind;
+  shape.has_matrix = pair.cost.file != nullptr;
   shape.is_double = is_double;
   shape.threads = context.pool.num_threads();
   return shape;
 }
 
 template <class T>
-ShardedPairs<T>::ShardedPairs(const Problem& problem, const Subset& subset, Storage storage,
+ShardedPairs<T>::ShardedPairs(const Pair& pair, const Subset& subset, Storage storage,
                               Context& context)
     : ShardedPairs(
-          problem, subset,
-          plan_storage(solve_shape(problem, subset, sizeof(T) == 8, context), storage, {}, context),
+          pair, subset,
+          plan_storage(solve_shape(pair, subset, sizeof(T) == 8, context), storage, {}, context),
           context) {
   store_costs();
 }
 
 template <class T>
-ShardedPairs<T>::ShardedPairs(const Problem& problem, const Subset& subset, const StoragePlan& plan,
+ShardedPairs<T>::ShardedPairs(const Pair& pair, const Subset& subset, const StoragePlan& plan,
                               Context& context)
     : context_(context),
-      epsilon_(problem.epsilon),
-      rho_(problem.rho),
-      has_forbidden_pairs_(problem.has_forbidden_pairs),
-      d_(problem.d()),
-      n_(subset.x.empty() ? problem.n(0) : static_cast<std::int64_t>(subset.x.size())),
+      epsilon_(pair.epsilon),
+      rho_(pair.rho),
+      has_forbidden_pairs_(pair.cost.has_forbidden_pairs),
+      d_(pair.d()),
+      n_(subset.x.empty() ? pair.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())),
       form_(plan.form),
       form_of_tail_(plan.form_of_tail()) {
-  b_ = subset_weights(problem.marginals[1], subset.y);
+  b_ = subset_weights(pair.y.marginal, subset.y);
   {
-    const std::vector<double> all_a = subset_weights(problem.marginals[0], subset.x);
+    const std::vector<double> all_a = subset_weights(pair.x.marginal, subset.x);
     a_.assign(all_a.begin() + rows_.first, all_a.begin() + rows_.last);
   }
   log_a_ = logarithms(a_);
   log_b_ = logarithms(b_);
-  if (problem.cost_matrix) {
-    read_cost_file(problem, subset);
+  if (pair.cost.file) {
+    read_cost_file(pair, subset);
   } else {
-    make_streamed(problem, subset);
+    make_streamed(pair, subset);
   }
 }
 
@@ -147,15 +147,15 @@ void ShardedPairs<T>::store_costs() {
 }
 
 template <class T>
-void ShardedPairs<T>::make_streamed(const Problem& problem, const Subset& subset) {
-  x_ = read_rows<T>(problem.marginals[0], subset.x, rows_.first, rows_.last, problem.centre);
-  y_ = read_rows<T>(problem.marginals[1], subset.y, 0, m(), problem.centre);
-  cost_ = kernels::streamed_cost<T>(problem.cost, x(), y(), problem.centre);
-  transposed_ = kernels::streamed_cost<T>(problem.cost, y(), x(), problem.centre);
+void ShardedPairs<T>::make_streamed(const Pair& pair, const Subset& subset) {
+  x_ = read_rows<T>(pair.x.marginal, subset.x, rows_.first, rows_.last, pair.centre);
+  y_ = read_rows<T>(pair.y.marginal, subset.y, 0, m(), pair.centre);
+  cost_ = kernels::streamed_cost<T>(pair.cost.kernel, x(), y(), pair.centre);
+  transposed_ = kernels::streamed_cost<T>(pair.cost.kernel, y(), x(), pair.centre);
   if (context_.pair_reducer == nullptr) return;
   collectively(context_.world, "bringing the points to the GPU", [&] {
     device_ = std::make_unique<DevicePairs<T>>(
-        RankPairs<T>{problem.cost, problem.centre, x(), y(), nullptr, a_, log_a_, log_b_},
+        RankPairs<T>{pair.cost.kernel, pair.centre, x(), y(), nullptr, a_, log_a_, log_b_},
         context_);
   });
 }
@@ -186,10 +186,10 @@ void ShardedPairs<T>::keep_costs_on_device() {
 }
 
 template <class T>
-void ShardedPairs<T>::read_cost_file(const Problem& problem, const Subset& subset) {
+void ShardedPairs<T>::read_cost_file(const Pair& pair, const Subset& subset) {
   const std::vector<std::int64_t> rows = rows_of(rows_, subset.x);
   const std::vector<std::int64_t> columns = rows_of(shard_of(m(), 0, 1), subset.y);
-  kernels::SplitCosts<T> costs = split_costs<T>(problem, rows, columns, context_.world);
+  kernels::SplitCosts<T> costs = split_costs<T>(*pair.cost.file, rows, columns, context_.world);
   if (context_.pair_reducer != nullptr) {
     collectively(context_.world, "bringing the costs to the GPU", [&] {
       device_ = std::make_unique<DevicePairs<T>>(

@@ -17,9 +17,9 @@
 #include "runtime/kernels/row_range.hpp"
 #include "runtime/kernels/soft_min.hpp"
 #include "solvers/device/device_pairs.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/eot/pauses.hpp"
 #include "solvers/eot/storage/plan.hpp"
-#include "solvers/problem/problem.hpp"
 
 namespace kantor {
 
@@ -31,13 +31,13 @@ struct Subset {
 
 /// A seeded subset of at most `limit` rows per marginal (0 = all), the same on every rank; rows of
 /// weight 0 stay out of it.
-Subset evaluation_subset(const Problem& problem, std::int64_t limit, std::int64_t seed);
+Subset evaluation_subset(const Pair& pair, std::int64_t limit, std::int64_t seed);
 
 /// The rows of a shard within one list of a subset.
 std::vector<std::int64_t> rows_of(const Shard& shard, std::span<const std::int64_t> subset);
 
 /// Whether both marginals have a row of positive weight in it, without which it is no problem.
-bool has_mass(const Problem& problem, const Subset& subset);
+bool has_mass(const Pair& pair, const Subset& subset);
 
 /// Rows of a pass that are taken together.
 struct RowPart {
@@ -59,10 +59,9 @@ class ShardedPairs {
  public:
   /// Reads this rank's rows of X and all of Y, and stores the costs if the plan says so.
   /// @param subset has mass. @throws ConfigError if the storage does not fit.
-  ShardedPairs(const Problem& problem, const Subset& subset, Storage storage, Context& context);
+  ShardedPairs(const Pair& pair, const Subset& subset, Storage storage, Context& context);
   /// The same of a plan that is made, but costs are streamed until store_costs().
-  ShardedPairs(const Problem& problem, const Subset& subset, const StoragePlan& plan,
-               Context& context);
+  ShardedPairs(const Pair& pair, const Subset& subset, const StoragePlan& plan, Context& context);
   void store_costs();
   /// Passes are made in parts from here on, where the host makes them; null: not. Column sums then
   /// differ by rounding from those of a pass in one piece, and follow from the shape as these do.
@@ -165,8 +164,8 @@ class ShardedPairs {
   }
   void transform_to_y(std::span<const double> f, std::span<const T> values, std::int64_t num_values,
                       std::span<double> g, std::span<double> averages, double epsilon) const;
-  void make_streamed(const Problem& problem, const Subset& subset);
-  void read_cost_file(const Problem& problem, const Subset& subset);
+  void make_streamed(const Pair& pair, const Subset& subset);
+  void read_cost_file(const Pair& pair, const Subset& subset);
   void keep_costs_on_device();
 
   Context& context_;
@@ -192,7 +191,7 @@ class ShardedPairs {
 };
 
 /// What a solve of it holds.
-SolveShape solve_shape(const Problem& problem, const Subset& subset, bool is_double,
+SolveShape solve_shape(const Pair& pair, const Subset& subset, bool is_double,
                        const Context& context);
 
 }  // namespace kantor

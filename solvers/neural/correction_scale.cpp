@@ -65,14 +65,14 @@ struct Bracket {
 }  // namespace
 
 template <class T>
-double best_correction_scale(const Potential& potential, const Problem& problem,
-                             const Subset& subset, Context& context) {
+double best_correction_scale(const Potential& potential, const Pair& pair, const Subset& subset,
+                             Context& context) {
   constexpr int kMaxPasses = 16;
   constexpr double kTolerance = 1e-3;
-  const ShardedPairs<T> points(problem, subset, Storage::streamed, context);
+  const ShardedPairs<T> points(pair, subset, Storage::streamed, context);
   const std::vector<std::int64_t> rows = rows_of(points.rows(), subset.x);
-  const std::vector<double> whole = potential_at<T>(potential, problem, rows);
-  std::vector<double> h = potential_at<T>(potential, problem, rows, Part::correction);
+  const std::vector<double> whole = potential_at<T>(potential, pair, rows);
+  std::vector<double> h = potential_at<T>(potential, pair, rows, Part::correction);
   const double mean = points.expectation_x(h);
   for (double& value : h) value -= mean;  // a constant does not matter, and would cancel in h^2
 
@@ -100,9 +100,9 @@ double best_correction_scale(const Potential& potential, const Problem& problem,
   return best;
 }
 
-template double best_correction_scale<float>(const Potential&, const Problem&, const Subset&,
+template double best_correction_scale<float>(const Potential&, const Pair&, const Subset&,
                                              Context&);
-template double best_correction_scale<double>(const Potential&, const Problem&, const Subset&,
+template double best_correction_scale<double>(const Potential&, const Pair&, const Subset&,
                                               Context&);
 
 }  // namespace kantor::neural

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 
+#include "solvers/eot/pair.hpp"
 #include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/neural/potential.hpp"
-#include "solvers/problem/problem.hpp"
 
 namespace kantor::neural {
 
@@ -18,7 +18,7 @@ namespace kantor::neural {
 /// Points kept out of training stay out of it. Collective.
 /// @return t in [0, 2]; 1 if the correction is 0. @throws Stopped, between two passes.
 template <class T>
-double best_correction_scale(const Potential& potential, const Problem& problem,
-                             const Subset& subset, Context& context);
+double best_correction_scale(const Potential& potential, const Pair& pair, const Subset& subset,
+                             Context& context);
 
 }  // namespace kantor::neural

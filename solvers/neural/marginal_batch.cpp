@@ -9,8 +9,8 @@ namespace kantor::neural {
 
 namespace {}  // namespace
 
-random::Sampler training_sampler(const Problem& problem, std::size_t marginal, std::int64_t seed) {
-  const data::Marginal& rows = problem.marginals[marginal];
+random::Sampler training_sampler(const Pair& pair, std::size_t marginal, std::int64_t seed) {
+  const data::Marginal& rows = pair.cloud(marginal).marginal;
   const auto num_heldout =
       static_cast<std::int64_t>(rows.holdout() * static_cast<double>(rows.n()));
   return {rows.n(), num_heldout, static_cast<std::uint64_t>(seed),
@@ -18,17 +18,17 @@ random::Sampler training_sampler(const Problem& problem, std::size_t marginal, s
 }
 
 template <class T>
-MarginalBatch<T>::MarginalBatch(const Problem& problem, std::size_t marginal, std::int64_t seed,
+MarginalBatch<T>::MarginalBatch(const Pair& pair, std::size_t marginal, std::int64_t seed,
                                 std::int64_t size, std::int64_t first, std::int64_t count,
                                 const at::Device& device)
-    : marginal_(problem.marginals[marginal]),
-      sampler_(training_sampler(problem, marginal, seed)),
+    : marginal_(pair.cloud(marginal).marginal),
+      sampler_(training_sampler(pair, marginal, seed)),
       first_drawn_(marginal_.is_weighted() ? 0 : first),
       first_read_(first - first_drawn_),
       num_read_(count),
       rows_(index(marginal_.is_weighted() ? size : count)),
       staged_weights_({marginal_.is_weighted() ? size : 0}, torch::kFloat64, device),
-      staged_points_({count, problem.d()}, torch::CppTypeToScalarType<T>::value, device),
+      staged_points_({count, pair.d()}, torch::CppTypeToScalarType<T>::value, device),
       weights_(torch::full({std::ssize(rows_)},
                            1 / static_cast<double>(std::max(size, std::int64_t{1})),
                            at::TensorOptions(torch::kFloat64).device(device))) {}

@@ -10,12 +10,12 @@
 
 #include "distributed/staged_tensor.hpp"
 #include "runtime/random/sampler.hpp"
-#include "solvers/problem/problem.hpp"
+#include "solvers/eot/pair.hpp"
 
 namespace kantor::neural {
 
 /// The draws of one marginal, with its held-out rows kept out.
-random::Sampler training_sampler(const Problem& problem, std::size_t marginal, std::int64_t seed);
+random::Sampler training_sampler(const Pair& pair, std::size_t marginal, std::int64_t seed);
 
 /// Rows that all ranks of a group draw alike and of which this rank reads its own, minus a centre.
 /// In buffers that stay: a step fills those of the host, then sends them.
@@ -23,7 +23,7 @@ template <class T>
 class MarginalBatch {
  public:
   /// @param size of the group's batch, of which [first, first + count) is read on this rank.
-  MarginalBatch(const Problem& problem, std::size_t marginal, std::int64_t seed, std::int64_t size,
+  MarginalBatch(const Pair& pair, std::size_t marginal, std::int64_t seed, std::int64_t size,
                 std::int64_t first, std::int64_t count, const at::Device& device);
 
   /// On the host. @param first_draw of the group's batch.

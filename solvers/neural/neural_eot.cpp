@@ -31,13 +31,12 @@ namespace kantor::neural {
 namespace {
 
 /// Standard deviations of marginal 0, floored so that constant coordinates do not blow up.
-std::vector<double> deviations(const Problem& problem, Communicator& world) {
+std::vector<double> deviations(const Pair& pair, Communicator& world) {
   constexpr double kFloor = 0.1;  // of the root mean square over coordinates
-  const data::Marginal& marginal = problem.marginals[0];
+  const data::Marginal& marginal = pair.x.marginal;
   const Shard share = shard_of(marginal.n(), world.rank(), world.size());
   std::vector<double> result =
-      data::partial_central_sums(marginal, share.first, share.last, problem.means[0], false)
-          .variances;
+      data::partial_central_sums(marginal, share.first, share.last, pair.x.mean, false).variances;
   world.all_reduce<double>(result, ReduceOp::sum, "variances");
   double mean_square = 0;
   for (const double variance : result) mean_square += variance / static_cast<double>(result.size());
@@ -46,54 +45,54 @@ std::vector<double> deviations(const Problem& problem, Communicator& world) {
   return result;
 }
 
-Potential make_potential(const NeuralConfig& config, const Problem& problem, Context& context) {
+Potential make_potential(const NeuralConfig& config, const Pair& pair, Context& context) {
   constexpr std::int64_t kMaxRank = 256;
   PotentialInputs inputs;
-  inputs.d = problem.d();
-  inputs.mean = problem.means[0];
-  inputs.deviation = deviations(problem, context.world);
-  inputs.output_scale = problem.epsilon;
+  inputs.d = pair.d();
+  inputs.mean = pair.x.mean;
+  inputs.deviation = deviations(pair, context.world);
+  inputs.output_scale = pair.epsilon;
   inputs.gaussian.scale = 0;
-  if (config.network.quadratic && has_gaussian_form(problem.cost.kind)) {
-    inputs.gaussian = gaussian_potential(problem, kMaxRank, context);
+  if (config.network.quadratic && has_gaussian_form(pair.cost.kernel.kind)) {
+    inputs.gaussian =
+        gaussian_potential(pair.x, pair.y, pair.cost.kernel.kind, pair.epsilon, kMaxRank, context);
   }
   const at::Device device = device_of(context.run, context.world);
   const auto options =
       torch::TensorOptions(context.run.precision == "float64" ? torch::kFloat64 : torch::kFloat32)
           .device(device);
-  return {config.network, std::move(inputs), problem.centre, options,
+  return {config.network, std::move(inputs), pair.centre, options,
           static_cast<std::uint64_t>(context.run.seed)};
 }
 
 /// Without the rows that were kept out of training; nothing if no mass remains.
-std::optional<Subset> trained_subset(const Problem& problem, const Subset& subset,
-                                     Context& context) {
+std::optional<Subset> trained_subset(const Pair& pair, const Subset& subset, Context& context) {
   bool is_empty = false;  // an empty list in a Subset means all rows
   const auto without_heldout = [&](std::size_t marginal, const std::vector<std::int64_t>& rows) {
     const std::vector<std::int64_t> heldout =
-        training_sampler(problem, marginal, context.run.seed).heldout_rows();
+        training_sampler(pair, marginal, context.run.seed).heldout_rows();
     if (heldout.empty()) return rows;
     std::vector<std::int64_t> kept;
     for (const std::int64_t row :
-         rows_of(shard_of(rows.empty() ? problem.n(marginal) : std::ssize(rows), 0, 1), rows)) {
+         rows_of(shard_of(rows.empty() ? pair.n(marginal) : std::ssize(rows), 0, 1), rows)) {
       if (!std::binary_search(heldout.begin(), heldout.end(), row)) kept.push_back(row);
     }
     is_empty = is_empty || kept.empty();
     return kept;
   };
   Subset kept{without_heldout(0, subset.x), without_heldout(1, subset.y)};
-  if (is_empty || !has_mass(problem, kept)) return std::nullopt;
+  if (is_empty || !has_mass(pair, kept)) return std::nullopt;
   return kept;
 }
 
 template <class T>
-void rescale(Potential& potential, const Problem& problem, const Subset& subset, Context& context) {
-  const std::optional<Subset> trained = trained_subset(problem, subset, context);
+void rescale(Potential& potential, const Pair& pair, const Subset& subset, Context& context) {
+  const std::optional<Subset> trained = trained_subset(pair, subset, context);
   if (!trained) {
     context.log.detail("none of the points evaluated was trained on: the network is not rescaled");
     return;
   }
-  const double scale = best_correction_scale<T>(potential, problem, *trained, context);
+  const double scale = best_correction_scale<T>(potential, pair, *trained, context);
   potential.scale_correction(scale);
   context.log.detail(concat("the dual value over the data is largest at ", scale,
                             " times the trained network, which is what is kept"));
@@ -102,18 +101,17 @@ void rescale(Potential& potential, const Problem& problem, const Subset& subset,
 /// E_mu f + E_nu f^{c,eps} on the rows that were kept out of training (on all rows of a marginal
 /// that keeps none out).
 template <class T>
-std::optional<double> held_out_dual(const Potential& potential, const Problem& problem,
+std::optional<double> held_out_dual(const Potential& potential, const Pair& pair,
                                     Context& context) {
-  const Subset subset{training_sampler(problem, 0, context.run.seed).heldout_rows(),
-                      training_sampler(problem, 1, context.run.seed).heldout_rows()};
+  const Subset subset{training_sampler(pair, 0, context.run.seed).heldout_rows(),
+                      training_sampler(pair, 1, context.run.seed).heldout_rows()};
   if (subset.x.empty() && subset.y.empty()) return std::nullopt;
-  if (!has_mass(problem, subset)) {
+  if (!has_mass(pair, subset)) {
     context.log.warn_once("the held-out points have no weight: there is no held_out_dual");
     return std::nullopt;
   }
-  const ShardedPairs<double> points(problem, subset, Storage::streamed, context);
-  const std::vector<double> f =
-      potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
+  const ShardedPairs<double> points(pair, subset, Storage::streamed, context);
+  const std::vector<double> f = potential_at<T>(potential, pair, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
   points.transform_to_y(f, g);
   return points.expectation_x(f) + points.expectation_y(g);
@@ -122,33 +120,33 @@ std::optional<double> held_out_dual(const Potential& potential, const Problem& p
 /// The solver's own potentials at ALL points: f of the network, whose gauge is fixed here, and g =
 /// c-transform over the evaluated x. Whole on rank 0, empty elsewhere.
 template <class T>
-std::vector<std::vector<double>> exported_potentials(Potential& potential, const Problem& problem,
+std::vector<std::vector<double>> exported_potentials(Potential& potential, const Pair& pair,
                                                      const Subset& subset,
                                                      std::span<const double> f,
                                                      std::span<const double> g, Context& context) {
-  const Shard shard = shard_of(problem.n(0), context.world.rank(), context.world.size());
+  const Shard shard = shard_of(pair.n(0), context.world.rank(), context.world.size());
   std::vector<double> part = subset.x.empty()
                                  ? std::vector<double>(f.begin(), f.end())
-                                 : potential_at<T>(potential, problem, rows_of(shard, {}));
+                                 : potential_at<T>(potential, pair, rows_of(shard, {}));
   part.resize(index(shard.slots));
   std::vector<double> all_f(part.size() * index(context.world.size()));
   context.world.all_gather<double>(part, all_f, "potentials");
-  all_f.resize(index(problem.n(0)));
+  all_f.resize(index(pair.n(0)));
 
   std::vector<double> all_g(g.begin(), g.end());
   if (!subset.y.empty()) {
-    const ShardedPairs<double> every_y(problem, {subset.x, {}}, Storage::streamed, context);
-    all_g.resize(index(problem.n(1)));
+    const ShardedPairs<double> every_y(pair, {subset.x, {}}, Storage::streamed, context);
+    all_g.resize(index(pair.n(1)));
     every_y.transform_to_y(f, all_g);
   }
-  potential.shift_gauge(fix_gauge(problem.marginals[0].weights(), all_f, all_g));
+  potential.shift_gauge(fix_gauge(pair.x.marginal.weights(), all_f, all_g));
   if (context.world.rank() != 0) return {};
   return {std::move(all_f), std::move(all_g)};
 }
 
 /// Sinkhorn from the learned potentials, in run.precision, and what it proves, in double.
 template <class T>
-void certify(const NeuralConfig& config, const Problem& problem, const Subset& subset,
+void certify(const NeuralConfig& config, const Pair& pair, const Subset& subset,
              ShardedPairs<double>& points, std::vector<double> f, std::vector<double> g,
              Result& result, Context& context) {
   sinkhorn::Report report;
@@ -156,13 +154,13 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
     // By the shape alone, as long as there is memory: a run that goes on has the same bits. On a
     // GPU it has them in any form.
     constexpr double kMostStoredBytes = 4e9;
-    const SolveShape shape = solve_shape(problem, subset, sizeof(T) == 8, context);
+    const SolveShape shape = solve_shape(pair, subset, sizeof(T) == 8, context);
     const bool is_large =
         context.pair_reducer == nullptr &&
         estimate_storage(shape, instruction_set()).materialised.stored_bytes > kMostStoredBytes;
     const StoragePlan plan =
         plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
-    ShardedPairs<T> fast(problem, subset, plan, context);
+    ShardedPairs<T> fast(pair, subset, plan, context);
     fast.store_costs();
     report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
                                f, g, context, "certificate");
@@ -183,7 +181,7 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
                         .solved_value = value.dual_value,
                         .upper_value = value.objective,
                         .relative_gap = relative_gap(result.dual_value, value.objective),
-                        .gap_nats = gap / problem.epsilon,
+                        .gap_nats = gap / pair.epsilon,
                         .iterations = report.iterations,
                         .marginal_error = value.marginal_error};
   result.converged = result.certificate->relative_gap <= config.gap_tolerance;
@@ -194,13 +192,12 @@ void certify(const NeuralConfig& config, const Problem& problem, const Subset& s
 
 /// What the trained network is worth.
 template <class T>
-Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& potential,
+Result evaluated(const NeuralConfig& config, const Pair& pair, Potential& potential,
                  const TrainingReport& training, Context& context) {
-  const Subset subset = evaluation_subset(problem, config.evaluation_points, context.run.seed);
-  if (config.rescale) rescale<T>(potential, problem, subset, context);
-  ShardedPairs<double> points(problem, subset, Storage::streamed, context);
-  const std::vector<double> f =
-      potential_at<T>(potential, problem, rows_of(points.rows(), subset.x));
+  const Subset subset = evaluation_subset(pair, config.evaluation_points, context.run.seed);
+  if (config.rescale) rescale<T>(potential, pair, subset, context);
+  ShardedPairs<double> points(pair, subset, Storage::streamed, context);
+  const std::vector<double> f = potential_at<T>(potential, pair, rows_of(points.rows(), subset.x));
   std::vector<double> g(index(points.m()));
   {
     EvaluationProgress evaluation(1, training.steps, {}, context);
@@ -217,11 +214,11 @@ Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& 
   result.samples_per_second =
       static_cast<double>(config.batch * training.steps) / std::max(training.seconds, 1e-9);
   result.dual_value = points.expectation_x(f) + points.expectation_y(g);
-  result.held_out_dual = held_out_dual<T>(potential, problem, context);
+  result.held_out_dual = held_out_dual<T>(potential, pair, context);
   if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
-  result.potentials = exported_potentials<T>(potential, problem, subset, f, g, context);
+  result.potentials = exported_potentials<T>(potential, pair, subset, f, g, context);
   if (config.certificate_iterations > 0) {
-    certify<T>(config, problem, subset, points, f, g, result, context);
+    certify<T>(config, pair, subset, points, f, g, result, context);
   }
   result.model = potential.tensors();
   result.model_json = potential.description();
@@ -229,16 +226,16 @@ Result evaluated(const NeuralConfig& config, const Problem& problem, Potential& 
 }
 
 template <class T>
-Result solve_in(const NeuralConfig& config, const Problem& problem, Context& context) {
+Result solve_in(const NeuralConfig& config, const Pair& pair, Context& context) {
   const double start = monotonic_seconds();
-  Potential potential = make_potential(config, problem, context);
+  Potential potential = make_potential(config, pair, context);
   FlatParameters parameters(potential.parameters());
-  SemiDual<T> objective(config, problem, potential, context);
+  SemiDual<T> objective(config, pair, potential, context);
   const TrainingReport training = Trainer(config.training, objective, parameters, context).run();
   const double trained = monotonic_seconds();
   Result result;
   try {
-    result = evaluated<T>(config, problem, potential, training, context);
+    result = evaluated<T>(config, pair, potential, training, context);
   } catch (const Stopped&) {
     throw Stopped(training.steps);  // the end of the training is saved
   }
@@ -250,8 +247,9 @@ Result solve_in(const NeuralConfig& config, const Problem& problem, Context& con
 }  // namespace
 
 Result solve(const NeuralConfig& config, const Problem& problem, Context& context) {
-  return context.run.precision == "float64" ? solve_in<double>(config, problem, context)
-                                            : solve_in<float>(config, problem, context);
+  const Pair pair = pair_of(problem);
+  return context.run.precision == "float64" ? solve_in<double>(config, pair, context)
+                                            : solve_in<float>(config, pair, context);
 }
 
 double batch_bytes(const NeuralConfig& config, const Problem& problem, const Context& context) {

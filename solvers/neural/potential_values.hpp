@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "distributed/shards.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/neural/potential.hpp"
-#include "solvers/problem/problem.hpp"
 
 namespace kantor::neural {
 
@@ -17,7 +17,7 @@ enum class Part { whole, correction };
 
 /// @param rows of marginal 0. @return [K]; computed in T.
 template <class T>
-std::vector<double> potential_at(const Potential& potential, const Problem& problem,
+std::vector<double> potential_at(const Potential& potential, const Pair& pair,
                                  std::span<const std::int64_t> rows, Part part = Part::whole);
 
 }  // namespace kantor::neural

@@ -31,9 +31,9 @@ at::Tensor padded(const at::Tensor& values, std::int64_t length) {
 }  // namespace
 
 template <class T>
-SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
-                      const Potential& potential, Context& context)
-    : problem_(problem),
+SemiDual<T>::SemiDual(const NeuralConfig& config, const Pair& pair, const Potential& potential,
+                      Context& context)
+    : pair_(pair),
       potential_(potential),
       context_(context),
       alone_(config.negatives == "local" ? make_self_communicator() : nullptr),
@@ -42,8 +42,8 @@ SemiDual<T>::SemiDual(const NeuralConfig& config, const Problem& problem,
       first_draw_(alone_ ? own_batch(config, context).first : 0),
       group_batch_(alone_ ? own_batch(config, context).count() : global_batch_),
       slots_(shard_of(group_batch_, group_.rank(), group_.size())),
-      x_(problem, 0, context.run.seed, group_batch_, 0, group_batch_, potential.device()),
-      y_(problem, 1, context.run.seed, group_batch_, slots_.first, slots_.count(),
+      x_(pair, 0, context.run.seed, group_batch_, 0, group_batch_, potential.device()),
+      y_(pair, 1, context.run.seed, group_batch_, slots_.first, slots_.count(),
          potential.device()) {
   context_.profile.list({kData, kForward, kSoftMin, kBackward});
 }
@@ -59,8 +59,8 @@ LocalLoss SemiDual<T>::evaluate(const StepId& id) {
   Profile& profile = context_.profile;
   const double num_slots = static_cast<double>(slots_.count());
   profile.timed(kData, [&] {
-    x_.draw(id.step * global_batch_ + first_draw_, problem_.centre, context_.world);
-    y_.draw(id.step * global_batch_ + first_draw_, problem_.centre, context_.world);
+    x_.draw(id.step * global_batch_ + first_draw_, pair_.centre, context_.world);
+    y_.draw(id.step * global_batch_ + first_draw_, pair_.centre, context_.world);
   });
   // Without mass there is nothing to learn from; the same on the ranks of the group.
   if (!(x_.has_mass() && y_.has_mass())) return {.value = no_loss(), .count = num_slots};
@@ -86,13 +86,13 @@ LocalLoss SemiDual<T>::evaluate(const StepId& id) {
 
   // Soft minima at this rank's y, and the weight that the plan then puts on every x.
   const SoftWeights soft = profile.timed(kSoftMin, [&] {
-    return soft_min_weights({.cost = problem_.cost,
-                             .centre = problem_.centre,
+    return soft_min_weights({.cost = pair_.cost.kernel,
+                             .centre = pair_.centre,
                              .x = y,  // a row for each y
                              .y = x,
                              .log_b = a.log(),
                              .g = all_f.to(torch::kFloat64),
-                             .epsilon = problem_.epsilon},
+                             .epsilon = pair_.epsilon},
                             b, context_.pool, context_.log);
   });
   const at::Tensor own_weights = profile.timed(kCommunication, [&] {  // [B/P]

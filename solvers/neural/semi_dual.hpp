@@ -9,9 +9,9 @@
 
 #include "distributed/objective.hpp"
 #include "distributed/shards.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/neural/marginal_batch.hpp"
 #include "solvers/neural/potential.hpp"
-#include "solvers/problem/problem.hpp"
 
 namespace kantor::neural {
 
@@ -21,7 +21,7 @@ namespace kantor::neural {
 template <class T>
 class SemiDual final : public Objective {
  public:
-  SemiDual(const NeuralConfig& config, const Problem& problem, const Potential& potential,
+  SemiDual(const NeuralConfig& config, const Pair& pair, const Potential& potential,
            Context& context);
 
   /// Shapes of the step: one all-gather and one reduce-scatter of S numbers besides the trainer's
@@ -32,7 +32,7 @@ class SemiDual final : public Objective {
  private:
   at::Tensor no_loss() const;
 
-  const Problem& problem_;
+  const Pair& pair_;
   const Potential& potential_;
   Context& context_;
   std::unique_ptr<Communicator> alone_;  ///< the group of "local" negatives

@@ -26,40 +26,42 @@ double finite_or_0(double part) { return std::isfinite(part) ? part : 0; }
 
 }  // namespace
 
-void load_cost_file(const ProblemConfig& config, Problem& problem) {
+std::vector<data::Marginal> load_cost_file(const ProblemConfig& config, GroundCost& cost) {
   const auto file = std::make_shared<const data::DataFile>(config.cost_file);
   const std::vector<std::int64_t> dims = data::read_npy_header(*file).shape;
   if (dims.size() != 2) {
     throw DataError(concat(config.cost_file, ": problem.cost_file has ", dims.size(),
                            " dimensions; expected a matrix [n, m]"));
   }
-  problem.cost_matrix = data::open_npy(file);
+  cost.file = data::open_npy(file);
   data::Fingerprint content;
   content.add_content(file->bytes());
-  const std::int64_t shape[] = {problem.cost_matrix->num_rows(), problem.cost_matrix->num_dims()};
+  const std::int64_t shape[] = {cost.file->num_rows(), cost.file->num_dims()};
   const char* const side[] = {"rows", "columns"};
+  std::vector<data::Marginal> marginals;
   for (std::size_t k = 0; k < 2; ++k) {
     const data::MarginalConfig marginal =
         config.marginals.empty() ? data::MarginalConfig{} : config.marginals[k];
-    problem.marginals.push_back(data::load_weights_alone(
+    marginals.push_back(data::load_weights_alone(
         marginal, shape[k], concat(side[k], " of ", config.cost_file), content.value()));
   }
+  return marginals;
 }
 
-double cost_at(const Problem& problem, std::int64_t row, std::int64_t column) {
-  std::vector<double> costs(static_cast<std::size_t>(problem.n(1)));
-  problem.cost_matrix->read({&row, 1}, costs.data());
+double cost_at(const data::RowSource& file, std::int64_t row, std::int64_t column) {
+  std::vector<double> costs(static_cast<std::size_t>(file.num_dims()));
+  file.read({&row, 1}, costs.data());
   return costs[static_cast<std::size_t>(column)];
 }
 
 template <class T>
-kernels::SplitCosts<T> split_costs(const Problem& problem, std::span<const std::int64_t> rows,
+kernels::SplitCosts<T> split_costs(const data::RowSource& file, std::span<const std::int64_t> rows,
                                    std::span<const std::int64_t> columns, Communicator& world) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
-  std::vector<double> all(static_cast<std::size_t>(problem.n(1)));
+  std::vector<double> all(static_cast<std::size_t>(file.num_dims()));
   std::vector<double> row(columns.size());
   const auto read_row = [&](std::size_t i) {
-    problem.cost_matrix->read(rows.subspan(i, 1), all.data());
+    file.read(rows.subspan(i, 1), all.data());
     for (std::size_t j = 0; j < row.size(); ++j) row[j] = all[static_cast<std::size_t>(columns[j])];
   };
   kernels::SplitCosts<T> split;
@@ -85,20 +87,23 @@ kernels::SplitCosts<T> split_costs(const Problem& problem, std::span<const std::
   return split;
 }
 
-template kernels::SplitCosts<float> split_costs(const Problem&, std::span<const std::int64_t>,
+template kernels::SplitCosts<float> split_costs(const data::RowSource&,
+                                                std::span<const std::int64_t>,
                                                 std::span<const std::int64_t>, Communicator&);
-template kernels::SplitCosts<double> split_costs(const Problem&, std::span<const std::int64_t>,
+template kernels::SplitCosts<double> split_costs(const data::RowSource&,
+                                                 std::span<const std::int64_t>,
                                                  std::span<const std::int64_t>, Communicator&);
 
-bool check_costs(const Problem& problem, const std::string& name, Communicator& world) {
-  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
-  const std::vector<double> b = problem.marginals[1].weights();
+bool check_costs(const data::RowSource& file, const data::Marginal& x, const data::Marginal& y,
+                 const std::string& name, Communicator& world) {
+  const Shard share = shard_of(x.n(), world.rank(), world.size());
+  const std::vector<double> b = y.weights();
   std::vector<double> row(b.size());
   std::vector<double> found(b.size() + 1, 0.0);  // columns with an allowed row; forbidden pairs
   collectively(world, "checking the costs", [&] {
     for (std::int64_t i = share.first; i < share.last; ++i) {
-      problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
-      const bool has_weight = problem.marginals[0].weight(i) > 0;
+      file.read(std::span<const std::int64_t>(&i, 1), row.data());
+      const bool has_weight = x.weight(i) > 0;
       bool is_allowed = false;
       for (std::size_t j = 0; j < row.size(); ++j) {
         if (std::isnan(row[j]) || row[j] == -std::numeric_limits<double>::infinity()) {

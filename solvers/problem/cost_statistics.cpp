@@ -26,12 +26,10 @@ double quadratic_form(std::span<const double> a, std::span<const double> v) {
   return sum;
 }
 
-data::CentralSums central_sums(const Problem& problem, std::size_t k, bool with_covariance,
-                               Communicator& world) {
-  const data::Marginal& marginal = problem.marginals[k];
-  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
-  data::CentralSums sums = data::partial_central_sums(marginal, share.first, share.last,
-                                                      problem.means[k], with_covariance);
+data::CentralSums central_sums(const Cloud& cloud, bool with_covariance, Communicator& world) {
+  const Shard share = shard_of(cloud.n(), world.rank(), world.size());
+  data::CentralSums sums = data::partial_central_sums(cloud.marginal, share.first, share.last,
+                                                      cloud.mean, with_covariance);
   std::vector<double> scalars = {sums.square, sums.fourth};
   world.all_reduce<double>(scalars, ReduceOp::sum, "moments");
   sums.square = scalars[0];
@@ -43,11 +41,12 @@ data::CentralSums central_sums(const Problem& problem, std::size_t k, bool with_
 
 /// |x - y|^2 with x = a + x', y = b + y', delta = a - b: the cross terms of x' and y' vanish in the
 /// mean, and in the variance only <x', y'> remains, 4 tr(A B).
-CostStatistics of_square(const Problem& problem, bool with_std, Communicator& world) {
-  std::vector<double> delta(problem.means[0]);
-  for (std::size_t k = 0; k < delta.size(); ++k) delta[k] -= problem.means[1][k];
-  const data::CentralSums x = central_sums(problem, 0, with_std, world);
-  const data::CentralSums y = central_sums(problem, 1, with_std, world);
+CostStatistics of_square(const Cloud& first, const Cloud& second, bool with_std,
+                         Communicator& world) {
+  std::vector<double> delta(first.mean);
+  for (std::size_t k = 0; k < delta.size(); ++k) delta[k] -= second.mean[k];
+  const data::CentralSums x = central_sums(first, with_std, world);
+  const data::CentralSums y = central_sums(second, with_std, world);
   CostStatistics statistics{.mean = x.square + y.square + dot(delta, delta)};
   if (with_std) {
     // Var(|x'|^2 + 2 sign delta.x')
@@ -62,13 +61,13 @@ CostStatistics of_square(const Problem& problem, bool with_std, Communicator& wo
 }
 
 /// -<x, y>: variance b^T A b + a^T B a + tr(A B).
-CostStatistics of_dot(const Problem& problem, bool with_std, Communicator& world) {
-  CostStatistics statistics{.mean = -dot(problem.means[0], problem.means[1])};
+CostStatistics of_dot(const Cloud& first, const Cloud& second, bool with_std, Communicator& world) {
+  CostStatistics statistics{.mean = -dot(first.mean, second.mean)};
   if (with_std) {
-    const data::CentralSums x = central_sums(problem, 0, true, world);
-    const data::CentralSums y = central_sums(problem, 1, true, world);
-    const double variance = quadratic_form(x.covariance, problem.means[1]) +
-                            quadratic_form(y.covariance, problem.means[0]) +
+    const data::CentralSums x = central_sums(first, true, world);
+    const data::CentralSums y = central_sums(second, true, world);
+    const double variance = quadratic_form(x.covariance, second.mean) +
+                            quadratic_form(y.covariance, first.mean) +
                             dot(x.covariance, y.covariance);
     statistics.standard_deviation = std::sqrt(std::max(variance, 0.0));
   }
@@ -117,20 +116,20 @@ CostStatistics over_ranks(const Spread& mine, Communicator& world) {
 }
 
 /// Any cost: rows of X are shared by the ranks, panels of costs are made and dropped.
-CostStatistics streamed(const Problem& problem, Context& context) {
+CostStatistics streamed(const kernels::Cost& kernel, const Cloud& first, const Cloud& second,
+                        Context& context) {
   constexpr std::int64_t kPanelRows = 16;
-  const data::Marginal& first = problem.marginals[0];
-  const data::Marginal& second = problem.marginals[1];
   const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
   const std::int64_t m = second.n();
-  std::vector<double> x(static_cast<std::size_t>(share.count() * problem.d()));
-  std::vector<double> y(static_cast<std::size_t>(m * problem.d()));
-  first.read_range(share.first, share.count(), problem.centre, x.data());
-  second.read_range(0, m, problem.centre, y.data());
-  const auto cost =
-      kernels::streamed_cost<double>(problem.cost, {x.data(), share.count(), problem.d()},
-                                     {y.data(), m, problem.d()}, problem.centre);
-  const std::vector<double> b = second.weights();
+  const std::int64_t d = first.d();
+  const std::vector<double> centre = midpoint(first, second);
+  std::vector<double> x(static_cast<std::size_t>(share.count() * d));
+  std::vector<double> y(static_cast<std::size_t>(m * d));
+  first.marginal.read_range(share.first, share.count(), centre, x.data());
+  second.marginal.read_range(0, m, centre, y.data());
+  const auto cost = kernels::streamed_cost<double>(kernel, {x.data(), share.count(), d},
+                                                   {y.data(), m, d}, centre);
+  const std::vector<double> b = second.marginal.weights();
 
   std::vector<Spread> panels(
       static_cast<std::size_t>((share.count() + kPanelRows - 1) / kPanelRows));
@@ -141,7 +140,7 @@ CostStatistics streamed(const Problem& problem, Context& context) {
     cost->costs(begin, count, tile.data());
     for (std::int64_t r = 0; r < count; ++r) {
       panels[static_cast<std::size_t>(panel)].add(
-          spread_of(first.weight(share.first + begin + r), b,
+          spread_of(first.marginal.weight(share.first + begin + r), b,
                     std::span(tile).subspan(static_cast<std::size_t>(r * m), b.size())));
     }
   });
@@ -151,35 +150,37 @@ CostStatistics streamed(const Problem& problem, Context& context) {
 }
 
 /// Costs from a file: rows are shared by the ranks.
-CostStatistics from_file(const Problem& problem, Communicator& world) {
-  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
-  const std::vector<double> b = problem.marginals[1].weights();
+CostStatistics from_file(const data::RowSource& file, const data::Marginal& x,
+                         const data::Marginal& y, Communicator& world) {
+  const Shard share = shard_of(x.n(), world.rank(), world.size());
+  const std::vector<double> b = y.weights();
   std::vector<double> row(b.size());
   Spread mine;
   for (std::int64_t i = share.first; i < share.last; ++i) {
-    problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
-    mine.add(spread_of(problem.marginals[0].weight(i), b, row));
+    file.read(std::span<const std::int64_t>(&i, 1), row.data());
+    mine.add(spread_of(x.weight(i), b, row));
   }
   return over_ranks(mine, world);
 }
 
 }  // namespace
 
-CostStatistics cost_statistics(const Problem& problem, bool with_standard_deviation,
-                               Context& context) {
-  if (problem.cost_matrix) return from_file(problem, context.world);
-  switch (problem.cost.kind) {
+CostStatistics cost_statistics(const GroundCost& cost, const Cloud& x, const Cloud& y,
+                               bool with_standard_deviation, Context& context) {
+  Communicator& world = context.world;
+  if (cost.file) return from_file(*cost.file, x.marginal, y.marginal, world);
+  switch (cost.kernel.kind) {
     case CostKind::sqeuclidean:
-      return of_square(problem, with_standard_deviation, context.world);
+      return of_square(x, y, with_standard_deviation, world);
     case CostKind::half_sqeuclidean: {
-      const CostStatistics whole = of_square(problem, with_standard_deviation, context.world);
+      const CostStatistics whole = of_square(x, y, with_standard_deviation, world);
       return {whole.mean / 2, whole.standard_deviation / 2};
     }
     case CostKind::dot:
-      return of_dot(problem, with_standard_deviation, context.world);
+      return of_dot(x, y, with_standard_deviation, world);
     case CostKind::euclidean:
     case CostKind::pnorm:
-      return streamed(problem, context);
+      return streamed(cost.kernel, x, y, context);
   }
   throw ValueError("unknown cost");
 }

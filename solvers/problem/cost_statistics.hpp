@@ -1,6 +1,8 @@
 #pragma once
 
-#include "solvers/problem/problem.hpp"
+#include "distributed/context.hpp"
+#include "solvers/problem/cloud.hpp"
+#include "solvers/problem/ground_cost.hpp"
 
 namespace kantor {
 
@@ -11,9 +13,8 @@ struct CostStatistics {
 };
 
 /// From the marginals' moments where the cost is a polynomial (O(n d), or O(n d^2) with the
-/// standard deviation), else streamed over all pairs. Collective; needs problem.cost, marginals,
-/// means, centre.
-CostStatistics cost_statistics(const Problem& problem, bool with_standard_deviation,
-                               Context& context);
+/// standard deviation), else streamed over all pairs. Collective.
+CostStatistics cost_statistics(const GroundCost& cost, const Cloud& x, const Cloud& y,
+                               bool with_standard_deviation, Context& context);
 
 }  // namespace kantor

@@ -4,13 +4,14 @@
 #include <cmath>
 #include <numeric>
 
+#include "distributed/context.hpp"
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/index.hpp"
 #include "runtime/data/moments.hpp"
 #include "runtime/kernels/blas.hpp"
 #include "runtime/random/permutation.hpp"
-#include "solvers/problem/problem.hpp"
+#include "solvers/problem/cloud.hpp"
 
 namespace kantor {
 
@@ -46,22 +47,21 @@ Factor eigen_factor(std::vector<double> matrix, std::int64_t size, std::int64_t 
   return factor;
 }
 
-/// Factor of the covariance of marginal 1 from all its rows.
-Factor covariance_factor(const Problem& problem, std::int64_t max_rank, Communicator& world) {
-  const data::Marginal& marginal = problem.marginals[1];
-  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
+/// Factor of the covariance of a cloud from all its rows.
+Factor covariance_factor(const Cloud& cloud, std::int64_t max_rank, Communicator& world) {
+  const Shard share = shard_of(cloud.n(), world.rank(), world.size());
   data::CentralSums sums =
-      data::partial_central_sums(marginal, share.first, share.last, problem.means[1], true);
+      data::partial_central_sums(cloud.marginal, share.first, share.last, cloud.mean, true);
   world.all_reduce<double>(sums.covariance, ReduceOp::sum, "covariance");
-  return eigen_factor(std::move(sums.covariance), problem.d(), max_rank);
+  return eigen_factor(std::move(sums.covariance), cloud.d(), max_rank);
 }
 
 /// The same from the Gram matrix of a seeded subset of rows, for large D. Every rank takes the same
 /// rows.
-Factor sampled_covariance_factor(const Problem& problem, std::int64_t max_rank, std::int64_t seed) {
+Factor sampled_covariance_factor(const Cloud& cloud, std::int64_t max_rank, std::int64_t seed) {
   constexpr std::int64_t kSample = 1024;
-  const data::Marginal& marginal = problem.marginals[1];
-  const std::int64_t d = problem.d();
+  const data::Marginal& marginal = cloud.marginal;
+  const std::int64_t d = cloud.d();
   const std::int64_t count = std::min(kSample, marginal.n());
   const random::Permutation order(static_cast<std::uint64_t>(marginal.n()),
                                   static_cast<std::uint64_t>(seed), random::Purpose::evaluation, 2,
@@ -73,7 +73,7 @@ Factor sampled_covariance_factor(const Problem& problem, std::int64_t max_rank, 
     mass += marginal.weight(rows[index(i)]);
   }
   std::vector<double> points(index(count * d));
-  marginal.read<double>(rows, problem.means[1], points.data());
+  marginal.read<double>(rows, cloud.mean, points.data());
   for (std::int64_t i = 0; i < count; ++i) {
     const double root = mass > 0 ? std::sqrt(marginal.weight(rows[index(i)]) / mass) : 0;
     for (std::int64_t k = 0; k < d; ++k) points[index(i * d + k)] *= root;
@@ -95,12 +95,12 @@ Factor sampled_covariance_factor(const Problem& problem, std::int64_t max_rank, 
   return factor;
 }
 
-/// L^T A L with A the covariance of marginal 0: rows are projected and dropped. @return [R, R].
-std::vector<double> projected_covariance(const Problem& problem, const Factor& factor,
+/// L^T A L with A the covariance of a cloud: rows are projected and dropped. @return [R, R].
+std::vector<double> projected_covariance(const Cloud& cloud, const Factor& factor,
                                          Communicator& world) {
   constexpr std::int64_t kBlock = 512;
-  const data::Marginal& marginal = problem.marginals[0];
-  const std::int64_t d = problem.d();
+  const data::Marginal& marginal = cloud.marginal;
+  const std::int64_t d = cloud.d();
   const std::int64_t rank = factor.rank;
   const Shard share = shard_of(marginal.n(), world.rank(), world.size());
   std::vector<double> projected(index(rank * rank), 0.0);
@@ -109,7 +109,7 @@ std::vector<double> projected_covariance(const Problem& problem, const Factor& f
   std::vector<double> z_transposed(z.size());
   for (std::int64_t first = share.first; first < share.last; first += kBlock) {
     const std::int64_t count = std::min(kBlock, share.last - first);
-    marginal.read_range<double>(first, count, problem.means[0], rows.data());
+    marginal.read_range<double>(first, count, cloud.mean, rows.data());
     kernels::gemm_nn(count, rank, d, 1.0, rows.data(), d, factor.values.data(), rank, 0.0, z.data(),
                      rank);
     for (std::int64_t i = 0; i < count; ++i) {
@@ -220,15 +220,14 @@ GaussianPotential gaussian_potential(std::span<const double> mean_mu,
   return potential;
 }
 
-GaussianPotential gaussian_potential(const Problem& problem, std::int64_t max_rank,
-                                     Context& context) {
+GaussianPotential gaussian_potential(const Cloud& x, const Cloud& y, CostKind cost, double epsilon,
+                                     std::int64_t max_rank, Context& context) {
   constexpr std::int64_t kLargestCovariance = 1024;
-  const Factor factor = problem.d() <= kLargestCovariance
-                            ? covariance_factor(problem, max_rank, context.world)
-                            : sampled_covariance_factor(problem, max_rank, context.run.seed);
-  const std::vector<double> projected = projected_covariance(problem, factor, context.world);
-  return gaussian_potential(problem.means[0], problem.means[1], factor.values, projected,
-                            problem.cost.kind, problem.epsilon);
+  const Factor factor = y.d() <= kLargestCovariance
+                            ? covariance_factor(y, max_rank, context.world)
+                            : sampled_covariance_factor(y, max_rank, context.run.seed);
+  const std::vector<double> projected = projected_covariance(x, factor, context.world);
+  return gaussian_potential(x.mean, y.mean, factor.values, projected, cost, epsilon);
 }
 
 }  // namespace kantor

@@ -14,7 +14,7 @@
 
 namespace kantor {
 
-struct Problem;
+struct Cloud;
 struct Context;
 
 /// Optimal value of E[c] + eps KL for sqeuclidean, half_sqeuclidean or dot. @throws ValueError for
@@ -46,9 +46,9 @@ GaussianPotential gaussian_potential(std::span<const double> mean_mu,
                                      std::span<const double> projected, kernels::CostKind cost,
                                      double epsilon);
 
-/// The same from the sample moments of a problem: rank at most `max_rank`, and for D above 1024
-/// from a seeded subset of the second marginal's rows. Collective: rows are shared by the ranks.
-GaussianPotential gaussian_potential(const Problem& problem, std::int64_t max_rank,
-                                     Context& context);
+/// The same from the sample moments of two clouds: rank at most `max_rank`, and for D above 1024
+/// from a seeded subset of the rows of y. Collective: rows are shared by the ranks.
+GaussianPotential gaussian_potential(const Cloud& x, const Cloud& y, kernels::CostKind cost,
+                                     double epsilon, std::int64_t max_rank, Context& context);
 
 }  // namespace kantor

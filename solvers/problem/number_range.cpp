@@ -5,6 +5,7 @@
 #include <limits>
 #include <vector>
 
+#include "distributed/collectively.hpp"
 #include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
 
@@ -29,12 +30,12 @@ double largest_norm(const data::Marginal& marginal, std::span<const double> cent
   return largest;
 }
 
-double largest_in_file(const Problem& problem, const Communicator& world) {
-  const Shard share = shard_of(problem.n(0), world.rank(), world.size());
-  std::vector<double> row(static_cast<std::size_t>(problem.n(1)));
+double largest_in_file(const data::RowSource& file, const Communicator& world) {
+  const Shard share = shard_of(file.num_rows(), world.rank(), world.size());
+  std::vector<double> row(static_cast<std::size_t>(file.num_dims()));
   double largest = 0;
   for (std::int64_t i = share.first; i < share.last; ++i) {
-    problem.cost_matrix->read(std::span<const std::int64_t>(&i, 1), row.data());
+    file.read(std::span<const std::int64_t>(&i, 1), row.data());
     for (const double cost : row) {
       if (std::isfinite(cost)) largest = std::max(largest, std::abs(cost));
     }
@@ -72,30 +73,29 @@ constexpr Range range_of() {
 
 }  // namespace
 
-void check_number_range(const Problem& problem, Context& context) {
+void check_number_range(const GroundCost& cost, const Cloud& x, const Cloud& y, double epsilon,
+                        Context& context) {
   std::vector<double> norms(2, 0.0);
-  if (problem.cost_matrix) {
-    norms[0] = largest_in_file(problem, context.world);
+  if (cost.file) {
+    norms[0] = largest_in_file(*cost.file, context.world);
   } else {
-    const bool is_dot = problem.cost.kind == CostKind::dot;
-    for (std::size_t k = 0; k < 2; ++k) {
-      norms[k] = largest_norm(problem.marginals[k],
-                              is_dot ? std::span<const double>() : problem.centre, context.world);
-    }
+    std::vector<double> centre;
+    if (cost.kernel.kind != CostKind::dot) centre = midpoint(x, y);
+    norms = {largest_norm(x.marginal, centre, context.world),
+             largest_norm(y.marginal, centre, context.world)};
   }
   context.world.all_reduce<double>(norms, ReduceOp::max, "largest points");
-  const double most = problem.cost_matrix ? norms[0]
-                                          : bound(problem.cost, norms[0], norms[1],
-                                                  static_cast<double>(problem.d()));
+  const double most =
+      cost.file ? norms[0] : bound(cost.kernel, norms[0], norms[1], static_cast<double>(x.d()));
   const bool is_double = context.run.precision == "float64";
   const Range range = is_double ? range_of<double>() : range_of<float>();
   const double room = range.largest / 8;  // for the sums of a few
   // What epsilon is divided into has to be a number, down to epsilon's own digits.
-  const bool is_in_range = most <= room && problem.epsilon * range.digits >= range.smallest &&
-                           most / problem.epsilon <= room;
+  const bool is_in_range =
+      most <= room && epsilon * range.digits >= range.smallest && most / epsilon <= room;
   if (is_in_range) return;
   const std::string what =
-      concat("costs of up to about ", most, " with epsilon ", problem.epsilon,
+      concat("costs of up to about ", most, " with epsilon ", epsilon,
              " are beyond the numbers of run.precision = \"", context.run.precision, "\" (",
              range.smallest, " to ", range.largest, ", also of costs over epsilon); ");
   if (is_double) {

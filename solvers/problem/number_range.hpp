@@ -1,6 +1,8 @@
 #pragma once
 
-#include "solvers/problem/problem.hpp"
+#include "distributed/context.hpp"
+#include "solvers/problem/cloud.hpp"
+#include "solvers/problem/ground_cost.hpp"
 
 namespace kantor {
 
@@ -8,6 +10,7 @@ namespace kantor {
 /// kept in: some forms would be right where others are not, and none says so. Collective; reads the
 /// points once.
 /// @throws ConfigError for float32, DataError for float64, on all ranks.
-void check_number_range(const Problem& problem, Context& context);
+void check_number_range(const GroundCost& cost, const Cloud& x, const Cloud& y, double epsilon,
+                        Context& context);
 
 }  // namespace kantor

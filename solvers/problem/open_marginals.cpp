@@ -5,15 +5,18 @@
 
 namespace kantor {
 
-void open_marginals(const ProblemConfig& config, Problem& problem) {
-  if (!config.cost_file.empty()) return load_cost_file(config, problem);
+std::vector<data::Marginal> open_marginals(const ProblemConfig& config, GroundCost& cost) {
+  if (!config.cost_file.empty()) return load_cost_file(config, cost);
+  std::vector<data::Marginal> marginals;
   for (const data::MarginalConfig& marginal : config.marginals) {
-    problem.marginals.push_back(data::load_marginal(marginal));
+    marginals.push_back(data::load_marginal(marginal));
   }
+  return marginals;
 }
 
 void tell_of_unused_holdout(const Problem& problem, Context& context) {
-  for (const data::Marginal& marginal : problem.marginals) {
+  for (const Cloud& cloud : problem.clouds) {
+    const data::Marginal& marginal = cloud.marginal;
     if (marginal.holdout() == 0) continue;
     context.log.info(concat("holdout = ", marginal.holdout(), " of ", marginal.name(),
                             " has no effect: this solver trains no network and takes all points"));

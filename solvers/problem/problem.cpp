@@ -1,77 +1,23 @@
 #include "solvers/problem/problem.hpp"
 
-#include <array>
 #include <cmath>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "distributed/shards.hpp"
 #include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "runtime/data/coordinate_range.hpp"
-#include "runtime/data/moments.hpp"
-#include "runtime/data/row_sources.hpp"
 #include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/cost_file.hpp"
-#include "solvers/problem/cost_statistics.hpp"
 #include "solvers/problem/number_range.hpp"
 #include "solvers/problem/open_marginals.hpp"
 
 namespace kantor {
 
 namespace {
-
-struct CostName {
-  const char* name;
-  kernels::CostKind kind;
-};
-constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeuclidean},
-                               CostName{"half_sqeuclidean", kernels::CostKind::half_sqeuclidean},
-                               CostName{"dot", kernels::CostKind::dot},
-                               CostName{"euclidean", kernels::CostKind::euclidean},
-                               CostName{"pnorm", kernels::CostKind::pnorm}};
-constexpr const char* kCosine = "cosine";
-constexpr const char* kMatrix = "matrix";
-
-std::vector<std::string> cost_names() {
-  std::vector<std::string> names;
-  for (const CostName& cost : kCosts) names.emplace_back(cost.name);
-  names.emplace_back(kCosine);
-  names.emplace_back(kMatrix);
-  return names;
-}
-
-double number_of(const config::Value& value, const std::string& where) {
-  if (const auto* real = std::get_if<double>(&value.data)) return *real;
-  if (const auto* whole = std::get_if<std::int64_t>(&value.data))
-    return static_cast<double>(*whole);
-  throw ConfigError(concat(where, " is ", value.type_name(),
-                           "; expected a number, or { relative = \"mean\", scale = 0.05 }"));
-}
-
-constexpr const char* kEpsilon = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
-
-/// The two forms of epsilon. That it is missing is said after a misspelt key has been.
-void describe_epsilon(config::Fields& fields, EpsilonConfig& epsilon) {
-  const config::Value* given = fields.raw("epsilon", kEpsilon);
-  epsilon.is_given = given != nullptr;
-  if (!epsilon.is_given) return;
-  if (!given->is_table()) {
-    epsilon.value = number_of(*given, fields.where("epsilon"));
-    fields.resolve_raw("epsilon", {epsilon.value, given->origin, ""});
-    return;
-  }
-  config::Table resolved;
-  config::Fields inner(given, "problem.epsilon", resolved);
-  inner.add_choice("relative", epsilon.relative, {"mean", "std"}, "of the cost under the product");
-  inner.add("scale", epsilon.scale, "epsilon = scale * statistic");
-  inner.refuse_unknown();
-  if (epsilon.relative.empty()) {
-    throw ConfigError(concat(fields.where("epsilon"), " lacks relative = \"mean\" | \"std\""));
-  }
-  fields.resolve_raw("epsilon", {resolved, given->origin, ""});
-}
 
 /// One penalty for both marginals, or one each; not given = both held exactly.
 void describe_rho(config::Fields& fields, Penalty& rho) {
@@ -117,10 +63,10 @@ void check_rows(const std::vector<data::Marginal>& marginals, const Communicator
 }
 
 /// Coordinates up to it have costs that double can hold, and sums of them over the coordinates.
-double largest_coordinate(const ProblemConfig& config, std::int64_t d) {
+double largest_coordinate(const GroundCost& cost, std::int64_t d) {
   constexpr double kLargest = std::numeric_limits<double>::max();
-  if (config.cost == kCosine) return kLargest;
-  const double power = config.cost == "pnorm" ? config.p : 2;
+  if (cost.on_unit_sphere) return kLargest;
+  const double power = cost.kernel.kind == kernels::CostKind::pnorm ? cost.kernel.p : 2;
   return std::pow(kLargest / static_cast<double>(4 * d), 1 / power) / 2;
 }
 
@@ -145,90 +91,20 @@ void check_same_data(const std::vector<data::Marginal>& marginals, Communicator&
   }
 }
 
-/// sum_i a_i x_i over all ranks.
-std::vector<double> mean_of(const data::Marginal& marginal, Communicator& world) {
-  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
-  std::vector<double> mean = data::partial_mean(marginal, share.first, share.last);
-  world.all_reduce<double>(mean, ReduceOp::sum, "means");
-  return mean;
-}
-
-/// The midpoint of the means.
-void set_centre(Problem& problem) {
-  problem.centre.resize(static_cast<std::size_t>(problem.d()));
-  for (std::size_t k = 0; k < problem.centre.size(); ++k) {
-    problem.centre[k] = (problem.means[0][k] + problem.means[1][k]) / 2;
-  }
-}
-
-/// Mean cost, and epsilon by its rule. @param where in a message.
-void set_epsilon(Problem& problem, const std::string& where, Context& context) {
-  const EpsilonConfig& rule = problem.epsilon_rule;
-  const bool needs_std = rule.relative == "std";
-  const CostStatistics statistics = cost_statistics(problem, needs_std, context);
-  problem.mean_cost =
-      problem.has_forbidden_pairs ? std::numeric_limits<double>::quiet_NaN() : statistics.mean;
-  if (rule.relative.empty()) return;
-  const double scale = needs_std ? statistics.standard_deviation : statistics.mean;
-  if (problem.has_forbidden_pairs) {
-    fail_on_all_ranks(
-        context.world,
-        ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
-                           " of the cost, which forbidden pairs (inf) make infinite; give a "
-                           "positive number instead")));
-  }
-  problem.epsilon = rule.scale * scale;
-  if (!(problem.epsilon > 0 && std::isfinite(problem.epsilon))) {
-    fail_on_all_ranks(context.world,
-                      ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
-                                         " of the cost, which is ", scale, " ", where,
-                                         "; give a positive number instead")));
-  }
-}
-
 }  // namespace
-
-kernels::CostKind cost_kind(const std::string& name) {
-  if (name == kCosine) return kernels::CostKind::half_sqeuclidean;  // of unit vectors
-  for (const CostName& cost : kCosts) {
-    if (name == cost.name) return cost.kind;
-  }
-  throw ConfigError(concat("unknown cost \"", name, "\""));
-}
-
-std::string cost_name(kernels::CostKind kind) {
-  for (const CostName& cost : kCosts) {
-    if (kind == cost.kind) return cost.name;
-  }
-  throw ValueError("unknown cost");
-}
-
-std::string cost_name(const Problem& problem) {
-  if (problem.cost_matrix) return kMatrix;
-  return problem.has_unit_points ? kCosine : cost_name(problem.cost.kind);
-}
 
 void ProblemConfig::describe(config::Fields& fields) {
   fields.add_choice("kind", kind, {"eot"}, "entropic optimal transport between two marginals");
   fields.add_choice("cost", cost, cost_names(), "c(x, y)");
   fields.add("p", p, "exponent of pnorm");
   fields.add_path("cost_file", cost_file, "of cost \"matrix\": .npy of all costs, [n, m]");
-  describe_epsilon(fields, epsilon);
+  epsilon.describe(fields);
   describe_rho(fields, rho);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
 }
 
 void ProblemConfig::check() const {
-  if (!epsilon.is_given) {
-    throw ConfigError(concat("problem.epsilon is missing; expected ", kEpsilon));
-  }
-  if (epsilon.relative.empty() && !(epsilon.value > 0 && std::isfinite(epsilon.value))) {
-    throw ConfigError(concat("problem.epsilon is ", epsilon.value, "; expected a positive number"));
-  }
-  if (!epsilon.relative.empty() && !(epsilon.scale > 0 && std::isfinite(epsilon.scale))) {
-    throw ConfigError(
-        concat("problem.epsilon.scale is ", epsilon.scale, "; expected a positive number"));
-  }
+  epsilon.check();
   for (const double each : {rho.x, rho.y}) {
     if (!(each > 0)) {
       throw ConfigError(concat("problem.rho is ", each,
@@ -238,7 +114,7 @@ void ProblemConfig::check() const {
   if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
     throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
   }
-  const bool is_matrix = cost == kMatrix;
+  const bool is_matrix = cost == kMatrixCost;
   if (is_matrix != !cost_file.empty()) {
     throw ConfigError(is_matrix
                           ? "problem.cost = \"matrix\" needs problem.cost_file = \"C.npy\""
@@ -255,68 +131,51 @@ void ProblemConfig::check() const {
 
 Problem load_problem(const ProblemConfig& config, Context& context) {
   Communicator& world = context.world;
-  Problem problem;
-  problem.kind = config.kind;
-  if (config.cost != kMatrix) problem.cost = {cost_kind(config.cost), config.p};
-  problem.rho = config.rho;
+  GroundCost cost = ground_cost(config.cost, config.p);
+  std::vector<data::Marginal> marginals;
   collectively(world, "loading the marginals", [&] {
-    open_marginals(config, problem);
-    if (!problem.cost_matrix) check_dimensions(problem.marginals);
+    marginals = open_marginals(config, cost);
+    if (!cost.file) check_dimensions(marginals);
   });
-  check_same_data(problem.marginals, world);
-  if (problem.cost_matrix) {
-    problem.has_forbidden_pairs = check_costs(problem, config.cost_file, world);
+  check_same_data(marginals, world);
+  if (cost.file) {
+    cost.has_forbidden_pairs =
+        check_costs(*cost.file, marginals[0], marginals[1], config.cost_file, world);
   }
   collectively(world, "checking the values", [&] {
-    if (problem.cost_matrix) return;
-    const double largest = largest_coordinate(config, problem.d());
-    check_rows(problem.marginals, world,
+    if (cost.file) return;
+    const double largest = largest_coordinate(cost, marginals.front().d());
+    check_rows(marginals, world,
                [&](const data::Marginal& marginal, std::int64_t first, std::int64_t last) {
                  return data::find_beyond(marginal, first, last, largest);
                });
-    if (config.cost == kCosine) check_rows(problem.marginals, world, data::find_zero_row);
+    if (cost.on_unit_sphere) check_rows(marginals, world, data::find_zero_row);
   });
-  if (config.cost == kCosine) {
-    problem.has_unit_points = true;
-    for (data::Marginal& marginal : problem.marginals) marginal = marginal.on_unit_sphere();
-  }
 
-  for (const data::Marginal& marginal : problem.marginals) {
-    problem.means.push_back(mean_of(marginal, world));
+  Problem problem;
+  problem.kind = config.kind;
+  problem.cost = std::move(cost);
+  problem.rule = config.epsilon;
+  problem.rho = config.rho;
+  for (data::Marginal& marginal : marginals) {
+    if (problem.cost.on_unit_sphere) marginal = marginal.on_unit_sphere();
+    problem.clouds.push_back(cloud_of(std::move(marginal), world));
   }
-  set_centre(problem);
-  problem.epsilon = config.epsilon.value;
-  problem.epsilon_rule = config.epsilon;
-  set_epsilon(problem, "here", context);
-  check_number_range(problem, context);
+  const Cloud& x = problem.clouds[0];
+  const Cloud& y = problem.clouds[1];
+  const Epsilon epsilon = resolve_epsilon(problem.rule, problem.cost, x, y, "here", context);
+  problem.epsilon = epsilon.value;
+  problem.statistics = epsilon.statistics;
+  check_number_range(problem.cost, x, y, problem.epsilon, context);
   problem.reference = closed_form(config, problem.epsilon);
   return problem;
 }
 
 void check_unchanged(const Problem& problem) {
-  for (const data::Marginal& marginal : problem.marginals) marginal.check_unchanged();
-  if (!problem.cost_matrix) return;
-  const std::string& name = problem.marginals[0].name();  // tells the file
-  data::Marginal{name, problem.cost_matrix, {}, 1, {}, 0, 0}.check_unchanged();
-}
-
-Problem with_moved_rows(const Problem& problem, std::vector<double> rows, const std::string& where,
-                        Context& context) {
-  const data::Marginal& first = problem.marginals[0];
-  const Shard share = shard_of(first.n(), context.world.rank(), context.world.size());
-  Problem moved = problem;
-  moved.reference.reset();
-  moved.marginals[0] = {first.name() + ", moved",
-                        data::partial_rows(std::move(rows), share.first, first.n(), first.d()),
-                        {},
-                        1,
-                        first.is_weighted() ? first.weights() : std::vector<double>(),
-                        first.holdout(),
-                        first.fingerprint()};
-  moved.means[0] = mean_of(moved.marginals[0], context.world);
-  set_centre(moved);
-  if (!problem.epsilon_rule.relative.empty()) set_epsilon(moved, where, context);
-  return moved;
+  for (const Cloud& cloud : problem.clouds) cloud.marginal.check_unchanged();
+  if (!problem.cost.file) return;
+  const std::string& name = problem.clouds[0].marginal.name();  // tells the file
+  data::Marginal{name, problem.cost.file, {}, 1, {}, 0, 0}.check_unchanged();
 }
 
 }  // namespace kantor

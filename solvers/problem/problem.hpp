@@ -1,31 +1,22 @@
 #pragma once
 
-// A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k, D
-// dimensions.
+// A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k.
 
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "distributed/collectively.hpp"
 #include "distributed/context.hpp"
-#include "runtime/data/marginal.hpp"
-#include "runtime/kernels/cost_matrix.hpp"
+#include "solvers/problem/cloud.hpp"
+#include "solvers/problem/epsilon.hpp"
+#include "solvers/problem/ground_cost.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor {
-
-/// epsilon = 0.5, or epsilon = { relative = "mean" | "std", scale = 0.05 }
-struct EpsilonConfig {
-  double value = 0;      ///< absolute, if relative is empty
-  std::string relative;  ///< "", "mean", "std"
-  double scale = 0.05;
-  bool is_given = true;
-};
 
 /// What a marginal that is not the given one costs: rho KL(P1 | a) for x, alike for y, with
 /// KL(p | q) = sum p log(p / q) - p + q; infinite = held exactly.
@@ -55,33 +46,19 @@ struct ProblemConfig {
   void check() const;
 };
 
-kernels::CostKind cost_kind(const std::string& name);
-std::string cost_name(kernels::CostKind kind);
-
 struct Problem {
   std::string kind;
-  kernels::Cost cost;
-  /// cosine: 1 - <x, y> / (|x| |y|) is half_sqeuclidean between the points as the marginals hold
-  /// them, on the unit sphere.
-  bool has_unit_points = false;
-  /// matrix: [N, M], where neither `cost` nor the points (indices, D = 1) say anything.
-  std::shared_ptr<const data::RowSource> cost_matrix;
-  bool has_forbidden_pairs = false;  ///< some costs of the matrix are inf
+  std::vector<Cloud> clouds;
+  GroundCost cost;
+  EpsilonConfig rule;  ///< what epsilon follows from: a relative one, from the clouds
   double epsilon = 0;
+  CostStatistics statistics;  ///< of the cost under the product of the marginals
   Penalty rho;
-  EpsilonConfig epsilon_rule;  ///< what epsilon follows from: a relative one, from the clouds
-  double mean_cost = 0;        ///< under the product of the marginals; NaN with forbidden pairs
-  std::vector<data::Marginal> marginals;
-  std::vector<std::vector<double>> means;  ///< [D] per marginal, weighted
-  std::vector<double> centre;  ///< [D], subtracted from all points before any tile is made
   std::optional<Reference> reference;
 
-  std::int64_t n(std::size_t marginal) const { return marginals[marginal].n(); }
-  std::int64_t d() const { return marginals.front().d(); }
+  std::int64_t n(std::size_t cloud) const { return clouds[cloud].n(); }
+  std::int64_t d(std::size_t cloud = 0) const { return clouds[cloud].d(); }
 };
-
-/// As the configuration has it.
-std::string cost_name(const Problem& problem);
 
 /// Opens and checks the data (each rank scans its share), agrees on it with the other ranks, takes
 /// the moments and resolves epsilon. Every rank throws if any rank met an error.
@@ -91,12 +68,5 @@ Problem load_problem(const ProblemConfig& config, Context& context);
 /// Whether the files that rows are read from are still those that were opened: to be asked before a
 /// result is believed. Local: this rank's view. @throws DataError.
 void check_unchanged(const Problem& problem);
-
-/// The problem with its first cloud moved, the weights as they are: centre, means and, if epsilon
-/// is relative, mean cost and epsilon follow the cloud. No point leaves its rank. Collective.
-/// @param rows  [N_r, D] this rank's rows (shard_of), not centred.
-/// @param where in a message, "in step 2 of 4".
-Problem with_moved_rows(const Problem& problem, std::vector<double> rows, const std::string& where,
-                        Context& context);
 
 }  // namespace kantor

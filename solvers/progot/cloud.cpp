@@ -30,14 +30,14 @@ std::vector<double> gradients(const ShardedPairs<T>& points, const kernels::Cost
 
 }  // namespace
 
-std::vector<double> own_rows(const Problem& source, const Communicator& world) {
+std::vector<double> own_rows(const Pair& source, const Communicator& world) {
   const Shard share = shard_of(source.n(0), world.rank(), world.size());
   std::vector<double> rows(index(share.count() * source.d()));
-  source.marginals[0].read_range<double>(share.first, share.count(), {}, rows.data());
+  source.x.marginal.read_range<double>(share.first, share.count(), {}, rows.data());
   return rows;
 }
 
-std::vector<double> whole_cloud(const Problem& source, bool everywhere, Communicator& world) {
+std::vector<double> whole_cloud(const Pair& source, bool everywhere, Communicator& world) {
   constexpr std::int64_t kBlockValues = 1 << 18;  // per rank and message
   const std::int64_t d = source.d();
   const Shard share = shard_of(source.n(0), world.rank(), world.size());
@@ -61,38 +61,39 @@ std::vector<double> whole_cloud(const Problem& source, bool everywhere, Communic
   return cloud;
 }
 
-Problem self_problem(const Problem& source, Communicator& world) {
-  const data::Marginal& first = source.marginals[0];
-  Problem self = source;
-  self.marginals[1] = {first.name(),
-                       data::memory_rows(whole_cloud(source, true, world), first.n(), first.d()),
-                       {},
-                       1,
-                       first.is_weighted() ? first.weights() : std::vector<double>(),
-                       first.holdout(),
-                       first.fingerprint()};
-  self.means[1] = self.means[0];
+Pair whole_self_pair(const Pair& source, Communicator& world) {
+  const data::Marginal& first = source.x.marginal;
+  Pair self = source;
+  self.y.marginal = {first.name(),
+                     data::memory_rows(whole_cloud(source, true, world), first.n(), first.d()),
+                     {},
+                     1,
+                     first.is_weighted() ? first.weights() : std::vector<double>(),
+                     first.holdout(),
+                     first.fingerprint()};
+  self.y.mean = self.x.mean;
   return self;
 }
 
 template <class T>
-Problem moved(const Problem& source, const ShardedPairs<T>& points, const SolvedStep& step,
-              const std::string& where, Context& context) {
-  std::vector<double> moves = gradients(points, source.cost, step.g, context);
+Pair moved(const Pair& source, const ShardedPairs<T>& points, const SolvedStep& step,
+           const EpsilonConfig& rule, const std::string& where, Context& context) {
+  std::vector<double> moves = gradients(points, source.cost.kernel, step.g, context);
   if (!step.f_self.empty()) {
-    const ShardedPairs<T> self(self_problem(source, context.world), {}, Storage::streamed, context);
-    const std::vector<double> bias = gradients(self, source.cost, step.f_self, context);
+    const ShardedPairs<T> self(whole_self_pair(source, context.world), {}, Storage::streamed,
+                               context);
+    const std::vector<double> bias = gradients(self, source.cost.kernel, step.f_self, context);
     for (std::size_t i = 0; i < moves.size(); ++i) moves[i] -= bias[i];
   }
-  to_displacements(source.cost, moves);
+  to_displacements(source.cost.kernel, moves);
   std::vector<double> rows = own_rows(source, context.world);
   for (std::size_t i = 0; i < rows.size(); ++i) rows[i] -= step.alpha * moves[i];
-  return with_moved_rows(source, std::move(rows), where, context);
+  return moved_pair(source, std::move(rows), rule, where, context);
 }
 
-template Problem moved(const Problem&, const ShardedPairs<float>&, const SolvedStep&,
-                       const std::string&, Context&);
-template Problem moved(const Problem&, const ShardedPairs<double>&, const SolvedStep&,
-                       const std::string&, Context&);
+template Pair moved(const Pair&, const ShardedPairs<float>&, const SolvedStep&,
+                    const EpsilonConfig&, const std::string&, Context&);
+template Pair moved(const Pair&, const ShardedPairs<double>&, const SolvedStep&,
+                    const EpsilonConfig&, const std::string&, Context&);
 
 }  // namespace kantor::progot

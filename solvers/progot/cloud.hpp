@@ -10,20 +10,21 @@
 namespace kantor::progot {
 
 /// This rank's rows of marginal 0, not centred. @return [N_r, D].
-std::vector<double> own_rows(const Problem& source, const Communicator& world);
+std::vector<double> own_rows(const Pair& source, const Communicator& world);
 
 /// All of marginal 0. Collective. @return [N, D] on rank 0, or everywhere; else empty.
-std::vector<double> whole_cloud(const Problem& source, bool everywhere, Communicator& world);
+std::vector<double> whole_cloud(const Pair& source, bool everywhere, Communicator& world);
 
 /// The cloud against itself: all of it on every rank. Collective.
-Problem self_problem(const Problem& source, Communicator& world);
+Pair whole_self_pair(const Pair& source, Communicator& world);
 
 /// The source after a solve: x - alpha (x - T(x)), with T the entropic map of the solve, less that
 /// of the cloud to itself if the step is debiased. Collective; points travel only then.
 /// @param points the source as it was solved.
+/// @param rule   of epsilon.
 /// @param where  in a message, "in step 2 of 4": which solve comes next.
 template <class T>
-Problem moved(const Problem& source, const ShardedPairs<T>& points, const SolvedStep& step,
-              const std::string& where, Context& context);
+Pair moved(const Pair& source, const ShardedPairs<T>& points, const SolvedStep& step,
+           const EpsilonConfig& rule, const std::string& where, Context& context);
 
 }  // namespace kantor::progot

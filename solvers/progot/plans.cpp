@@ -9,8 +9,8 @@ namespace {
 /// Of each solve, beside what it is for Sinkhorn: the moved rows, the moves and what becomes of the
 /// rows, the K potentials, two copies of them while they are saved. Of the evaluation: the moved
 /// rows, points as given, on rank 0 the whole cloud.
-SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Context& context) {
-  SolveShape shape = solve_shape(problem, {}, context.run.precision == "float64", context);
+SolveShape shape_of(const ProgotConfig& config, const Pair& pair, const Context& context) {
+  SolveShape shape = solve_shape(pair, {}, context.run.precision == "float64", context);
   const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
   const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
   const std::int64_t solve = 3 * shape.rows * shape.d + self;
@@ -23,17 +23,17 @@ SolveShape shape_of(const ProgotConfig& config, const Problem& problem, const Co
 }  // namespace
 
 std::vector<StoragePlan> plans_of(const ProgotConfig& config,
-                                  const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                  const sinkhorn::SinkhornConfig& solves, const Pair& pair,
                                   CheckpointScope& run, Context& context) {
   const Storage asked = storage_named(solves.storage);
-  SolveShape shape = shape_of(config, problem, context);
-  SolveShape self = solve_shape(problem, {}, shape.is_double, context);
+  SolveShape shape = shape_of(config, pair, context);
+  SolveShape self = solve_shape(pair, {}, shape.is_double, context);
   self.m = self.n;
   const double streamed =
       config.debiased ? estimate_storage(self, instruction_set()).streamed.bytes : 0;
   shape.more_solve_bytes += streamed;
   std::vector<StoragePlan> plans = {recorded_plan(run, "progot.storage", shape, asked,
-                                                  sinkhorn::workload_of(solves, problem), context)};
+                                                  sinkhorn::workload_of(solves, pair), context)};
   if (!config.debiased) return plans;
   self.more_solve_bytes = plans[0].chosen().bytes - streamed;
   const Storage other = asked == Storage::streamed ? asked : Storage::automatic;
@@ -45,7 +45,7 @@ std::vector<StoragePlan> storage_plans(const ProgotConfig& config,
                                        const sinkhorn::SinkhornConfig& solves,
                                        const Problem& problem, Context& context) {
   CheckpointScope run(context.checkpoints);
-  return plans_of(config, solves, problem, run, context);
+  return plans_of(config, solves, pair_of(problem), run, context);
 }
 
 }  // namespace kantor::progot

@@ -11,7 +11,7 @@ namespace kantor::progot {
 /// Of the solves; debiased, also of those of the moved cloud against itself, beside which the costs
 /// of the solve stay: where there is room for the solve, there is for streaming the other.
 std::vector<StoragePlan> plans_of(const ProgotConfig& config,
-                                  const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                  const sinkhorn::SinkhornConfig& solves, const Pair& pair,
                                   CheckpointScope& run, Context& context);
 
 /// How the costs of each solve would be stored, by the table of rates (--dry-run); debiased, then

@@ -48,25 +48,25 @@ struct Timing {
 };
 
 struct Solved {
-  SolvedSteps course;
-  std::vector<StoragePlan> plans;
-  Timing timing;
-  Problem source;         ///< of the last solve, with its epsilon
-  std::vector<double> f;  ///< [N_r] of the last solve
+  SolvedSteps course = {};
+  std::vector<StoragePlan> plans = {};
+  Timing timing = {};
+  Pair source;                 ///< of the last solve, with its epsilon
+  std::vector<double> f = {};  ///< [N_r] of the last solve
 };
 
 /// Where the next solve starts: a potential is a cost, and what is left of the way costs
 /// (1 - alpha)^p times as much, of which the source's side takes one factor. Exact as epsilon -> 0.
 /// For `dot` that holds of |x - y|^2 / 2, whose potentials are larger by |y|^2 / 2.
 template <class T>
-std::vector<double> warm_start(const Problem& source, const ShardedPairs<T>& points,
+std::vector<double> warm_start(const Pair& source, const ShardedPairs<T>& points,
                                const SolvedStep& previous) {
-  const bool is_pnorm = source.cost.kind == kernels::CostKind::pnorm;
-  const double scale = std::pow(1 - previous.alpha, is_pnorm ? source.cost.p - 1 : 1);
+  const bool is_pnorm = source.cost.kernel.kind == kernels::CostKind::pnorm;
+  const double scale = std::pow(1 - previous.alpha, is_pnorm ? source.cost.kernel.p - 1 : 1);
   std::vector<double> g = previous.g;
   for (std::size_t j = 0; j < g.size(); ++j) {
     double offset = 0;
-    if (source.cost.kind == kernels::CostKind::dot) {
+    if (source.cost.kernel.kind == kernels::CostKind::dot) {
       const T* y = points.y().data + j * source.centre.size();
       for (std::size_t k = 0; k < source.centre.size(); ++k) {
         const double value = static_cast<double>(y[k]) + source.centre[k];
@@ -80,10 +80,10 @@ std::vector<double> warm_start(const Problem& source, const ShardedPairs<T>& poi
 
 /// The moved cloud against itself, at the same epsilon and tolerance.
 template <class T>
-sinkhorn::Solution solve_self(const Problem& source, const sinkhorn::Stopping& stopping,
+sinkhorn::Solution solve_self(const Pair& source, const sinkhorn::Stopping& stopping,
                               const SolvedSteps& course, const StoragePlan& plan, Context& context,
                               CheckpointScope& scope) {
-  ShardedPairs<T> self(self_problem(source, context.world), {}, plan, context);
+  ShardedPairs<T> self(whole_self_pair(source, context.world), {}, plan, context);
   self.store_costs();
   sinkhorn::Solution solution;
   if (course.steps.empty()) {
@@ -99,29 +99,30 @@ sinkhorn::Solution solve_self(const Problem& source, const sinkhorn::Stopping& s
 template <class T>
 class Solves {
  public:
-  Solves(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inner, const Problem& problem,
-         Context& context)
+  Solves(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inner, const Pair& pair,
+         const EpsilonConfig& rule, Context& context)
       : config_(config),
         inner_(inner),
+        rule_(rule),
         context_(context),
         alphas_(step_lengths(config)),
         tolerances_(step_tolerances(config, inner.tolerance)),
-        run_(context.checkpoints, sinkhorn::in_names_of_today) {
+        run_(context.checkpoints, sinkhorn::in_names_of_today),
+        solved_{.source = pair} {
     collectively(context.world, "restoring the solves", [&] {
-      solved_.course = restored_steps(run_, config, problem.n(0), problem.n(1));
-      std::vector<double> f(static_cast<std::size_t>(problem.n(0)));
-      const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
+      solved_.course = restored_steps(run_, config, pair.n(0), pair.n(1));
+      std::vector<double> f(static_cast<std::size_t>(pair.n(0)));
+      const Shard rows = shard_of(pair.n(0), context.world.rank(), context.world.size());
       if (run_.found(kLastF, f)) solved_.f.assign(f.begin() + rows.first, f.begin() + rows.last);
     });
-    solved_.source = problem;
-    plan_epsilons(problem);
-    solved_.plans = plans_of(config, inner, problem, run_, context);
+    plan_epsilons(pair);
+    solved_.plans = plans_of(config, inner, pair, run_, context);
   }
 
   /// @return what stays in this object.
   const Solved& run() {
     SolvedSteps& course = solved_.course;
-    Problem& source = solved_.source;
+    Pair& source = solved_.source;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
       ShardedPairs<T> points(source, {}, solved_.plans[0], context_);
@@ -137,7 +138,7 @@ class Solves {
         solved_.plans[0].form = points.storage();
         break;
       }
-      source = moved(source, points, course.steps[k],
+      source = moved(source, points, course.steps[k], rule_,
                      concat("in step ", k + 2, " of ", alphas_.size()), context_);
     }
     return solved_;
@@ -151,16 +152,16 @@ class Solves {
   }
 
  private:
-  void plan_epsilons(const Problem& problem) {
+  void plan_epsilons(const Pair& pair) {
     std::vector<double>& planned = solved_.course.planned_epsilons;
     if (!config_.epsilons.empty()) planned = config_.epsilons;
     if (planned.empty() && config_.epsilon_schedule == "tuned") {
       run_.save_found(0);
-      planned = tuned_epsilons(config_, inner_, problem, context_);
+      planned = tuned_epsilons(config_, inner_, pair, context_);
     }
     if (planned.empty()) return;
     run_.ended("progot.planned_epsilons", planned);
-    solved_.source.epsilon_rule = {};
+    rule_ = {};
   }
 
   SolvedStep solve(const ShardedPairs<T>& points) {
@@ -223,6 +224,7 @@ class Solves {
 
   const ProgotConfig& config_;
   const sinkhorn::SinkhornConfig& inner_;
+  EpsilonConfig rule_;
   Context& context_;
   std::vector<double> alphas_;
   std::vector<double> tolerances_;
@@ -233,13 +235,13 @@ class Solves {
 /// What the plan of the last solve is worth: to the given problem, and to its own.
 /// @param save what is done, by the given points.
 /// @return what it is worth to its own.
-PlanValue evaluate(const Problem& problem, const Solved& solved,
+PlanValue evaluate(const Pair& pair, const Solved& solved,
                    const std::function<void(const ShardedPairs<double>&)>& save, Result& result,
                    Context& context) {
   const SolvedStep& first = solved.course.steps.front();
   const SolvedStep& last = solved.course.steps.back();
   ShardedPairs<double> points(solved.source, {}, Storage::streamed, context);
-  ShardedPairs<double> given(problem, {}, Storage::streamed, context);
+  ShardedPairs<double> given(pair, {}, Storage::streamed, context);
   EvaluationProgress evaluation(
       num_value_passes(points.m()) + 1, solved.course.all_iterations(), [&] { save(given); },
       context);
@@ -248,7 +250,7 @@ PlanValue evaluate(const Problem& problem, const Solved& solved,
   const PlanValue value = plan_value(points, solved.f, last.g, context, &given);
   result.transport_cost = value.priced_cost;
   result.kl = value.kl;
-  result.objective = value.priced_cost + problem.epsilon * value.kl;
+  result.objective = value.priced_cost + pair.epsilon * value.kl;
   result.marginal_error = value.marginal_error;
   result.shape = plan_diagnostics(solved.source, points, value.kl, value.exact_f, last.g);
   result.last_step = {.epsilon = last.epsilon,
@@ -291,21 +293,22 @@ void describe_steps(const SolvedSteps& course, const PlanValue& last, double tol
 template <class T>
 Result solve_in(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inner,
                 const Problem& problem, Context& context) {
+  const Pair pair = pair_of(problem);
   const double start = monotonic_seconds();
-  Solves<T> solves(config, inner, problem, context);
+  Solves<T> solves(config, inner, pair, problem.rule, context);
   const Solved& solved = solves.run();
   const double solve_end = monotonic_seconds();
   Result result;
   context.log.info("evaluating the plan, in double");
   const PlanValue last = evaluate(
-      problem, solved, [&](const ShardedPairs<double>& given) { solves.save_solved(given); },
-      result, context);
+      pair, solved, [&](const ShardedPairs<double>& given) { solves.save_solved(given); }, result,
+      context);
   describe_steps(solved.course, last, inner.tolerance, result, context);
   const Timing& timing = solved.timing;
   result.storage = storage_report(
       solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
       timing.store_s, timing.refreshes, context);
-  const Model model = model_of(problem, solved.course);
+  const Model model = model_of(pair, solved.course);
   result.model = model.tensors();
   result.model_json = model.description();
   result.seconds.solve = solve_end - start;

@@ -51,11 +51,11 @@ std::string Model::description() const {
   return json.dump(2);
 }
 
-Model model_of(const Problem& problem, const SolvedSteps& course) {
+Model model_of(const Pair& pair, const SolvedSteps& course) {
   Model model;
-  model.n = problem.n(0);
-  model.m = problem.n(1);
-  model.cost = cost_name(problem.cost.kind);
+  model.n = pair.n(0);
+  model.m = pair.n(1);
+  model.cost = cost_name(pair.cost.kernel.kind);
   for (const SolvedStep& step : course.steps) {
     model.epsilons.push_back(step.epsilon);
     model.alphas.push_back(step.alpha);
@@ -72,7 +72,7 @@ bool is_progot_model(const std::string& description) {
 }
 
 Model restore_model(const std::string& description, const std::vector<Result::Tensor>& tensors,
-                    const Problem& problem) {
+                    const Pair& pair) {
   Model model;
   bool is_debiased = false;
   try {
@@ -90,8 +90,8 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
   } catch (const nlohmann::json::exception& error) {
     throw DataError(concat("model.json is damaged: ", error.what()));
   }
-  if (model.n != problem.n(0) || model.m != problem.n(1) ||
-      model.cost != cost_name(problem.cost.kind)) {
+  if (model.n != pair.n(0) || model.m != pair.n(1) ||
+      model.cost != cost_name(pair.cost.kernel.kind)) {
     throw DataError(concat("model.json is of ", model.n, " x ", model.m, " points and cost ",
                            model.cost, ", which is not the problem of this run"));
   }
@@ -113,14 +113,14 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
   return model;
 }
 
-Transported transport(const Model& model, const Problem& problem, std::vector<double> points,
+Transported transport(const Model& model, const Pair& pair, std::vector<double> points,
                       ThreadPool& pool) {
-  const MapTarget target(problem, 1);
+  const MapTarget target(pair, 1);
   const bool is_debiased = !model.f_self.empty();
-  MapTarget self(problem, is_debiased ? 0 : 1);  // moves along, if it is needed
+  MapTarget self(pair, is_debiased ? 0 : 1);  // moves along, if it is needed
   Transported result{.points = std::move(points), .potential = {}};
   std::vector<double>& x = result.points;
-  shift(x, problem.centre, -1);
+  shift(x, pair.centre, -1);
   std::vector<double> ignored;
   const auto moves_of = [&](const std::vector<double>& at, std::size_t k, std::vector<double>& f) {
     std::vector<double> moves =
@@ -131,7 +131,7 @@ Transported transport(const Model& model, const Problem& problem, std::vector<do
                               pool, ignored),
                1);
     }
-    to_displacements(problem.cost, moves);
+    to_displacements(pair.cost.kernel, moves);
     return moves;
   };
   for (std::size_t k = 0; k < model.epsilons.size(); ++k) {
@@ -143,24 +143,24 @@ Transported transport(const Model& model, const Problem& problem, std::vector<do
     }
     subtract(x, moves, is_last ? 1 : model.alphas[k]);
   }
-  shift(x, problem.centre, 1);
+  shift(x, pair.centre, 1);
   return result;
 }
 
-Transported transport_back(const Model& model, const Problem& problem, std::vector<double> moved,
+Transported transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
                            const std::vector<double>& f, std::vector<double> points,
                            ThreadPool& pool) {
-  MapTarget source(problem, 0);
+  MapTarget source(pair, 0);
   const std::vector<double> given = source.points;
-  shift(moved, problem.centre, -1);
+  shift(moved, pair.centre, -1);
   source.points = std::move(moved);
   Transported result{.points = std::move(points), .potential = {}};
-  shift(result.points, problem.centre, -1);
+  shift(result.points, pair.centre, -1);
   std::vector<double> moves =
       source.gradients(result.points, f, model.epsilons.back(), given, pool, result.potential);
-  to_displacements(problem.cost, moves);
+  to_displacements(pair.cost.kernel, moves);
   subtract(result.points, moves, 1);
-  shift(result.points, problem.centre, 1);
+  shift(result.points, pair.centre, 1);
   return result;
 }
 

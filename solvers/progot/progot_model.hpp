@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "solvers/problem/problem.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/progot/solved_steps.hpp"
 #include "solvers/result.hpp"
 
@@ -27,14 +27,14 @@ struct Model {
   std::string description() const;
 };
 
-Model model_of(const Problem& problem, const SolvedSteps& course);
+Model model_of(const Pair& pair, const SolvedSteps& course);
 
 /// Whether a model.json is one of these.
 bool is_progot_model(const std::string& description);
 
 /// @throws DataError if it is damaged or does not fit the problem.
 Model restore_model(const std::string& description, const std::vector<Result::Tensor>& tensors,
-                    const Problem& problem);
+                    const Pair& pair);
 
 struct Transported {
   std::vector<double> points;     ///< [Q, D] where the last map takes them
@@ -44,13 +44,13 @@ struct Transported {
 /// Moves points of marginal 0 as the solves moved their source. In double, all points on this rank:
 /// K passes of Q x M pairs (debiased: of Q x N and N x (M + N) as well).
 /// @param points [Q, D].
-Transported transport(const Model& model, const Problem& problem, std::vector<double> points,
+Transported transport(const Model& model, const Pair& pair, std::vector<double> points,
                       ThreadPool& pool);
 
 /// The same for points of marginal 1 against the plan of the last solve: the last step's g, and
 /// where the plan's rows come from.
 /// @param moved [N, D] the cloud of the last solve. @param f [N] its potential.
-Transported transport_back(const Model& model, const Problem& problem, std::vector<double> moved,
+Transported transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
                            const std::vector<double>& f, std::vector<double> points,
                            ThreadPool& pool);
 

@@ -10,7 +10,6 @@
 #include "solvers/eot/entropic_map.hpp"
 #include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/problem/cost_statistics.hpp"
-#include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/symmetric.hpp"
 
 // Shapes: L points of the target to solve with, K to test with, D dimensions.
@@ -27,11 +26,11 @@ struct Split {
   std::vector<std::int64_t> solve, test;
 };
 
-Split split_target(const Problem& problem, std::int64_t limit, Context& context) {
-  std::vector<std::int64_t> rows = evaluation_subset(problem, limit, context.run.seed).y;
+Split split_target(const Pair& pair, std::int64_t limit, Context& context) {
+  std::vector<std::int64_t> rows = evaluation_subset(pair, limit, context.run.seed).y;
   if (rows.empty()) {
-    for (std::int64_t row = 0; row < problem.n(1); ++row) {
-      if (problem.marginals[1].weight(row) > 0) rows.push_back(row);
+    for (std::int64_t row = 0; row < pair.n(1); ++row) {
+      if (pair.y.marginal.weight(row) > 0) rows.push_back(row);
     }
   }
   if (rows.size() < 2) {
@@ -49,27 +48,27 @@ Split split_target(const Problem& problem, std::int64_t limit, Context& context)
 }
 
 /// Weighted mean of |y - T(y)|^2 over the points kept out, T the map of the others to themselves.
-double map_error(const Problem& target, const ShardedPairs<double>& points, const Split& split,
+double map_error(const Pair& target, const ShardedPairs<double>& points, const Split& split,
                  std::span<const double> potential, Context& context) {
   const std::int64_t d = target.d();
   const Shard share = shard_of(std::ssize(split.test), context.world.rank(), context.world.size());
   const std::int64_t count = share.count();
   std::vector<double> test(index(count * d));
-  target.marginals[1].read<double>(std::span(split.test).subspan(index(share.first), index(count)),
-                                   target.centre, test.data());
+  target.y.marginal.read<double>(std::span(split.test).subspan(index(share.first), index(count)),
+                                 target.centre, test.data());
   std::vector<double> sums = {0, 0};
   if (count > 0) {
-    const auto cost = kernels::streamed_cost<double>(target.cost, {test.data(), count, d},
+    const auto cost = kernels::streamed_cost<double>(target.cost.kernel, {test.data(), count, d},
                                                      points.y(), target.centre);
     std::vector<double> log_b;
     for (const double weight : points.b()) log_b.push_back(std::log(weight));
     std::vector<double> soft_minima(index(count));
     std::vector<double> moves =
-        mean_gradients<double>({*cost, log_b, potential, points.epsilon()}, target.cost,
+        mean_gradients<double>({*cost, log_b, potential, points.epsilon()}, target.cost.kernel,
                                {test.data(), count, d}, points.y(), context.pool, soft_minima);
-    to_displacements(target.cost, moves);
+    to_displacements(target.cost.kernel, moves);
     for (std::int64_t i = 0; i < count; ++i) {
-      const double weight = target.marginals[1].weight(split.test[index(share.first + i)]);
+      const double weight = target.y.marginal.weight(split.test[index(share.first + i)]);
       sums[1] += weight;
       for (std::int64_t k = 0; k < d; ++k) {
         sums[0] += weight * moves[index(i * d + k)] * moves[index(i * d + k)];
@@ -83,17 +82,17 @@ double map_error(const Problem& target, const ShardedPairs<double>& points, cons
 }  // namespace
 
 std::vector<double> tuned_epsilons(const ProgotConfig& config,
-                                   const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                   const sinkhorn::SinkhornConfig& solves, const Pair& pair,
                                    Context& context) {
-  const Split split = split_target(problem, config.tuning.points, context);
-  Problem target = sinkhorn::self_problem(problem, 1);
-  const double unit = kBase * cost_statistics(target, false, context).mean;
-  if (!(unit > 0) || !(problem.mean_cost > 0)) {
+  const Split split = split_target(pair, config.tuning.points, context);
+  Pair target = self_pair(pair, 1);
+  const double unit = kBase * cost_statistics(target.cost, target.x, target.y, false, context).mean;
+  if (!(unit > 0) || !(pair.mean_cost > 0)) {
     fail_on_all_ranks(
         context.world,
         ConfigError(concat("epsilon_schedule = \"tuned\" is relative to mean costs, which "
                            "are ",
-                           problem.mean_cost, " and, of the target, ", unit / kBase,
+                           pair.mean_cost, " and, of the target, ", unit / kBase,
                            " here; give epsilons instead")));
   }
 
@@ -120,8 +119,8 @@ std::vector<double> tuned_epsilons(const ProgotConfig& config,
   }
   context.log.info(concat("tuned: the last epsilon is ", format_number(best_scale * unit), ", ",
                           best_scale, " x 5 % of the target's mean cost"));
-  return interpolated_epsilons(step_lengths(config),
-                               config.tuning.start * kBase * problem.mean_cost, best_scale * unit);
+  return interpolated_epsilons(step_lengths(config), config.tuning.start * kBase * pair.mean_cost,
+                               best_scale * unit);
 }
 
 }  // namespace kantor::progot

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "distributed/context.hpp"
-#include "solvers/problem/problem.hpp"
+#include "solvers/eot/pair.hpp"
 #include "solvers/progot/progot_config.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 
@@ -17,7 +17,7 @@ namespace kantor::progot {
 /// 0.
 /// Source: Kassraie et al. 2024 (ProgOT), algorithm 4.
 std::vector<double> tuned_epsilons(const ProgotConfig& config,
-                                   const sinkhorn::SinkhornConfig& solves, const Problem& problem,
+                                   const sinkhorn::SinkhornConfig& solves, const Pair& pair,
                                    Context& context);
 
 }  // namespace kantor::progot

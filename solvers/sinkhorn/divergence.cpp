@@ -13,7 +13,7 @@ namespace kantor::sinkhorn {
 namespace {
 
 template <class T>
-Solution solve_in(const Problem& self, const Stopping& stopping, const StoragePlan& plan,
+Solution solve_in(const Pair& self, const Stopping& stopping, const StoragePlan& plan,
                   Context& context, const char* label, CheckpointScope& scope) {
   ShardedPairs<T> points(self, {}, plan, context);
   points.store_costs();
@@ -24,19 +24,10 @@ Solution solve_in(const Problem& self, const Stopping& stopping, const StoragePl
 
 }  // namespace
 
-Problem self_problem(const Problem& problem, std::size_t marginal) {
-  Problem self = problem;
-  self.marginals = {problem.marginals[marginal], problem.marginals[marginal]};
-  self.means = {problem.means[marginal], problem.means[marginal]};
-  self.centre = problem.means[marginal];
-  self.reference.reset();
-  return self;
-}
-
-SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
+SelfTransport solve_self(const Pair& pair, std::size_t marginal, const Stopping& stopping,
                          const StoragePlan& plan, CheckpointScope& run, std::int64_t first_step,
                          Context& context) {
-  const Problem self = self_problem(problem, marginal);
+  const Pair self = self_pair(pair, marginal);
   const char* label = marginal == 0 ? "sinkhorn xx" : "sinkhorn yy";
   const std::string name = concat("stage.", label);
   Solution solution = solve_once(run, name, self.n(0), 0, context.world, [&] {

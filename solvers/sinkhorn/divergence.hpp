@@ -7,14 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "solvers/eot/pair.hpp"
 #include "solvers/eot/plan_value.hpp"
-#include "solvers/problem/problem.hpp"
 #include "solvers/sinkhorn/solution.hpp"
 
 namespace kantor::sinkhorn {
-
-/// Both marginals the same; every rank reads its rows from the data.
-Problem self_problem(const Problem& problem, std::size_t marginal);
 
 /// A marginal against itself.
 struct SelfTransport {
@@ -25,9 +22,9 @@ struct SelfTransport {
 
 /// By the symmetric iteration, in run.precision; the value is evaluated in double. Collective.
 /// @param stopping tolerance and max_iterations alone.
-/// @param plan     of solve_shape() of self_problem().
+/// @param plan     of solve_shape() of self_pair().
 /// @param run      of which it is a part, from this step on.
-SelfTransport solve_self(const Problem& problem, std::size_t marginal, const Stopping& stopping,
+SelfTransport solve_self(const Pair& pair, std::size_t marginal, const Stopping& stopping,
                          const StoragePlan& plan, CheckpointScope& run, std::int64_t first_step,
                          Context& context);
 

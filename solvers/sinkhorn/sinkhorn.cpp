@@ -24,8 +24,8 @@ namespace kantor::sinkhorn {
 
 namespace {
 
-SolveShape shape_of(const Problem& problem, const Context& context) {
-  return solve_shape(problem, {}, context.run.precision == "float64", context);
+SolveShape shape_of(const Pair& pair, const Context& context) {
+  return solve_shape(pair, {}, context.run.precision == "float64", context);
 }
 
 /// What is stored, and how long that took.
@@ -36,19 +36,18 @@ struct Costs {
 
 /// Of the problem, then for the divergence of each marginal against itself. All before anything is
 /// solved.
-std::vector<StoragePlan> plans_of(const SinkhornConfig& config, const Problem& problem,
+std::vector<StoragePlan> plans_of(const SinkhornConfig& config, const Pair& pair,
                                   CheckpointScope& run, Context& context) {
   const Storage asked = storage_named(config.storage);
-  std::vector<StoragePlan> plans = {recorded_plan(run, "sinkhorn.storage",
-                                                  shape_of(problem, context), asked,
-                                                  workload_of(config, problem), context)};
+  std::vector<StoragePlan> plans = {recorded_plan(run, "sinkhorn.storage", shape_of(pair, context),
+                                                  asked, workload_of(config, pair), context)};
   if (!config.divergence) return plans;
   // Their matrices have other sizes than the problem's own: what was asked for it may not fit.
   const Storage others = asked == Storage::streamed ? asked : Storage::automatic;
   const char* const names[] = {"sinkhorn.storage_xx", "sinkhorn.storage_yy"};
   for (std::size_t k = 0; k < 2; ++k) {
-    plans.push_back(recorded_plan(run, names[k], shape_of(self_problem(problem, k), context),
-                                  others, {}, context));
+    plans.push_back(
+        recorded_plan(run, names[k], shape_of(self_pair(pair, k), context), others, {}, context));
   }
   return plans;
 }
@@ -61,9 +60,9 @@ struct Solved {
 };
 
 template <class T>
-Solution solve_in(const SinkhornConfig& config, const Problem& problem, Costs& costs,
-                  Context& context, CheckpointScope& run) {
-  ShardedPairs<T> points(problem, {}, costs.plan, context);
+Solution solve_in(const SinkhornConfig& config, const Pair& pair, Costs& costs, Context& context,
+                  CheckpointScope& run) {
+  ShardedPairs<T> points(pair, {}, costs.plan, context);
   context.log.info("storage        " + costs.plan.text());
   const double start = monotonic_seconds();
   points.store_costs();
@@ -71,23 +70,21 @@ Solution solve_in(const SinkhornConfig& config, const Problem& problem, Costs& c
   costs.plan.form = points.storage();
   Solution solution{.g = std::vector<double>(static_cast<std::size_t>(points.m()))};
   std::vector<double> f;
-  if (!is_under_way(run)) solution.g = warm_start(config, problem, points, context);
+  if (!is_under_way(run)) solution.g = warm_start(config, pair, points, context);
   solution.report = iterate(points, config.stopping(), f, solution.g, context, "sinkhorn", run);
   solution.f = points.gather_x(f);
   return solution;
 }
 
 /// The problem itself, by the names and steps of the run.
-Solved solve_first(const SinkhornConfig& config, const Problem& problem, const StoragePlan& plan,
+Solved solve_first(const SinkhornConfig& config, const Pair& pair, const StoragePlan& plan,
                    CheckpointScope& run, Context& context) {
   Costs costs{.plan = plan};
-  Solution solution =
-      solve_once(run, "stage.sinkhorn", problem.n(0), problem.n(1), context.world, [&] {
-        return context.run.precision == "float64"
-                   ? solve_in<double>(config, problem, costs, context, run)
-                   : solve_in<float>(config, problem, costs, context, run);
-      });
-  const Shard rows = shard_of(problem.n(0), context.world.rank(), context.world.size());
+  Solution solution = solve_once(run, "stage.sinkhorn", pair.n(0), pair.n(1), context.world, [&] {
+    return context.run.precision == "float64" ? solve_in<double>(config, pair, costs, context, run)
+                                              : solve_in<float>(config, pair, costs, context, run);
+  });
+  const Shard rows = shard_of(pair.n(0), context.world.rank(), context.world.size());
   return {solution.report,
           costs,
           {solution.f.begin() + rows.first, solution.f.begin() + rows.last},
@@ -95,21 +92,21 @@ Solved solve_first(const SinkhornConfig& config, const Problem& problem, const S
 }
 
 /// What the potentials prove, evaluated in double.
-PlanValue evaluate(const Problem& problem, const Solved& solved, CheckpointScope& run,
-                   Context& context, Result& result) {
-  ShardedPairs<double> points(problem, {}, Storage::streamed, context);
-  const std::int64_t passes = problem.rho.is_balanced() ? num_value_passes(points.m())
-                              : problem.rho.is_free()   ? 3
-                                                        : 6;
+PlanValue evaluate(const Pair& pair, const Solved& solved, CheckpointScope& run, Context& context,
+                   Result& result) {
+  ShardedPairs<double> points(pair, {}, Storage::streamed, context);
+  const std::int64_t passes = pair.rho.is_balanced() ? num_value_passes(points.m())
+                              : pair.rho.is_free()   ? 3
+                                                     : 6;
   const std::int64_t step = solved.report.iterations;
   EvaluationProgress evaluation(
       passes, step, [&] { run.save_found(step); }, context);
   points.pause_in(&evaluation);
   UnbalancedValue value;
-  if (problem.rho.is_balanced()) {
+  if (pair.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
     if (std::isfinite(value.objective)) {
-      result.shape = plan_diagnostics(problem, points, value.kl, value.exact_f, solved.g);
+      result.shape = plan_diagnostics(pair, points, value.kl, value.exact_f, solved.g);
     }
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
@@ -127,24 +124,24 @@ PlanValue evaluate(const Problem& problem, const Solved& solved, CheckpointScope
   result.marginal_error = value.marginal_error;
   std::vector<double> f = points.gather_x(solved.f);
   std::vector<double> g = solved.g;
-  if (problem.rho.is_balanced()) fix_gauge(problem.marginals[0].weights(), f, g);
+  if (pair.rho.is_balanced()) fix_gauge(pair.x.marginal.weights(), f, g);
   if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(g)};
   return value;
 }
 
 /// Each marginal against itself, from this step on. @param xy of the problem itself.
-void add_divergence(const SinkhornConfig& config, const Problem& problem, const PlanValue& xy,
+void add_divergence(const SinkhornConfig& config, const Pair& pair, const PlanValue& xy,
                     std::span<const StoragePlan> plans, CheckpointScope& run, std::int64_t step,
                     Context& context, Result& result) {
-  SelfTransport xx = solve_self(problem, 0, config.stopping(), plans[0], run, step, context);
+  SelfTransport xx = solve_self(pair, 0, config.stopping(), plans[0], run, step, context);
   step += xx.report.iterations;
-  SelfTransport yy = solve_self(problem, 1, config.stopping(), plans[1], run, step, context);
+  SelfTransport yy = solve_self(pair, 1, config.stopping(), plans[1], run, step, context);
   result.divergence = divergence_of(xy, xx, yy);
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
         is_confirmed_in_double(self->report.converged, self->value.marginal_error, config.tolerance,
                                context) &&
-        self->value.is_tight(config.tolerance, problem.epsilon);
+        self->value.is_tight(config.tolerance, pair.epsilon);
     if (result.converged) *result.converged = *result.converged && converged;
   }
   if (context.world.rank() == 0) {
@@ -155,10 +152,11 @@ void add_divergence(const SinkhornConfig& config, const Problem& problem, const 
 }  // namespace
 
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context) {
+  const Pair pair = pair_of(problem);
   const double start = monotonic_seconds();
   CheckpointScope run(context.checkpoints, in_names_of_today);
-  std::vector<StoragePlan> plans = plans_of(config, problem, run, context);
-  const Solved solved = solve_first(config, problem, plans[0], run, context);
+  std::vector<StoragePlan> plans = plans_of(config, pair, run, context);
+  const Solved solved = solve_first(config, pair, plans[0], run, context);
   plans[0] = solved.costs.plan;
   malloc_trim(0);  // points in double take the place of those that were solved with
   const double solve_end = monotonic_seconds();
@@ -173,17 +171,17 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                                     solved.report.refreshes, context);
   }
   context.log.info("evaluating the plan, in double");
-  const PlanValue value = evaluate(problem, solved, run, context, result);
+  const PlanValue value = evaluate(pair, solved, run, context, result);
   if (config.tolerance > 0) {
-    result.has_wide_gap = !value.is_tight(config.tolerance, problem.epsilon);
+    result.has_wide_gap = !value.is_tight(config.tolerance, pair.epsilon);
     result.converged = is_confirmed_in_double(solved.report.converged, value.marginal_error,
                                               config.tolerance, context) &&
                        !result.has_wide_gap;
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) {
-    add_divergence(config, problem, value, std::span(plans).subspan(1), run,
-                   solved.report.iterations, context, result);
+    add_divergence(config, pair, value, std::span(plans).subspan(1), run, solved.report.iterations,
+                   context, result);
   }
   const double divergence_time = monotonic_seconds() - divergence_start;
   result.seconds.solve = solve_end - start + divergence_time;
@@ -191,7 +189,7 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
   return result;
 }
 
-Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
+Workload workload_of(const SinkhornConfig& config, const Pair& pair) {
   constexpr double kUsual = 100;  // iterations to a tolerance
   constexpr double kFew = 4;      // refreshes of any solve
   Workload workload;
@@ -199,10 +197,9 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
   workload.iterations = config.tolerance > 0 ? std::min(most, kUsual) : most;
   workload.tail_iterations = std::max(workload.iterations - kUsual, 0.0);
   workload.reads_codes = config.momentum.is_plain();
-  if (problem.rho.is_balanced() && !config.epsilon_decay) {
+  if (pair.rho.is_balanced() && !config.epsilon_decay) {
     // Potentials travel about a mean cost.
-    const double drifts =
-        problem.mean_cost / problem.epsilon / kernels::AbsorbedKernel<float>::kMaxDrift;
+    const double drifts = pair.mean_cost / pair.epsilon / kernels::AbsorbedKernel<float>::kMaxDrift;
     workload.refreshes = std::max(kFew, drifts);
   }
   return workload;
@@ -211,7 +208,7 @@ Workload workload_of(const SinkhornConfig& config, const Problem& problem) {
 std::vector<StoragePlan> storage_plans(const SinkhornConfig& config, const Problem& problem,
                                        Context& context) {
   CheckpointScope run(context.checkpoints);
-  return plans_of(config, problem, run, context);
+  return plans_of(config, pair_of(problem), run, context);
 }
 
 }  // namespace kantor::sinkhorn

@@ -15,7 +15,7 @@ namespace kantor::sinkhorn {
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context);
 
 /// What a solve with this configuration asks of its costs.
-Workload workload_of(const SinkhornConfig& config, const Problem& problem);
+Workload workload_of(const SinkhornConfig& config, const Pair& pair);
 
 /// How the costs would be stored, by the table of rates (--dry-run); for the divergence then of
 /// each marginal against itself, one after the other. Collective. @throws ConfigError.

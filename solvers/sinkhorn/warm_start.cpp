@@ -30,16 +30,16 @@ double value_at(const GaussianPotential& potential, std::span<const double> x) {
 }
 
 template <class T>
-std::vector<double> from_gaussians(const Problem& problem, const ShardedPairs<T>& points,
+std::vector<double> from_gaussians(const Pair& pair, const ShardedPairs<T>& points,
                                    Context& context) {
   constexpr std::int64_t kMaxRank = 256;
-  const GaussianPotential potential = gaussian_potential(problem, kMaxRank, context);
+  const GaussianPotential potential =
+      gaussian_potential(pair.x, pair.y, pair.cost.kernel.kind, pair.epsilon, kMaxRank, context);
   const Shard& rows = points.rows();
   std::vector<double> f(points.a().size());
-  std::vector<double> x(index(problem.d()));
+  std::vector<double> x(index(pair.d()));
   for (std::size_t i = 0; i < f.size(); ++i) {
-    problem.marginals[0].read_range<double>(rows.first + static_cast<std::int64_t>(i), 1, {},
-                                            x.data());
+    pair.x.marginal.read_range<double>(rows.first + static_cast<std::int64_t>(i), 1, {}, x.data());
     f[i] = value_at(potential, x);
   }
   std::vector<double> g(index(points.m()));
@@ -84,9 +84,9 @@ std::vector<double> from_offsets(const ShardedPairs<T>& points, Context& context
 
 /// A run that is stopped here begins again. @throws Stopped.
 template <class T>
-std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& problem,
+std::vector<double> from_subsample(const SinkhornConfig& config, const Pair& pair,
                                    const ShardedPairs<T>& points, Context& context) {
-  const Subset subset = evaluation_subset(problem, config.warm_start_points, context.run.seed);
+  const Subset subset = evaluation_subset(pair, config.warm_start_points, context.run.seed);
   std::vector<double> g(index(points.m()), 0.0);
   if (subset.x.empty() && subset.y.empty()) {
     context.log.info(concat("no warm start: a subsample of ", config.warm_start_points,
@@ -94,7 +94,7 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
     return g;
   }
   const Storage storage = storage_named(config.storage);
-  const ShardedPairs<T> few(problem, subset, storage, context);
+  const ShardedPairs<T> few(pair, subset, storage, context);
   std::vector<double> f;
   std::vector<double> few_g(index(few.m()), 0.0);
   Stopping stopping = config.stopping();
@@ -108,7 +108,7 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Problem& 
   }
   context.log.info(concat("subsample of ", few.n(), " x ", few.m(), ": ", report.iterations,
                           " iterations, marginal error ", report.marginal_error));
-  const ShardedPairs<T> to_all(problem, {subset.x, {}}, Storage::streamed, context);
+  const ShardedPairs<T> to_all(pair, {subset.x, {}}, Storage::streamed, context);
   to_all.transform_to_y(f, g);
   return g;
 }
@@ -140,7 +140,7 @@ std::vector<double> read_start(const std::string& directory, std::int64_t m) {
 }
 
 template <class T>
-std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
+std::vector<double> warm_start(const SinkhornConfig& config, const Pair& pair,
                                const ShardedPairs<T>& points, Context& context) {
   std::vector<double> g(index(points.m()), 0.0);
   if (config.warm_start.empty()) {
@@ -148,9 +148,9 @@ std::vector<double> warm_start(const SinkhornConfig& config, const Problem& prob
     return has_offsets ? from_offsets(points, context) : g;
   }
   if (config.warm_start == "gaussian" || config.warm_start == "subsample") {
-    g = config.warm_start == "gaussian" ? from_gaussians(problem, points, context)
-                                        : from_subsample(config, problem, points, context);
-    for (double& value : g) value *= damping(problem.rho.y, problem.epsilon);
+    g = config.warm_start == "gaussian" ? from_gaussians(pair, points, context)
+                                        : from_subsample(config, pair, points, context);
+    for (double& value : g) value *= damping(pair.rho.y, pair.epsilon);
     return g;
   }
   collectively(context.world, "reading the warm start",
@@ -158,9 +158,9 @@ std::vector<double> warm_start(const SinkhornConfig& config, const Problem& prob
   return g;
 }
 
-template std::vector<double> warm_start(const SinkhornConfig&, const Problem&,
+template std::vector<double> warm_start(const SinkhornConfig&, const Pair&,
                                         const ShardedPairs<float>&, Context&);
-template std::vector<double> warm_start(const SinkhornConfig&, const Problem&,
+template std::vector<double> warm_start(const SinkhornConfig&, const Pair&,
                                         const ShardedPairs<double>&, Context&);
 
 }  // namespace kantor::sinkhorn

@@ -22,7 +22,7 @@ std::vector<double> read_start(const std::string& directory, std::int64_t m);
 /// @return [M], the same on all ranks.
 /// @throws DataError: the run directory has no potential, or one of another problem. Stopped.
 template <class T>
-std::vector<double> warm_start(const SinkhornConfig& config, const Problem& problem,
+std::vector<double> warm_start(const SinkhornConfig& config, const Pair& pair,
                                const ShardedPairs<T>& points, Context& context);
 
 }  // namespace kantor::sinkhorn

@@ -27,8 +27,8 @@ struct DenseEot {
   };
 
   explicit DenseEot(const Problem& problem)
-      : a(problem.marginals[0].weights()),
-        b(problem.marginals[1].weights()),
+      : a(problem.clouds[0].marginal.weights()),
+        b(problem.clouds[1].marginal.weights()),
         costs(costs_of(problem)),
         epsilon(problem.epsilon),
         n(a.size()),

@@ -74,7 +74,8 @@ TEST(Evaluate, maps_the_query_to_the_published_point_without_bias) {
 TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
   for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
     const Problem golden = golden_problem();
-    const Problem problem = make_problem(cost, .5, golden.marginals[0], golden.marginals[0]);
+    const Problem problem =
+        make_problem(cost, .5, golden.clouds[0].marginal, golden.clouds[0].marginal);
     for (const int marginal : {0, 1}) {
       const std::vector<double> query = {.3, .4, -.5, .6};
       const Evaluation at = evaluate(problem, solved(problem, marginal), marginal, query);
@@ -95,7 +96,7 @@ TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {
   problem.rho = {1, 2};
   const StoredRun stored = solved(problem);
   for (const int marginal : {0, 1}) {
-    const auto& own = problem.marginals[static_cast<std::size_t>(marginal)];
+    const auto& own = problem.clouds[static_cast<std::size_t>(marginal)].marginal;
     const Evaluation at = evaluate(problem, stored, marginal, points_of(own));
     for (std::size_t i = 0; i < at.potential.size(); ++i) {
       EXPECT_NEAR(at.potential[i], stored.potentials[static_cast<std::size_t>(marginal)][i], 1e-11);
@@ -115,7 +116,7 @@ TEST(Evaluate, maps_by_the_gradient_of_the_pnorm) {
 TEST(Evaluate, maps_far_points_into_the_box_of_the_others) {
   for (const double p : {1.5, 2.0, 3.0, 4.0}) {
     const Problem problem = golden_problem({CostKind::pnorm, p});
-    const std::vector<double> y = points_of(problem.marginals[1]);
+    const std::vector<double> y = points_of(problem.clouds[1].marginal);
     const std::vector<double> far = {1e6, -1e6, 3e6, 2.0, -7.0, 1e6};
     const Evaluation at = evaluate(problem, solved(problem), 0, far);
     // Powers and their inverses, each right to some digits of the distance.
@@ -155,7 +156,8 @@ TEST(Evaluate, gives_the_stored_potentials_at_the_points_of_the_run) {
     const StoredRun stored = solved(problem);
     for (const int marginal : {0, 1}) {
       const auto k = static_cast<std::size_t>(marginal);
-      const Evaluation at = evaluate(problem, stored, marginal, points_of(problem.marginals[k]));
+      const Evaluation at =
+          evaluate(problem, stored, marginal, points_of(problem.clouds[k].marginal));
       ASSERT_EQ(at.potential.size(), stored.potentials[k].size());
       for (std::size_t i = 0; i < at.potential.size(); ++i) {
         EXPECT_NEAR(at.potential[i], stored.potentials[k][i], 1e-11)
@@ -170,8 +172,8 @@ TEST(Evaluate, averages_the_other_marginal_from_either_side) {
   const Problem problem = random_problem({}, .2, {.n = 14, .m = 11, .d = 3});
   const DenseEot dense(problem);
   const StoredRun stored = solved(problem);
-  const std::vector<double> x = points_of(problem.marginals[0]);
-  const std::vector<double> y = points_of(problem.marginals[1]);
+  const std::vector<double> x = points_of(problem.clouds[0].marginal);
+  const std::vector<double> y = points_of(problem.clouds[1].marginal);
   const std::vector<double> forth = evaluate(problem, stored, 0, x).map;
   const std::vector<double> back = evaluate(problem, stored, 1, y).map;
   ASSERT_EQ(forth.size(), x.size());
@@ -199,7 +201,8 @@ TEST(Evaluate, gives_the_networks_potential_in_the_stored_gauge) {
     const double tolerance = precision == "float64" ? 1e-12 : tol<float>(8) * 12.5;
     for (const int marginal : {0, 1}) {
       const auto k = static_cast<std::size_t>(marginal);
-      const Evaluation at = evaluate(problem, stored, marginal, points_of(problem.marginals[k]));
+      const Evaluation at =
+          evaluate(problem, stored, marginal, points_of(problem.clouds[k].marginal));
       for (std::size_t i = 0; i < at.potential.size(); ++i) {
         EXPECT_NEAR(at.potential[i], stored.potentials[k][i], tolerance) << marginal;
       }
@@ -227,7 +230,7 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
     for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
       const Problem problem = golden_problem(cost, .2);
       const StoredRun stored = progressed(problem, is_debiased);
-      const std::vector<double> x = points_of(problem.marginals[0]);
+      const std::vector<double> x = points_of(problem.clouds[0].marginal);
       const Evaluation forth = evaluate(problem, stored, 0, x);
       for (std::size_t i = 0; i < stored.potentials[0].size(); ++i) {
         EXPECT_NEAR(forth.potential[i], stored.potentials[0][i], 1e-10);
@@ -235,17 +238,18 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
       ASSERT_EQ(forth.map.size(), x.size());
       // Without the maps before, from where they have led.
       StoredRun last = stored;
-      const auto model = progot::restore_model(stored.model_json, stored.model, problem);
-      const Problem moved = make_problem(
-          cost, model.epsilons.back(),
-          make_marginal(stored.points, 2, problem.marginals[0].weights()), problem.marginals[1]);
+      const auto model = progot::restore_model(stored.model_json, stored.model, pair_of(problem));
+      const Problem moved =
+          make_problem(cost, model.epsilons.back(),
+                       make_marginal(stored.points, 2, problem.clouds[0].marginal.weights()),
+                       problem.clouds[1].marginal);
       last.model_json.clear();
       last.model.clear();
       const Evaluation step = evaluate(moved, last, 0, stored.points);
       for (std::size_t i = 0; i < x.size() && !is_debiased; ++i) {
         EXPECT_NEAR(forth.map[i], step.map[i], 1e-10);
       }
-      const Evaluation back = evaluate(problem, stored, 1, points_of(problem.marginals[1]));
+      const Evaluation back = evaluate(problem, stored, 1, points_of(problem.clouds[1].marginal));
       for (std::size_t j = 0; j < stored.potentials[1].size(); ++j) {
         EXPECT_NEAR(back.potential[j], stored.potentials[1][j], 1e-10);
       }
@@ -258,12 +262,13 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
 TEST(Evaluate, averages_the_given_points_by_the_last_plan_of_progot) {
   const Problem problem = golden_problem({CostKind::half_sqeuclidean}, .1);
   const StoredRun stored = progressed(problem);
-  const DenseEot moved(make_problem(problem.cost, problem.epsilon,
-                                    make_marginal(stored.points, 2, problem.marginals[0].weights()),
-                                    problem.marginals[1]));
+  const DenseEot moved(
+      make_problem(problem.cost.kernel, problem.epsilon,
+                   make_marginal(stored.points, 2, problem.clouds[0].marginal.weights()),
+                   problem.clouds[1].marginal));
   const std::vector<double> plan = moved.plan(stored.potentials[0], stored.potentials[1]);
-  const std::vector<double> x = points_of(problem.marginals[0]);
-  const Evaluation back = evaluate(problem, stored, 1, points_of(problem.marginals[1]));
+  const std::vector<double> x = points_of(problem.clouds[0].marginal);
+  const Evaluation back = evaluate(problem, stored, 1, points_of(problem.clouds[1].marginal));
   for (std::size_t j = 0; j < moved.m; ++j) {
     for (std::size_t c = 0; c < 2; ++c) {
       double mean = 0;

@@ -213,7 +213,7 @@ TEST(Registry, fills_in_what_all_solvers_share) {
     EXPECT_EQ(result.solver, solver);
     EXPECT_EQ(result.cost, "sqeuclidean");
     EXPECT_EQ(result.epsilon, .5);
-    EXPECT_EQ(result.epsilon_relative, .5 / problem.mean_cost);
+    EXPECT_EQ(result.epsilon_relative, .5 / problem.statistics.mean);
     EXPECT_EQ(result.n, (std::vector<std::int64_t>{20, 15}));
     EXPECT_EQ(result.d, (std::vector<std::int64_t>{2, 2}));
     ASSERT_TRUE(result.reference);

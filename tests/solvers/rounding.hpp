@@ -28,12 +28,12 @@ inline std::vector<double> jittered(std::vector<double> points, double share, st
 inline Problem jittered(const Problem& problem, double share) {
   std::vector<data::Marginal> marginals;
   for (std::size_t k = 0; k < 2; ++k) {
-    const data::Marginal& marginal = problem.marginals[k];
+    const data::Marginal& marginal = problem.clouds[k].marginal;
     marginals.push_back(make_marginal(jittered(points_of(marginal), share, 31 + k), marginal.d(),
                                       marginal.weights(), marginal.holdout()));
   }
-  Problem other = make_problem(problem.cost, problem.epsilon, marginals[0], marginals[1]);
-  other.epsilon_rule = problem.epsilon_rule;
+  Problem other = make_problem(problem.cost.kernel, problem.epsilon, marginals[0], marginals[1]);
+  other.rule = problem.rule;
   other.rho = problem.rho;
   return other;
 }

@@ -12,7 +12,7 @@
 #include "distributed/context.hpp"
 #include "runtime/data/moments.hpp"
 #include "runtime/data/row_sources.hpp"
-#include "solvers/problem/problem.hpp"
+#include "solvers/eot/pair.hpp"
 #include "tests/runtime/kernels/golden_case.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
 #include "tests/support/memory_checkpoints.hpp"
@@ -58,6 +58,11 @@ inline data::Marginal make_marginal(const std::vector<double>& points, std::int6
   return {"array", data::memory_rows(points, n, d), {}, 1, std::move(weights), holdout, 0};
 }
 
+inline Cloud make_cloud(data::Marginal marginal) {
+  std::vector<double> mean = data::partial_mean(marginal, 0, marginal.n());
+  return {std::move(marginal), std::move(mean)};
+}
+
 inline std::vector<double> points_of(const data::Marginal& marginal) {
   std::vector<double> points(static_cast<std::size_t>(marginal.n() * marginal.d()));
   marginal.read_range<double>(0, marginal.n(), {}, points.data());
@@ -66,32 +71,33 @@ inline std::vector<double> points_of(const data::Marginal& marginal) {
 
 /// [N, M], from the definition of the cost.
 inline std::vector<double> costs_of(const Problem& problem) {
-  const std::vector<double> x = points_of(problem.marginals[0]);
-  const std::vector<double> y = points_of(problem.marginals[1]);
-  return kernels::reference::dense_costs<double>(
-      problem.cost, {x.data(), problem.n(0), problem.d()}, {y.data(), problem.n(1), problem.d()});
+  const std::vector<double> x = points_of(problem.clouds[0].marginal);
+  const std::vector<double> y = points_of(problem.clouds[1].marginal);
+  return kernels::reference::dense_costs<double>(problem.cost.kernel,
+                                                 {x.data(), problem.n(0), problem.d()},
+                                                 {y.data(), problem.n(1), problem.d()});
 }
 
 /// As load_problem() would leave it, on this rank alone.
 inline Problem make_problem(const Cost& cost, double epsilon, data::Marginal x, data::Marginal y) {
   Problem problem;
   problem.kind = "eot";
-  problem.cost = cost;
+  problem.cost = {.name = cost_name(cost.kind), .kernel = cost};
   problem.epsilon = epsilon;
-  problem.marginals = {std::move(x), std::move(y)};
-  for (const data::Marginal& marginal : problem.marginals) {
-    problem.means.push_back(data::partial_mean(marginal, 0, marginal.n()));
-  }
-  for (std::size_t k = 0; k < problem.means[0].size(); ++k) {
-    problem.centre.push_back((problem.means[0][k] + problem.means[1][k]) / 2);
-  }
+  problem.clouds = {make_cloud(std::move(x)), make_cloud(std::move(y))};
   const std::vector<double> costs = costs_of(problem);
   for (std::size_t i = 0; i < costs.size(); ++i) {
     const auto row = static_cast<std::int64_t>(i);
-    problem.mean_cost += problem.marginals[0].weight(row / problem.n(1)) *
-                         problem.marginals[1].weight(row % problem.n(1)) * costs[i];
+    problem.statistics.mean += problem.clouds[0].marginal.weight(row / problem.n(1)) *
+                               problem.clouds[1].marginal.weight(row % problem.n(1)) * costs[i];
   }
   return problem;
+}
+
+inline CostStatistics statistics_of(const Problem& problem, bool with_standard_deviation,
+                                    Context& context) {
+  return cost_statistics(problem.cost, problem.clouds[0], problem.clouds[1],
+                         with_standard_deviation, context);
 }
 
 inline Problem golden_problem(const Cost& cost = {CostKind::sqeuclidean}, double epsilon = .1) {
@@ -127,12 +133,8 @@ inline Problem random_problem(const Cost& cost, double epsilon, const Sizes& siz
 /// Few x and so many y that a pass over the pairs is made in several parts on each of 4 ranks.
 inline Problem problem_in_parts() {
   Problem problem = random_problem({}, .5, {.n = 8, .m = 8, .d = 1});
-  problem.marginals = {make_marginal(kernels::test::uniform(800, 0, 2, 11), 1),
-                       make_marginal(kernels::test::uniform(1 << 17, -.5, 1.5, 13), 1)};
-  problem.means.clear();
-  for (const data::Marginal& marginal : problem.marginals) {
-    problem.means.push_back(data::partial_mean(marginal, 0, marginal.n()));
-  }
+  problem.clouds = {make_cloud(make_marginal(kernels::test::uniform(800, 0, 2, 11), 1)),
+                    make_cloud(make_marginal(kernels::test::uniform(1 << 17, -.5, 1.5, 13), 1))};
   return problem;
 }
 

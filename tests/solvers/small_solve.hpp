@@ -56,8 +56,9 @@ inline Problem restricted(const Problem& problem, const std::vector<std::int64_t
     for (double& weight : weights) weight /= mass;
     return make_marginal(points, marginal.d(), weights);
   };
-  return make_problem(problem.cost, problem.epsilon, part(problem.marginals[0], x_rows),
-                      part(problem.marginals[1], y_rows));
+  return make_problem(problem.cost.kernel, problem.epsilon,
+                      part(problem.clouds[0].marginal, x_rows),
+                      part(problem.clouds[1].marginal, y_rows));
 }
 
 }  // namespace kantor::test

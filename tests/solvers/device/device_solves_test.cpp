@@ -124,7 +124,7 @@ TEST(DeviceSinkhorn, keeps_costs_of_many_dimensions_and_of_powers) {
     TestRun run(world());
     run.context.pair_reducer = &device;
     const Problem problem = random_problem(cost, .3, {.n = 9, .m = 8, .d = d});
-    return ShardedPairs<float>(problem, {}, storage, run.context).storage() ==
+    return ShardedPairs<float>(pair_of(problem), {}, storage, run.context).storage() ==
            Storage::materialised;
   };
   EXPECT_FALSE(is_kept(kAllCosts[0], 3, Storage::automatic));

@@ -24,7 +24,7 @@ Problem blocks(double far) {
   for (std::size_t k = 0; k < costs.size(); ++k) {
     if ((k / 30 < 10) != (k % 30 < 15)) costs[k] = far;
   }
-  problem.cost_matrix = data::memory_rows(costs, 20, 30);
+  problem.cost.file = data::memory_rows(costs, 20, 30);
   return problem;
 }
 
@@ -72,7 +72,7 @@ TEST(MissingMass, costs_little_between_blocks_and_clusters) {
 TEST(MissingMass, is_made_up_for_to_rounding) {
   for (const Problem& problem : {blocks(1e9), clusters()}) {
     TestRun run(world());
-    const ShardedPairs<double> points(problem, {}, Storage::streamed, run.context);
+    const ShardedPairs<double> points(pair_of(problem), {}, Storage::streamed, run.context);
     std::vector<double> f;
     std::vector<double> g(static_cast<std::size_t>(points.m()), 0.0);
     sinkhorn::iterate(points, {.tolerance = 1e-2, .max_iterations = 1000}, f, g, run.context,
@@ -114,7 +114,7 @@ class CountedPasses final : public Pauses {
 TEST(MissingMass, is_made_up_for_in_parts) {
   const Problem problem = clusters(.5, 20000);
   TestRun run(world());
-  ShardedPairs<double> points(problem, {}, Storage::streamed, run.context);
+  ShardedPairs<double> points(pair_of(problem), {}, Storage::streamed, run.context);
   std::vector<double> f;
   std::vector<double> g(static_cast<std::size_t>(points.m()), 0.0);
   sinkhorn::iterate(points, {.tolerance = 1e-2, .max_iterations = 1000}, f, g, run.context, "test");
@@ -142,7 +142,7 @@ TEST(MissingMass, that_cannot_be_cheap_is_not_called_converged) {
 TEST(MissingMass, takes_no_more_passes_where_it_is_cheap_anywhere) {
   const Problem problem = random_problem({}, .1, {.n = 45, .m = 38, .d = 3});
   TestRun run(world());
-  const ShardedPairs<double> points(problem, {}, Storage::streamed, run.context);
+  const ShardedPairs<double> points(pair_of(problem), {}, Storage::streamed, run.context);
   std::vector<double> f;
   std::vector<double> g(static_cast<std::size_t>(points.m()), 0.0);
   sinkhorn::iterate(points, {.tolerance = 1e-3, .max_iterations = 1000}, f, g, run.context, "test");

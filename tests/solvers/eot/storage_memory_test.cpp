@@ -17,13 +17,13 @@ namespace {
 /// Without the moments, which would take all pairs.
 Problem large_problem(const Cost& cost, const Sizes& sizes) {
   Problem problem;
-  problem.cost = cost;
+  problem.cost = {.name = cost_name(cost.kind), .kernel = cost};
   problem.epsilon = .3;
-  problem.mean_cost = 1;
-  problem.marginals = {make_marginal(kernels::test::uniform(sizes.n * sizes.d, 0, 1, 1), sizes.d),
-                       make_marginal(kernels::test::uniform(sizes.m * sizes.d, 0, 1, 2), sizes.d)};
-  problem.centre.assign(static_cast<std::size_t>(sizes.d), .5);
-  problem.means = {problem.centre, problem.centre};
+  problem.statistics.mean = 1;
+  const std::vector<double> mean(static_cast<std::size_t>(sizes.d), .5);
+  problem.clouds = {
+      {make_marginal(kernels::test::uniform(sizes.n * sizes.d, 0, 1, 1), sizes.d), mean},
+      {make_marginal(kernels::test::uniform(sizes.m * sizes.d, 0, 1, 2), sizes.d), mean}};
   return problem;
 }
 

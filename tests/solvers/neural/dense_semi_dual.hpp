@@ -29,13 +29,13 @@ inline neural::Potential small_potential(const Problem& problem,
                                          at::ScalarType dtype = torch::kFloat64) {
   neural::PotentialInputs inputs;
   inputs.d = problem.d();
-  inputs.mean = problem.means[0];
+  inputs.mean = problem.clouds[0].mean;
   inputs.deviation.assign(static_cast<std::size_t>(problem.d()), .6);
   inputs.output_scale = problem.epsilon;
   inputs.gaussian.scale = 0;
   neural::NetworkConfig network;
   network.width = {7, 5};
-  neural::Potential potential(network, inputs, problem.centre, dtype, 3);
+  neural::Potential potential(network, inputs, pair_of(problem).centre, dtype, 3);
   perturb(potential);
   return potential;
 }
@@ -74,15 +74,15 @@ struct DenseBatch {
   static void read(const Problem& problem, std::size_t marginal, std::int64_t seed,
                    std::int64_t first, std::int64_t count, at::Tensor& points,
                    at::Tensor& weights) {
-    random::Sampler sampler = neural::training_sampler(problem, marginal, seed);
+    random::Sampler sampler = neural::training_sampler(pair_of(problem), marginal, seed);
     std::vector<std::int64_t> rows;
     std::vector<double> chosen;
     for (std::int64_t i = 0; i < count; ++i) {
       rows.push_back(sampler.row(first + i));
-      chosen.push_back(problem.marginals[marginal].weight(rows.back()));
+      chosen.push_back(problem.clouds[marginal].marginal.weight(rows.back()));
     }
     points = torch::empty({count, problem.d()}, torch::kFloat64);
-    problem.marginals[marginal].read<double>(rows, {}, points.data_ptr<double>());
+    problem.clouds[marginal].marginal.read<double>(rows, {}, points.data_ptr<double>());
     weights = torch::tensor(chosen, torch::kFloat64);
     weights = weights / weights.sum();
   }
@@ -109,10 +109,10 @@ struct DenseBatch {
       parameter.tensor.requires_grad_(true);
     }
     const double epsilon = problem.epsilon;
-    const at::Tensor centre = torch::tensor(problem.centre, torch::kFloat64);
+    const at::Tensor centre = torch::tensor(pair_of(problem).centre, torch::kFloat64);
     const at::Tensor f = potential.forward(x - centre);
     const at::Tensor exponents =
-        weight_x.log().unsqueeze(1) + (f.unsqueeze(1) - costs(problem.cost)) / epsilon;
+        weight_x.log().unsqueeze(1) + (f.unsqueeze(1) - costs(problem.cost.kernel)) / epsilon;
     const at::Tensor soft = -epsilon * torch::logsumexp(exponents, 0);
     const at::Tensor loss = -((weight_x * f).sum() + (weight_y * soft).sum());
     zero_gradients(potential);

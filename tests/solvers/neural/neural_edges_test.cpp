@@ -73,7 +73,7 @@ TEST(NeuralEdges, an_evaluation_subset_is_of_points_that_have_weight) {
 
 TEST(NeuralEdges, a_held_out_or_a_trained_part_without_mass_is_left_out) {
   const auto is_held_out = [](const Problem& problem, std::size_t row) {
-    const auto rows = neural::training_sampler(problem, 0, 4).heldout_rows();
+    const auto rows = neural::training_sampler(pair_of(problem), 0, 4).heldout_rows();
     return std::find(rows.begin(), rows.end(), static_cast<std::int64_t>(row)) != rows.end();
   };
   for (const std::size_t row : {3u, 8u, 21u, 34u}) {
@@ -89,8 +89,8 @@ TEST(NeuralEdges, rescaling_does_not_look_at_held_out_points) {
   const Problem problem = random_problem({}, .1, {.n = 60, .m = 50, .d = 2, .holdout = .95});
   neural::NeuralConfig config = small_network();
   config.evaluation_points = 1;
-  const Subset evaluated = evaluation_subset(problem, 1, 4);
-  const auto heldout = neural::training_sampler(problem, 0, 4).heldout_rows();
+  const Subset evaluated = evaluation_subset(pair_of(problem), 1, 4);
+  const auto heldout = neural::training_sampler(pair_of(problem), 0, 4).heldout_rows();
   ASSERT_TRUE(std::binary_search(heldout.begin(), heldout.end(), evaluated.x.front()));
   const Result rescaled = solve_neural(config, problem, world());
   config.rescale = false;

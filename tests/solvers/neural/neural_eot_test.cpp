@@ -52,7 +52,7 @@ void expect_values_of_potentials(const Result& result, const Problem& problem, d
 
 /// What training draws from.
 std::vector<std::int64_t> drawn_rows(const Problem& problem, std::size_t marginal) {
-  const auto heldout = neural::training_sampler(problem, marginal, 4).heldout_rows();
+  const auto heldout = neural::training_sampler(pair_of(problem), marginal, 4).heldout_rows();
   std::vector<std::int64_t> rows;
   for (std::int64_t row = 0; row < problem.n(marginal); ++row) {
     if (!std::binary_search(heldout.begin(), heldout.end(), row)) rows.push_back(row);
@@ -181,7 +181,7 @@ TEST(NeuralEot, takes_its_values_on_a_subset_and_exports_all_points) {
   EXPECT_EQ(result.evaluation_points, (std::vector<std::int64_t>{20, 20}));
   expect_consistent(result, problem);
 
-  const Subset subset = evaluation_subset(problem, 20, 4);
+  const Subset subset = evaluation_subset(pair_of(problem), 20, 4);
   const DenseEot dense(restricted(problem, subset.x, subset.y));
   const std::vector<double>& f = result.potentials.at(0);
   ASSERT_EQ(f.size(), 60u);
@@ -206,13 +206,15 @@ TEST(NeuralEot, reports_the_dual_of_what_it_has_not_seen) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2, .holdout = .2});
   const Result result = solve_neural(small_network(), problem, world());
   ASSERT_TRUE(result.held_out_dual);
-  const Problem unseen = restricted(problem, neural::training_sampler(problem, 0, 4).heldout_rows(),
-                                    neural::training_sampler(problem, 1, 4).heldout_rows());
+  const Problem unseen =
+      restricted(problem, neural::training_sampler(pair_of(problem), 0, 4).heldout_rows(),
+                 neural::training_sampler(pair_of(problem), 1, 4).heldout_rows());
   EXPECT_EQ(unseen.n(0), 12);
   EXPECT_EQ(unseen.n(1), 10);
-  EXPECT_NEAR(*result.held_out_dual,
-              DenseEot(unseen).semi_dual(network_values(result, points_of(unseen.marginals[0]))),
-              1e-12);
+  EXPECT_NEAR(
+      *result.held_out_dual,
+      DenseEot(unseen).semi_dual(network_values(result, points_of(unseen.clouds[0].marginal))),
+      1e-12);
   const Problem all = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
   EXPECT_FALSE(solve_neural(small_network(), all, world()).held_out_dual);
 }
@@ -260,7 +262,7 @@ TEST(NeuralEot, gives_its_network_for_raw_points) {
     neural::NeuralConfig config = small_network();
     config.network.quadratic = quadratic;
     const Result result = solve_neural(config, problem, world());
-    const std::vector<double> f = network_values(result, points_of(problem.marginals[0]));
+    const std::vector<double> f = network_values(result, points_of(problem.clouds[0].marginal));
     for (std::size_t i = 0; i < f.size(); ++i) {
       EXPECT_NEAR(f[i], result.potentials.at(0)[i], 1e-12);
     }

@@ -33,7 +33,8 @@ LossAndGradient evaluate(const neural::NeuralConfig& config, const Problem& prob
   TestRun run(ranks);
   run.run.seed = 5;
   zero_gradients(potential);
-  neural::SemiDual<T> objective(config, problem, potential, run.context);
+  const Pair pair = pair_of(problem);
+  neural::SemiDual<T> objective(config, pair, potential, run.context);
   const LocalLoss loss = objective.evaluate({.step = step, .group_step = step});
   LossAndGradient total{loss.value.item<double>(), gradients(potential)};
   std::vector<double> scalars = {total.loss, loss.count};
@@ -89,12 +90,13 @@ TEST(SemiDual, is_the_same_on_one_rank_and_on_many) {
 // other steps nobody does.
 TEST(SemiDual, settles_before_its_first_reduction_alone) {
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 31, .d = 3});
+  const Pair pair = pair_of(problem);
   const neural::Potential potential = small_potential(problem);
   for (const char* negatives : {"global", "local"}) {
     FaultInjectingCommunicator ranks(world(), 1 << 20);
     TestRun run(ranks);
     zero_gradients(potential);
-    neural::SemiDual<double> objective(batch_of(8, negatives), problem, potential, run.context);
+    neural::SemiDual<double> objective(batch_of(8, negatives), pair, potential, run.context);
     for (const std::int64_t step : {0, 1, 2}) {
       objective.evaluate({.step = step, .group_step = step});
       EXPECT_EQ(ranks.num_settled(), 1) << negatives << ", step " << step;
@@ -168,11 +170,12 @@ TEST(SemiDual, learns_nothing_from_a_batch_without_mass) {
 TEST(SemiDual, exchanges_potentials_and_column_weights_once_a_step) {
   TestRun run(world());
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 31, .d = 3});
+  const Pair pair = pair_of(problem);
   for (const bool is_global : {true, false}) {
     const neural::Potential potential = small_potential(problem);
     neural::NeuralConfig config = batch_of(67, is_global ? "global" : "local");
     FlatParameters parameters(potential.parameters());
-    neural::SemiDual<double> objective(config, problem, potential, run.context);
+    neural::SemiDual<double> objective(config, pair, potential, run.context);
     Trainer trainer(config.training, objective, parameters, run.context);
     for (int step = 0; step < 3; ++step) {
       const CommCounts before = world().counts();
@@ -210,9 +213,9 @@ TEST(SemiDual, falls_short_by_the_divergence_of_the_plans) {
 
     const DenseEot dense(problem);
     const DenseEot::Pair best = dense.sinkhorn(3000);
-    std::vector<double> points = points_of(problem.marginals[0]);
+    std::vector<double> points = points_of(problem.clouds[0].marginal);
     const at::Tensor x = torch::from_blob(points.data(), {24, 2}, torch::kFloat64) -
-                         torch::tensor(problem.centre, torch::kFloat64);
+                         torch::tensor(pair_of(problem).centre, torch::kFloat64);
     const at::Tensor output = potential.forward(x).detach().contiguous();
     const std::vector<double> f(output.data_ptr<double>(), output.data_ptr<double>() + 24);
     EXPECT_NEAR(value, dense.semi_dual(f), 1e-12);
@@ -238,7 +241,7 @@ TEST(SemiDual, falls_short_by_the_divergence_of_the_plans) {
 
 TEST(TrainingSampler, never_draws_what_is_held_out) {
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 31, .d = 1, .holdout = .25});
-  random::Sampler sampler = neural::training_sampler(problem, 0, 9);
+  random::Sampler sampler = neural::training_sampler(pair_of(problem), 0, 9);
   const std::vector<std::int64_t> heldout = sampler.heldout_rows();
   ASSERT_EQ(heldout.size(), 10u);
   for (std::int64_t draw = 0; draw < 200; ++draw) {

@@ -31,19 +31,20 @@ TYPED_TEST_SUITE(StepAllocations, Types);
 TYPED_TEST(StepAllocations, are_none_in_the_steady_state) {
   for (const bool is_weighted : {false, true}) {
     const Problem problem = large_problem({}, is_weighted);
+    const Pair pair = pair_of(problem);
     TestRun run(world());
     neural::NeuralConfig config;
     config.batch = 1024;  // every buffer of the step is larger than what counts as large
     neural::PotentialInputs inputs;
     inputs.d = problem.d();
-    inputs.mean = problem.means[0];
+    inputs.mean = problem.clouds[0].mean;
     inputs.deviation.assign(static_cast<std::size_t>(problem.d()), .3);
     inputs.gaussian.scale = 0;
-    const neural::Potential potential(config.network, inputs, problem.centre,
+    const neural::Potential potential(config.network, inputs, pair.centre,
                                       c10::CppTypeToScalarType<TypeParam>::value, 3);
     FlatParameters parameters(potential.parameters());
     const std::int64_t before = num_large_allocations();
-    neural::SemiDual<TypeParam> objective(config, problem, potential, run.context);
+    neural::SemiDual<TypeParam> objective(config, pair, potential, run.context);
     Trainer trainer(config.training, objective, parameters, run.context);
     trainer.step();
     EXPECT_GT(num_large_allocations(), before);  // that the counter counts

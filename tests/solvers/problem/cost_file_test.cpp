@@ -115,14 +115,14 @@ TEST_F(CostFile, has_the_unbalanced_plan_of_pots_documentation) {
 TEST_F(CostFile, solves_as_the_cost_of_its_points_does) {
   const Problem golden = golden_problem();
   write("C.npy", costs_of(golden), {8, 6});
-  write("a.npy", golden.marginals[0].weights(), {8});
-  write("b.npy", golden.marginals[1].weights(), {6});
+  write("a.npy", golden.clouds[0].marginal.weights(), {8});
+  write("b.npy", golden.clouds[1].marginal.weights(), {6});
   const Problem problem =
       load(config("epsilon = 0.1", "[{ weights = \"a.npy\", n = 8 }, { weights = \"b.npy\" }]"));
-  EXPECT_NEAR(problem.mean_cost, golden.mean_cost, 1e-14);
+  EXPECT_NEAR(problem.statistics.mean, golden.statistics.mean, 1e-14);
   TestRun run(world());
-  EXPECT_NEAR(cost_statistics(problem, true, run.context).standard_deviation,
-              cost_statistics(golden, true, run.context).standard_deviation, 1e-13);
+  EXPECT_NEAR(statistics_of(problem, true, run.context).standard_deviation,
+              statistics_of(golden, true, run.context).standard_deviation, 1e-13);
   const Result result = solve(problem);
   EXPECT_NEAR(*result.objective, 1.969828444541, 1e-11);
   EXPECT_NEAR(result.dual_value, 1.969828444541, 1e-11);
@@ -175,7 +175,7 @@ TEST_F(CostFile, has_a_deviation_that_no_offset_moves) {
     for (double& cost : moved) cost += offset;
     write("C.npy", moved, {2, 3});
     TestRun run(world());
-    return cost_statistics(load(config("epsilon = 1")), true, run.context);
+    return statistics_of(load(config("epsilon = 1")), true, run.context);
   };
   const double deviation = statistics(0).standard_deviation;
   EXPECT_NEAR(deviation, std::sqrt(1.890625 / 6 - .4375 * .4375), tol<double>(6));
@@ -206,8 +206,8 @@ TEST_F(CostFile, may_be_float32_and_in_fortran_order) {
   const Problem problem = load(config("epsilon = 0.5"));
   EXPECT_EQ(problem.n(0), 2);
   EXPECT_EQ(problem.n(1), 3);
-  EXPECT_EQ(problem.mean_cost, 2.5);
-  EXPECT_EQ(cost_name(problem), "matrix");
+  EXPECT_EQ(problem.statistics.mean, 2.5);
+  EXPECT_EQ(problem.cost.name, "matrix");
   DenseEot dense(problem);
   dense.costs = {0, 1, 2, 3, 4, 5};
   const Result result = solve(problem);
@@ -245,8 +245,8 @@ TEST_F(CostFile, forbids_pairs_of_infinite_cost) {
   }
   write("C.npy", costs, {4, 6});
   const Problem problem = load(config("epsilon = 0.1"));
-  EXPECT_TRUE(problem.has_forbidden_pairs);
-  EXPECT_TRUE(std::isnan(problem.mean_cost));  // and no epsilon is relative to it
+  EXPECT_TRUE(problem.cost.has_forbidden_pairs);
+  EXPECT_TRUE(std::isnan(problem.statistics.mean));  // and no epsilon is relative to it
   const Result fine = solve(problem);
   EXPECT_TRUE(fine.converged.value());
   EXPECT_NEAR(*fine.objective, expected, 1e-11);

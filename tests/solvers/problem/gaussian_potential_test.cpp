@@ -50,6 +50,11 @@ std::vector<double> value_at(const GaussianPotential& potential,
   return values;
 }
 
+GaussianPotential potential_of(const Problem& problem, std::int64_t max_rank, Context& context) {
+  return gaussian_potential(problem.clouds[0], problem.clouds[1], problem.cost.kernel.kind,
+                            problem.epsilon, max_rank, context);
+}
+
 /// Largest difference up to a constant.
 double spread(const std::vector<double>& u, const std::vector<double>& v) {
   double low = u[0] - v[0];
@@ -110,8 +115,8 @@ TEST(GaussianPotential, is_optimal_for_every_cost_that_has_it) {
         make_problem({kind}, 1, gaussian_grid({.3}, {.8}, .3), gaussian_grid({-.5}, {1.3}, .3));
     const DenseEot dense(problem);
     const std::vector<double> f = dense.sinkhorn(60).f;
-    const auto potential = gaussian_potential(problem, 256, run.context);
-    const std::vector<double> closed = value_at(potential, points_of(problem.marginals[0]));
+    const auto potential = potential_of(problem, 256, run.context);
+    const std::vector<double> closed = value_at(potential, points_of(problem.clouds[0].marginal));
     // |x| <= 4 sd; 1e-9: what the grids leave out beyond 7.5 sd moves the tails of f the most.
     const auto inner = [](const std::vector<double>& v) {
       return std::vector<double>(v.begin() + 12, v.end() - 12);
@@ -133,8 +138,8 @@ TEST(GaussianPotential, holds_for_a_singular_covariance) {
   const Problem flat =
       make_problem({}, .3, make_marginal(on_axis(x), 2), make_marginal(on_axis(y), 2));
   const Problem line = make_problem({}, .3, make_marginal(x, 1), make_marginal(y, 1));
-  const auto of_flat = quadratic_matrix(gaussian_potential(flat, 256, run.context));
-  const auto of_line = quadratic_matrix(gaussian_potential(line, 256, run.context));
+  const auto of_flat = quadratic_matrix(potential_of(flat, 256, run.context));
+  const auto of_line = quadratic_matrix(potential_of(line, 256, run.context));
   EXPECT_NEAR(of_flat[0], of_line[0], 1e-13);
   EXPECT_NEAR(of_flat[1], 0, 1e-13);
   EXPECT_NEAR(of_flat[3], 1, 1e-13);
@@ -144,9 +149,10 @@ TEST(GaussianPotential, is_the_cost_itself_if_the_other_marginal_is_a_point) {
   TestRun run(world());
   const Problem problem = make_problem(
       {}, .3, make_marginal(kernels::test::uniform(30, -1, 1, 1), 3), make_marginal({1, 2, 3}, 3));
-  const auto potential = gaussian_potential(problem, 256, run.context);
+  const auto potential = potential_of(problem, 256, run.context);
   EXPECT_EQ(potential.rank, 0);
-  EXPECT_LT(spread(value_at(potential, points_of(problem.marginals[0])), costs_of(problem)), 1e-13);
+  EXPECT_LT(spread(value_at(potential, points_of(problem.clouds[0].marginal)), costs_of(problem)),
+            1e-13);
 }
 
 TEST(GaussianPotential, keeps_the_largest_directions_of_a_bounded_rank) {
@@ -155,8 +161,8 @@ TEST(GaussianPotential, keeps_the_largest_directions_of_a_bounded_rank) {
   for (std::size_t i = 0; i < y.size(); i += 3) y[i + 1] *= 100;
   const Problem problem = make_problem(
       {}, .3, make_marginal(kernels::test::uniform(60, -1, 1, 1), 3), make_marginal(y, 3));
-  const auto whole = gaussian_potential(problem, 256, run.context);
-  const auto cut = gaussian_potential(problem, 1, run.context);
+  const auto whole = potential_of(problem, 256, run.context);
+  const auto cut = potential_of(problem, 1, run.context);
   EXPECT_EQ(whole.rank, 3);
   EXPECT_EQ(cut.rank, 1);
   // The kept direction is the second axis to 1e-2: the others are 100 times shorter.
@@ -180,14 +186,14 @@ TEST(GaussianPotential, is_the_same_from_rows_as_from_the_covariance) {
   };
   for (const CostKind kind : {CostKind::sqeuclidean, CostKind::dot}) {
     const Problem small = random_problem({kind}, .4, {.n = 31, .m = 43, .d = kSmall});
-    const Problem large =
-        make_problem({kind}, .4, padded(small.marginals[0]), padded(small.marginals[1]));
+    const Problem large = make_problem({kind}, .4, padded(small.clouds[0].marginal),
+                                       padded(small.clouds[1].marginal));
     const std::vector<double> expected =
-        value_at(gaussian_potential(small, 256, run.context), points_of(small.marginals[0]));
+        value_at(potential_of(small, 256, run.context), points_of(small.clouds[0].marginal));
     for (const std::int64_t max_rank : {5, 20, 256}) {
-      const auto potential = gaussian_potential(large, max_rank, run.context);
+      const auto potential = potential_of(large, max_rank, run.context);
       EXPECT_LE(potential.rank, max_rank);
-      EXPECT_LT(spread(value_at(potential, points_of(large.marginals[0])), expected), 1e-11);
+      EXPECT_LT(spread(value_at(potential, points_of(large.clouds[0].marginal)), expected), 1e-11);
     }
   }
 }

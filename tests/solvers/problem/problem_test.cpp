@@ -82,13 +82,13 @@ TEST(CostStatistics, are_those_of_all_weighted_pairs) {
     for (const Sizes& sizes : {Sizes{41, 29, 3}, Sizes{2, 3, 1}, Sizes{1, 1, 2}}) {
       const Problem problem = random_problem(cost, 1, sizes);
       const Statistics expected = brute_force(problem);
-      const CostStatistics actual = cost_statistics(problem, true, run.context);
+      const CostStatistics actual = statistics_of(problem, true, run.context);
       EXPECT_NEAR(actual.mean, expected.mean, 1e-14) << cost_name(cost.kind);
       // The root of a difference of squares of numbers about 5: 1e-7 where it is 0, else 1e-13.
       EXPECT_NEAR(actual.standard_deviation, expected.deviation,
                   expected.deviation > 0 ? 1e-12 : 2e-7)
           << cost_name(cost.kind);
-      EXPECT_NEAR(cost_statistics(problem, false, run.context).mean, expected.mean, 1e-14);
+      EXPECT_NEAR(statistics_of(problem, false, run.context).mean, expected.mean, 1e-14);
     }
   }
 }
@@ -100,21 +100,21 @@ TEST(CostStatistics, have_the_deviation_of_clouds_that_are_far_apart) {
   Problem far = near;
   const double away = 0x1p30;
   std::vector<double> y(29);
-  near.marginals[1].read_range<double>(0, 29, {}, y.data());
+  near.clouds[1].marginal.read_range<double>(0, 29, {}, y.data());
   for (double& value : y) value += away;
-  far.marginals[1] = {"y", data::memory_rows(y, 29, 1), {}, 1, near.marginals[1].weights(), 0, 0};
-  far.means[1][0] += away;
-  far.centre[0] += away / 2;
+  far.clouds[1].marginal = {
+      "y", data::memory_rows(y, 29, 1), {}, 1, near.clouds[1].marginal.weights(), 0, 0};
+  far.clouds[1].mean[0] += away;
   double variance = 0;
   for (std::size_t k = 0; k < 2; ++k) {
     for (std::int64_t i = 0; i < near.n(k); ++i) {
       double point = 0;
-      near.marginals[k].read_range<double>(i, 1, {}, &point);
-      variance += near.marginals[k].weight(i) * std::pow(point - near.means[k][0], 2);
+      near.clouds[k].marginal.read_range<double>(i, 1, {}, &point);
+      variance += near.clouds[k].marginal.weight(i) * std::pow(point - near.clouds[k].mean[0], 2);
     }
   }
   // Points and means are rounded to the last digit of 2^30.
-  EXPECT_NEAR(cost_statistics(far, true, run.context).standard_deviation, std::sqrt(variance),
+  EXPECT_NEAR(statistics_of(far, true, run.context).standard_deviation, std::sqrt(variance),
               8 * away * 0x1p-52);
 }
 
@@ -132,7 +132,7 @@ TEST(ShardedPairs, gives_the_same_in_parts) {
   for (const Sizes& sizes : {Sizes{20000, 50, 3}, Sizes{50, 20000, 3}}) {
     TestRun run(world());
     Problem problem = random_problem({}, .1, sizes);
-    ShardedPairs<double> points(problem, {}, Storage::streamed, run.context);
+    ShardedPairs<double> points(pair_of(problem), {}, Storage::streamed, run.context);
     const auto rows = points.a().size();
     const auto m = static_cast<std::size_t>(sizes.m);
     const std::vector<double> g = kernels::test::uniform(sizes.m, -1, 1, 5);
@@ -201,20 +201,21 @@ TEST(Problem, loads_with_moments_and_an_absolute_epsilon) {
   EXPECT_EQ(problem.n(0), 37);
   EXPECT_EQ(problem.n(1), 23);
   EXPECT_FALSE(problem.reference);
+  const Pair pair = pair_of(problem);
   for (std::size_t k = 0; k < 2; ++k) {
-    const std::vector<double> points = points_of(problem.marginals[k]);
+    const std::vector<double> points = points_of(problem.clouds[k].marginal);
     for (std::size_t c = 0; c < 3; ++c) {
       double mean = 0;
       for (std::size_t i = c; i < points.size(); i += 3) {
         mean += points[i] / static_cast<double>(problem.n(k));
       }
-      EXPECT_NEAR(problem.means[k][c], mean, 1e-14);
+      EXPECT_NEAR(problem.clouds[k].mean[c], mean, 1e-14);
     }
   }
   for (std::size_t c = 0; c < 3; ++c) {
-    EXPECT_NEAR(problem.centre[c], (problem.means[0][c] + problem.means[1][c]) / 2, 1e-15);
+    EXPECT_NEAR(pair.centre[c], (problem.clouds[0].mean[c] + problem.clouds[1].mean[c]) / 2, 1e-15);
   }
-  EXPECT_NEAR(problem.mean_cost, brute_force(problem).mean, 1e-12);
+  EXPECT_NEAR(problem.statistics.mean, brute_force(problem).mean, 1e-12);
 }
 
 TEST(Problem, resolves_a_relative_epsilon_for_every_cost) {
@@ -306,17 +307,17 @@ TEST(Problem, carries_the_reference_of_its_generators) {
 }
 
 TEST(EvaluationSubset, is_seeded_sorted_and_the_same_on_every_rank) {
-  const Problem problem = random_problem({}, 1, {.n = 50, .m = 8, .d = 1});
-  const Subset subset = evaluation_subset(problem, 20, 7);
+  const Pair pair = pair_of(random_problem({}, 1, {.n = 50, .m = 8, .d = 1}));
+  const Subset subset = evaluation_subset(pair, 20, 7);
   ASSERT_EQ(subset.x.size(), 20u);
   EXPECT_TRUE(subset.y.empty());  // all 8
   for (std::size_t i = 1; i < 20; ++i) EXPECT_LT(subset.x[i - 1], subset.x[i]);
   EXPECT_GE(subset.x.front(), 0);
   EXPECT_LT(subset.x.back(), 50);
-  EXPECT_EQ(evaluation_subset(problem, 20, 7).x, subset.x);
-  EXPECT_NE(evaluation_subset(problem, 20, 8).x, subset.x);
-  EXPECT_TRUE(evaluation_subset(problem, 0, 7).x.empty());
-  EXPECT_TRUE(evaluation_subset(problem, 50, 7).x.empty());
+  EXPECT_EQ(evaluation_subset(pair, 20, 7).x, subset.x);
+  EXPECT_NE(evaluation_subset(pair, 20, 8).x, subset.x);
+  EXPECT_TRUE(evaluation_subset(pair, 0, 7).x.empty());
+  EXPECT_TRUE(evaluation_subset(pair, 50, 7).x.empty());
   for (const std::int64_t row : subset.x) {
     EXPECT_EQ(world().agree(row, "row"), row);
   }
@@ -326,7 +327,7 @@ TEST(ShardedPairs, transforms_over_the_points_of_all_ranks) {
   TestRun run(world());
   for (const Cost& cost : kAllCosts) {
     const Problem problem = random_problem(cost, .2, {.n = 7, .m = 11, .d = 2});
-    const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+    const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
     const DenseEot dense(problem);
     const std::vector<double> f = kernels::test::uniform(7, -1, 1, 5);
     const Shard& rows = sharded.rows();
@@ -345,7 +346,7 @@ TEST(ShardedPairs, averages_under_the_law_of_x_given_y) {
   TestRun run(world());
   for (const std::int64_t n : {2, 7}) {
     const Problem problem = random_problem({}, .2, {.n = n, .m = 11, .d = 2});
-    const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+    const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
     const DenseEot dense(problem);
     const std::vector<double> f = kernels::test::uniform(n, -1, 1, 5);
     const std::vector<double> values = kernels::test::uniform(n * 2, -1, 1, 6);
@@ -373,12 +374,12 @@ TEST(ShardedPairs, averages_under_the_law_of_x_given_y) {
 TEST(ShardedPairs, takes_a_subset_as_a_problem_of_its_own) {
   TestRun run(world());
   const Problem problem = random_problem({}, .2, {.n = 9, .m = 8, .d = 2});
-  const ShardedPairs<double> sharded(problem, {{1, 2, 4, 6}, {0, 5}}, Storage::streamed,
+  const ShardedPairs<double> sharded(pair_of(problem), {{1, 2, 4, 6}, {0, 5}}, Storage::streamed,
                                      run.context);
   EXPECT_EQ(sharded.n(), 4);
   EXPECT_EQ(sharded.m(), 2);
   const std::vector<double> a = sharded.gather_x(sharded.a());
-  const std::vector<double> all = problem.marginals[0].weights();
+  const std::vector<double> all = problem.clouds[0].marginal.weights();
   const double mass = all[1] + all[2] + all[4] + all[6];
   EXPECT_NEAR(a[0], all[1] / mass, 1e-15);
   EXPECT_EQ(a[2], 0);  // row 4 weighs nothing
@@ -388,7 +389,7 @@ TEST(ShardedPairs, takes_a_subset_as_a_problem_of_its_own) {
 TEST(ShardedPairs, tells_a_subset_without_mass) {
   TestRun run(world());
   const Problem problem = random_problem({}, .2, {.n = 9, .m = 8, .d = 2});
-  EXPECT_THROW(ShardedPairs<double>(problem, {{4}, {0}}, Storage::streamed, run.context),
+  EXPECT_THROW(ShardedPairs<double>(pair_of(problem), {{4}, {0}}, Storage::streamed, run.context),
                NumericError);
 }
 

@@ -36,8 +36,8 @@ struct DenseProgot {
     const std::vector<double> y = points_of(target);
     std::vector<double> exponents;
     for (std::size_t j = 0; j < g.size(); ++j) {
-      const double cost =
-          kernels::cost_between(problem.cost, x, std::span(y).subspan(j * x.size(), x.size()));
+      const double cost = kernels::cost_between(problem.cost.kernel, x,
+                                                std::span(y).subspan(j * x.size(), x.size()));
       exponents.push_back(std::log(target.weight(static_cast<std::int64_t>(j))) +
                           (g[j] - cost) / epsilon);
     }
@@ -48,7 +48,7 @@ struct DenseProgot {
       const double weight = std::exp(exponents[j] - largest);
       mass += weight;
       for (std::size_t k = 0; k < x.size(); ++k) {
-        sum[k] += weight * gradient(x[k] - y[j * x.size() + k], problem.cost, false);
+        sum[k] += weight * gradient(x[k] - y[j * x.size() + k], problem.cost.kernel, false);
       }
     }
     for (double& value : sum) value /= mass;
@@ -62,15 +62,15 @@ struct DenseProgot {
     std::vector<double> result = points;
     for (std::size_t i = 0; i < points.size(); i += d) {
       const auto x = std::span(points).subspan(i, d);
-      std::vector<double> move =
-          mean_gradient(step.problem, step.problem.marginals[1], step.g, step.problem.epsilon, x);
+      std::vector<double> move = mean_gradient(step.problem, step.problem.clouds[1].marginal,
+                                               step.g, step.problem.epsilon, x);
       if (is_debiased) {
-        const std::vector<double> self = mean_gradient(step.problem, step.problem.marginals[0],
-                                                       step.f_self, step.problem.epsilon, x);
+        const std::vector<double> self = mean_gradient(
+            step.problem, step.problem.clouds[0].marginal, step.f_self, step.problem.epsilon, x);
         for (std::size_t k = 0; k < d; ++k) move[k] -= self[k];
       }
       for (std::size_t k = 0; k < d; ++k) {
-        result[i + k] -= alpha * gradient(move[k], step.problem.cost, true);
+        result[i + k] -= alpha * gradient(move[k], step.problem.cost.kernel, true);
       }
     }
     return result;
@@ -78,14 +78,14 @@ struct DenseProgot {
 
   static Problem with_points(const Problem& problem, const std::vector<double>& points,
                              double epsilon) {
-    return make_problem(problem.cost, epsilon,
-                        make_marginal(points, problem.d(), problem.marginals[0].weights()),
-                        problem.marginals[1]);
+    return make_problem(problem.cost.kernel, epsilon,
+                        make_marginal(points, problem.d(), problem.clouds[0].marginal.weights()),
+                        problem.clouds[1].marginal);
   }
 
   std::vector<Step> run(const Problem& problem) const {
     std::vector<Step> steps;
-    std::vector<double> points = points_of(problem.marginals[0]);
+    std::vector<double> points = points_of(problem.clouds[0].marginal);
     std::vector<double> g(static_cast<std::size_t>(problem.n(1)), 0.0);
     for (std::size_t k = 0; k < alphas.size(); ++k) {
       Step step{.problem = with_points(problem, points, 1), .f = {}, .g = g, .f_self = {}};
@@ -95,7 +95,8 @@ struct DenseProgot {
       points = moved(step, points, alphas[k]);
       g = is_warm ? step.g : std::vector<double>(g.size(), 0.0);
       const double scale =
-          std::pow(1 - alphas[k], problem.cost.kind == CostKind::pnorm ? problem.cost.p - 1 : 1);
+          std::pow(1 - alphas[k],
+                   problem.cost.kernel.kind == CostKind::pnorm ? problem.cost.kernel.p - 1 : 1);
       for (double& value : g) value *= scale;
       steps.push_back(std::move(step));
     }
@@ -117,8 +118,8 @@ struct DenseProgot {
   }
 
   static std::vector<double> self_potential(const Problem& problem) {
-    const DenseEot self(
-        make_problem(problem.cost, problem.epsilon, problem.marginals[0], problem.marginals[0]));
+    const DenseEot self(make_problem(problem.cost.kernel, problem.epsilon,
+                                     problem.clouds[0].marginal, problem.clouds[0].marginal));
     std::vector<double> f(self.n, 0.0);
     for (int iteration = 0; iteration < 200; ++iteration) {
       const std::vector<double> next = self.to_x(f);

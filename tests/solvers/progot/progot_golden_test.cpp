@@ -67,8 +67,8 @@ Result solve_first(std::size_t count, const Problem& problem, std::vector<double
 
 std::vector<double> map_of_query(const Result& result, const Problem& problem, TestRun& run,
                                  const std::vector<double>& query = kQuery) {
-  const auto model = progot::restore_model(result.model_json, result.model, problem);
-  return progot::transport(model, problem, query, run.pool).points;
+  const auto model = progot::restore_model(result.model_json, result.model, pair_of(problem));
+  return progot::transport(model, pair_of(problem), query, run.pool).points;
 }
 
 /// 5 % of the plain mean of the costs.
@@ -101,15 +101,15 @@ TEST(ProgotGolden, reaches_every_row_of_the_published_table) {
     std::vector<double> next = epsilons;
     next.push_back(1);
     const Result further = solve_first(k + 2, problem, next, run);
-    epsilons.push_back(plain_epsilon(costs_of(
-        make_problem(problem.cost, 1, make_marginal(further.points, 2), problem.marginals[1]))));
+    epsilons.push_back(plain_epsilon(costs_of(make_problem(
+        problem.cost.kernel, 1, make_marginal(further.points, 2), problem.clouds[1].marginal))));
   }
 }
 
 TEST(ProgotGolden, takes_a_relative_epsilon_anew_of_each_steps_weighted_cloud) {
   Problem problem = golden_problem({CostKind::half_sqeuclidean}, 1);
-  problem.epsilon_rule = {.value = 0, .relative = "mean", .scale = .05};
-  problem.epsilon = .05 * problem.mean_cost;
+  problem.rule = {.value = 0, .relative = "mean", .scale = .05};
+  problem.epsilon = .05 * problem.statistics.mean;
   TestRun run(world());
   const Result result = solve_first(4, problem, {}, run);
   expect_near(result.epsilons, {.068112185684, .045931436215, .029473116768, .018793647671},
@@ -177,7 +177,7 @@ TEST(ProgotGolden, with_one_step_is_sinkhorn) {
   EXPECT_NEAR(*result.transport_cost, kernels::test::kGoldenTransportCost, kPrinted);
   EXPECT_NEAR(result.last_step->objective, 1.969828444541, kPrinted);
   expect_near(result.potentials.at(0), kernels::test::kGoldenF, kPrinted);
-  EXPECT_EQ(result.points, points_of(problem.marginals[0]));
+  EXPECT_EQ(result.points, points_of(problem.clouds[0].marginal));
 }
 
 }  // namespace

@@ -23,7 +23,7 @@ Result solve(const Problem& problem, bool has_momentum, TestRun& run) {
 
 TEST(ProgotMomentum, ends_at_the_same_plan_in_fewer_iterations) {
   Problem problem = random_problem({}, 1, {.n = 40, .m = 35, .d = 2});
-  problem.epsilon = .02 * problem.mean_cost;
+  problem.epsilon = .02 * problem.statistics.mean;
   TestRun plain(world());
   TestRun moved(world());
   const Result expected = solve(problem, false, plain);
@@ -35,7 +35,7 @@ TEST(ProgotMomentum, ends_at_the_same_plan_in_fewer_iterations) {
 
 TEST(ProgotMomentum, resumes_to_the_bit) {
   Problem problem = random_problem({}, 1, {.n = 40, .m = 35, .d = 2});
-  problem.epsilon = .03 * problem.mean_cost;
+  problem.epsilon = .03 * problem.statistics.mean;
   TestRun whole(world());
   whole.checkpoints = MemoryCheckpoints(1);
   const Result expected = solve(problem, true, whole);

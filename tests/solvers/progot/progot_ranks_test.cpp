@@ -50,8 +50,8 @@ Result solve_for_long(Communicator& ranks, const Problem& problem, progot::Progo
 
 Problem relative_problem(const Cost& cost, const Sizes& sizes) {
   Problem problem = random_problem(cost, .3, sizes);
-  problem.epsilon_rule = {.value = 0, .relative = "std", .scale = .2};
-  problem.epsilon = .2 * std::abs(problem.mean_cost);
+  problem.rule = {.value = 0, .relative = "std", .scale = .2};
+  problem.epsilon = .2 * std::abs(problem.statistics.mean);
   return problem;
 }
 

@@ -35,14 +35,14 @@ Result solve(const Problem& problem, const progot::ProgotConfig& config, double 
 std::vector<double> transported(const Result& result, const Problem& problem,
                                 const std::vector<double>& points) {
   ThreadPool pool(1);
-  const auto model = progot::restore_model(result.model_json, result.model, problem);
-  return progot::transport(model, problem, points, pool).points;
+  const auto model = progot::restore_model(result.model_json, result.model, pair_of(problem));
+  return progot::transport(model, pair_of(problem), points, pool).points;
 }
 
 /// Weights with zeros, n != m, a relative epsilon of each step's weighted cost.
 Problem weighted_problem(const Cost& cost, const std::string& relative) {
   Problem problem = random_problem(cost, 1, {.n = 23, .m = 17, .d = 3});
-  problem.epsilon_rule = {.value = 0, .relative = relative, .scale = .2};
+  problem.rule = {.value = 0, .relative = relative, .scale = .2};
   return problem;
 }
 
@@ -61,19 +61,18 @@ double relative_epsilon(const EpsilonConfig& rule, const Problem& problem) {
 
 void expect_dense(const Problem& given, bool is_debiased) {
   Problem problem = given;
-  problem.epsilon = relative_epsilon(problem.epsilon_rule, problem);
+  problem.epsilon = relative_epsilon(problem.rule, problem);
   progot::ProgotConfig config;
   config.steps = 3;
   config.first_tolerance = 0;
   config.debiased = is_debiased;
   const Result result = solve(problem, config, 1e-13);
-  const DenseProgot dense{.alphas = {1. / 3, 1. / 2, 1},
-                          .tolerances = {1e-13, 1e-13, 1e-13},
-                          .epsilon_of =
-                              [&](std::size_t, const Problem& step) {
-                                return relative_epsilon(problem.epsilon_rule, step);
-                              },
-                          .is_debiased = is_debiased};
+  const DenseProgot dense{
+      .alphas = {1. / 3, 1. / 2, 1},
+      .tolerances = {1e-13, 1e-13, 1e-13},
+      .epsilon_of = [&](std::size_t,
+                        const Problem& step) { return relative_epsilon(problem.rule, step); },
+      .is_debiased = is_debiased};
   const std::vector<DenseProgot::Step> steps = dense.run(problem);
 
   // 1e-10: potentials of tolerance 1e-13 over weights of .01, three steps on top of each other.
@@ -87,7 +86,7 @@ void expect_dense(const Problem& given, bool is_debiased) {
                 steps[k].g, kTolerance);
   }
   const DenseProgot::Step& last = steps.back();
-  expect_near(result.points, points_of(last.problem.marginals[0]), kTolerance);
+  expect_near(result.points, points_of(last.problem.clouds[0].marginal), kTolerance);
   expect_near(result.potentials.at(0), last.f, kTolerance);
   expect_near(result.potentials.at(1), last.g, kTolerance);
 
@@ -159,8 +158,8 @@ TEST(Progot, takes_the_same_course_for_costs_of_the_same_plan) {
 TEST(Progot, starts_a_step_where_the_one_before_has_led) {
   for (const Cost& cost : kMappedCosts) {
     Problem problem = random_problem(cost, 1, {.n = 60, .m = 50, .d = 4});
-    problem.epsilon_rule = {.value = 0, .relative = "std", .scale = .05};
-    problem.epsilon = relative_epsilon(problem.epsilon_rule, problem);
+    problem.rule = {.value = 0, .relative = "std", .scale = .05};
+    problem.epsilon = relative_epsilon(problem.rule, problem);
     progot::ProgotConfig config;
     const Result warm = solve(problem, config, 1e-3);
     DenseProgot dense{.alphas = progot::step_lengths(config),
@@ -206,7 +205,7 @@ TEST(Progot, finds_the_identity_under_a_positive_definite_map) {
     turned[i + 1] = -y[i];
   }
   const Problem other =
-      make_problem(problem.cost, .01, make_marginal(x, 2), make_marginal(turned, 2));
+      make_problem(problem.cost.kernel, .01, make_marginal(x, 2), make_marginal(turned, 2));
   EXPECT_LT(solve(other, {}, 1e-3).shape->diagonal_mass.value(), .5);
 }
 
@@ -276,7 +275,7 @@ TEST(Progot, refuses_a_cost_without_a_map) {
 
 TEST(Progot, refuses_an_epsilon_relative_to_nothing) {
   Problem problem = make_problem({}, .1, make_marginal({0, 1, 2, 3}, 1), make_marginal({1, 1}, 1));
-  problem.epsilon_rule = {.value = 0, .relative = "mean", .scale = .05};
+  problem.rule = {.value = 0, .relative = "mean", .scale = .05};
   progot::ProgotConfig config;
   config.steps = 2;
   config.alphas = {1, 1};  // the first step puts every point on the target's one
@@ -292,7 +291,8 @@ TEST(ProgotTuning, ends_at_the_scale_that_maps_the_target_to_itself_best) {
   config.epsilon_schedule = "tuned";
   config.tuning.points = 0;
   // The mean cost of the target to itself, by the definition.
-  const DenseEot target(make_problem(problem.cost, 1, problem.marginals[1], problem.marginals[1]));
+  const DenseEot target(
+      make_problem(problem.cost.kernel, 1, problem.clouds[1].marginal, problem.clouds[1].marginal));
   double mean = 0;
   for (std::size_t k = 0; k < target.costs.size(); ++k) {
     mean += target.a[k / target.m] * target.b[k % target.m] * target.costs[k];
@@ -304,7 +304,7 @@ TEST(ProgotTuning, ends_at_the_scale_that_maps_the_target_to_itself_best) {
     EXPECT_NEAR(result.epsilons.back(), .125 * .05 * mean, 1e-12);
     // t = 1/4 at the first of four solves.
     EXPECT_NEAR(result.epsilons.front(),
-                .75 * 5 * .05 * problem.mean_cost + .25 * .125 * .05 * mean, 1e-12);
+                .75 * 5 * .05 * problem.statistics.mean + .25 * .125 * .05 * mean, 1e-12);
   }
 }
 

@@ -64,12 +64,12 @@ TEST(Absorbed16, measures_exactly_what_it_returns) {
     sinkhorn::SinkhornConfig config = settings(0);
     config.max_iterations = most;
     TestRun run(world(), "float32");
-    ShardedPairs<float> points(problem, {}, Storage::absorbed16, run.context);
+    ShardedPairs<float> points(pair_of(problem), {}, Storage::absorbed16, run.context);
     std::vector<double> f, g(static_cast<std::size_t>(problem.n(1)), 0.0);
     const sinkhorn::Report report =
         sinkhorn::iterate(points, config.stopping(), f, g, run.context, "test");
     EXPECT_EQ(report.iterations, most);
-    const ShardedPairs<float> streamed(problem, {}, Storage::streamed, run.context);
+    const ShardedPairs<float> streamed(pair_of(problem), {}, Storage::streamed, run.context);
     std::vector<double> next_f(f.size());
     streamed.transform_to_x(g, next_f);
     double error = 0;
@@ -147,11 +147,11 @@ TEST(Absorbed16, goes_on_in_numbers_where_codes_lead_nowhere) {
 TEST(Absorbed16, reads_costs_where_it_leads_nowhere_and_numbers_have_no_room) {
   TestRun run(world(), "float32");
   const Problem& problem = resumed_problem();
-  StoragePlan plan = plan_storage(solve_shape(problem, {}, false, run.context), Storage::absorbed16,
-                                  {}, run.context);
+  StoragePlan plan = plan_storage(solve_shape(pair_of(problem), {}, false, run.context),
+                                  Storage::absorbed16, {}, run.context);
   plan.absorbed.bytes = 2 * plan.budget;
   EXPECT_EQ(plan.form_of_tail(), Storage::streamed);
-  ShardedPairs<float> points(problem, {}, plan, run.context);
+  ShardedPairs<float> points(pair_of(problem), {}, plan, run.context);
   std::vector<double> f, g(static_cast<std::size_t>(problem.n(1)), 0.0);
   MemoryCheckpoints keep(1);
   CheckpointScope scope(keep);

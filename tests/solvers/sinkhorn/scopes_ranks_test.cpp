@@ -38,7 +38,7 @@ struct Outer {
 
 sinkhorn::Report solved(Outer& outer, std::vector<double>& f, TestRun& run,
                         CheckpointScope& scope) {
-  const ShardedPairs<double> points(problem(), {}, Storage::absorbed, run.context);
+  const ShardedPairs<double> points(pair_of(problem()), {}, Storage::absorbed, run.context);
   const sinkhorn::Stopping stopping{.tolerance = 1e-6 / (1 + static_cast<double>(outer.step)),
                                     .max_iterations = 1000,
                                     .momentum = {.weight = 1.2}};

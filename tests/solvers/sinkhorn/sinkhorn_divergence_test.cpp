@@ -85,7 +85,7 @@ TEST(Divergence, is_zero_between_equals_and_positive_between_others) {
     for (const double epsilon : {.05, 1.0, 20.0}) {
       Problem problem = random_problem(cost, epsilon, {.n = 23, .m = 23, .d = 2});
       EXPECT_GT(solve(problem, 1e-9).divergence->value, 1e-3);
-      problem = make_problem(cost, epsilon, problem.marginals[0], problem.marginals[0]);
+      problem = make_problem(cost, epsilon, problem.clouds[0].marginal, problem.clouds[0].marginal);
       // The alternating iteration may crawl there: what it leaves stands in lower and upper.
       const Result same = solve(problem, 1e-9);
       EXPECT_NEAR(same.divergence->value, 0, 1e-8);

@@ -61,7 +61,7 @@ Problem hard_problem(Dice& dice) {
   const Cost cost = kAllCosts[static_cast<std::size_t>(dice.whole(0, 4))];
   Problem problem = make_problem(cost, 1, hard_marginal(dice, dice.whole(1, 12), d),
                                  hard_marginal(dice, dice.whole(1, 12), d));
-  const double unit = std::max(std::abs(problem.mean_cost), 1e-12);
+  const double unit = std::max(std::abs(problem.statistics.mean), 1e-12);
   problem.epsilon = unit * dice.decades(-6, 3);
   if (dice.chance(.25)) problem.rho.x = unit * dice.decades(-3, 3);
   if (dice.chance(.25)) problem.rho.y = unit * dice.decades(-3, 3);
@@ -94,8 +94,8 @@ double largest(const std::vector<double>& values) {
 double rounding(const Problem& problem, const DenseEot& dense, const Result& result) {
   double size =
       largest(dense.costs) + largest(result.potentials[0]) + largest(result.potentials[1]);
-  for (const data::Marginal& marginal : problem.marginals) {
-    const double coordinate = largest(points_of(marginal));
+  for (const Cloud& cloud : problem.clouds) {
+    const double coordinate = largest(points_of(cloud.marginal));
     size += 12 * coordinate * coordinate;
   }
   return 16 * std::numeric_limits<double>::epsilon() * size / problem.epsilon;

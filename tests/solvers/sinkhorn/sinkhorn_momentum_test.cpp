@@ -80,7 +80,7 @@ TEST(Momentum, takes_the_published_course) {
 TEST(Momentum, reports_the_error_of_both_marginals) {
   TestRun run(world());
   const Problem problem = golden_problem();
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   std::vector<double> f;
   std::vector<double> g(6, 0.0);
   const auto report = sinkhorn::iterate(sharded, {.max_iterations = 9, .momentum = {.weight = 1.4}},
@@ -142,7 +142,7 @@ TEST(AdaptiveMomentum, saves_most_iterations_and_never_costs_many) {
     for (const double relative : {.3, .03, .01}) {
       for (const double tolerance : {1e-3, 1e-6}) {
         Problem problem = random_problem({}, 1, {.n = 60, .m = 50, .d = d});
-        problem.epsilon = relative * problem.mean_cost;
+        problem.epsilon = relative * problem.statistics.mean;
         SCOPED_TRACE(concat("d ", d, ", epsilon ", relative, ", tolerance ", tolerance));
         const Result plain = solve(problem, with_weight(1, tolerance, 20000));
         const Result result = solve(problem, adaptive(tolerance));

@@ -68,7 +68,8 @@ TEST_P(SinkhornProperties, exchange_with_the_marginals) {
     SCOPED_TRACE(cost_name(cost.kind));
     const Problem problem = small(cost);
     const Result result = solve(problem);
-    Problem swapped = make_problem(cost, .3, problem.marginals[1], problem.marginals[0]);
+    Problem swapped =
+        make_problem(cost, .3, problem.clouds[1].marginal, problem.clouds[0].marginal);
     TestRun run(world());
     swapped.rho = {GetParam().rho.y, GetParam().rho.x};
     sinkhorn::SinkhornConfig config;
@@ -90,10 +91,11 @@ TEST_P(SinkhornProperties, scale_with_cost_and_epsilon) {
   for (const double scale : {1e-6, 4.0, 1e8}) {
     const Problem problem = small({CostKind::sqeuclidean});
     const auto stretch = [&](double value, std::size_t) { return std::sqrt(scale) * value; };
-    const Problem scaled = make_problem(
-        problem.cost, .3 * scale,
-        make_marginal(mapped(problem.marginals[0], stretch), 2, problem.marginals[0].weights()),
-        make_marginal(mapped(problem.marginals[1], stretch), 2, problem.marginals[1].weights()));
+    const Problem scaled = make_problem(problem.cost.kernel, .3 * scale,
+                                        make_marginal(mapped(problem.clouds[0].marginal, stretch),
+                                                      2, problem.clouds[0].marginal.weights()),
+                                        make_marginal(mapped(problem.clouds[1].marginal, stretch),
+                                                      2, problem.clouds[1].marginal.weights()));
     const Result expected = solve(problem);
     const Result result = solve(scaled, scale);
     expect_same(result, expected, scale);
@@ -107,10 +109,11 @@ TEST_P(SinkhornProperties, do_not_see_where_the_origin_is) {
     SCOPED_TRACE(cost_name(cost.kind));
     const Problem problem = small(cost);
     const auto move = [](double value, std::size_t i) { return value + (i % 2 == 0 ? 100 : -7); };
-    const Problem moved = make_problem(
-        cost, .3,
-        make_marginal(mapped(problem.marginals[0], move), 2, problem.marginals[0].weights()),
-        make_marginal(mapped(problem.marginals[1], move), 2, problem.marginals[1].weights()));
+    const Problem moved = make_problem(cost, .3,
+                                       make_marginal(mapped(problem.clouds[0].marginal, move), 2,
+                                                     problem.clouds[0].marginal.weights()),
+                                       make_marginal(mapped(problem.clouds[1].marginal, move), 2,
+                                                     problem.clouds[1].marginal.weights()));
     const Result expected = solve(problem);
     const Result result = solve(moved);
     expect_same(result, expected);
@@ -130,8 +133,8 @@ TEST_P(SinkhornProperties, follow_a_permutation) {
     return make_marginal(points, 2, weights);
   };
   const Result expected = solve(problem);
-  Result result = solve(make_problem(problem.cost, .3, reversed(problem.marginals[0]),
-                                     reversed(problem.marginals[1])));
+  Result result = solve(make_problem(problem.cost.kernel, .3, reversed(problem.clouds[0].marginal),
+                                     reversed(problem.clouds[1].marginal)));
   for (auto& potential : result.potentials) std::reverse(potential.begin(), potential.end());
   expect_same(result, expected);
   expect_potentials(result, expected);
@@ -151,8 +154,8 @@ TEST_P(SinkhornProperties, do_not_see_points_of_hardly_any_weight) {
       return make_marginal(points, 2, weights);
     };
     const Result result =
-        solve(make_problem(problem.cost, .3, with_faint_point(problem.marginals[0]),
-                           with_faint_point(problem.marginals[1])));
+        solve(make_problem(problem.cost.kernel, .3, with_faint_point(problem.clouds[0].marginal),
+                           with_faint_point(problem.clouds[1].marginal)));
     expect_same(result, expected);
     expect_potentials(result, expected);
     for (const auto& potential : result.potentials) EXPECT_TRUE(std::isfinite(potential.back()));
@@ -173,8 +176,8 @@ TEST_P(SinkhornProperties, sum_the_weights_of_equal_points) {
       return make_marginal(points, 2, weights);
     };
     const Result expected = solve(problem);
-    const Result result =
-        solve(make_problem(cost, .3, halved(problem.marginals[0]), halved(problem.marginals[1])));
+    const Result result = solve(make_problem(cost, .3, halved(problem.clouds[0].marginal),
+                                             halved(problem.clouds[1].marginal)));
     expect_same(result, expected);
     expect_potentials(result, expected);
     EXPECT_NEAR(result.potentials[0][13], result.potentials[0][0], 1e-9);
@@ -225,7 +228,7 @@ TEST(SinkhornEnds, bracket_the_sorted_matching_at_a_tiny_epsilon) {
   double matching = 0;
   for (std::size_t i = 0; i < 40; ++i) matching += (x[i] - y[i]) * (x[i] - y[i]) / 40;
   for (const double relative : {1e-6, 1e-4}) {
-    problem.epsilon = relative * problem.mean_cost;
+    problem.epsilon = relative * problem.statistics.mean;
     const Result result = solve_balanced(problem, 1e-6, 300);
     EXPECT_LE(result.dual_value, matching + problem.epsilon * std::log(40) + 1e-12);
     EXPECT_GE(*result.transport_cost, matching - 1e-12);
@@ -253,12 +256,13 @@ TEST(SinkhornEnds, need_no_second_pass_for_a_column_of_little_weight) {
 TEST(SinkhornEnds, give_the_product_at_a_huge_epsilon) {
   for (const Cost& cost : kAllCosts) {
     Problem problem = small(cost);
-    problem.epsilon = 1e3 * std::abs(problem.mean_cost);
+    problem.epsilon = 1e3 * std::abs(problem.statistics.mean);
     const Result result = solve_balanced(problem, 1e-12, 10);
     EXPECT_TRUE(result.converged.value());
     EXPECT_LT(*result.kl, 1e-5);  // of the order of (spread / epsilon)^2
-    EXPECT_NEAR(*result.objective, problem.mean_cost, 3e-3 * std::abs(problem.mean_cost));
-    EXPECT_LE(*result.objective, problem.mean_cost + 1e-12);
+    EXPECT_NEAR(*result.objective, problem.statistics.mean,
+                3e-3 * std::abs(problem.statistics.mean));
+    EXPECT_LE(*result.objective, problem.statistics.mean + 1e-12);
   }
 }
 

@@ -109,7 +109,7 @@ TEST(SinkhornRanks, penalise_plans_of_any_mass) {
     for (const double raise : {-1200.0, 1000.0}) {
       std::vector<double> costs = costs_of(problem);
       for (double& cost : costs) cost += raise;
-      problem.cost_matrix = data::memory_rows(costs, n, 38);
+      problem.cost.file = data::memory_rows(costs, n, 38);
       const Result one = solve(*alone, problem, "float64");
       const Result many = solve(world(), problem, "float64");
       EXPECT_TRUE(one.converged.value());
@@ -185,9 +185,9 @@ TEST(SinkhornRanks, read_their_rows_of_a_matrix) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {45, 3}) {
     Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
-    problem.cost_matrix = data::memory_rows(costs_of(problem), n, 38);
+    problem.cost.file = data::memory_rows(costs_of(problem), n, 38);
     expect_same(solve(world(), problem, "float64"), solve(*alone, problem, "float64"), 1e-12);
-    problem.cost_matrix = data::memory_rows(std::vector<double>(n * 38, .5), n, 38);
+    problem.cost.file = data::memory_rows(std::vector<double>(n * 38, .5), n, 38);
     EXPECT_NEAR(*solve(world(), problem, "float64").transport_cost, .5, 1e-12);
   }
 }
@@ -243,7 +243,7 @@ TEST(SinkhornRanks, survive_columns_that_underflow_together) {
   TestRun run(world());
   const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
                                        make_marginal({0, .2, 50}, 1, {.5, .3, .2}));
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   std::vector<double> f;
   std::vector<double> g(3, 0.0);
   const auto report = sinkhorn::iterate(sharded, {0, 5}, f, g, run.context, "test");
@@ -259,7 +259,7 @@ TEST(SinkhornRanks, survive_columns_that_underflow_together) {
 TEST(SinkhornRanks, send_one_all_reduce_per_pass) {
   TestRun run(world());
   const Problem problem = random_problem({}, .3, {.n = 45, .m = 38, .d = 3});
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   const auto passes = [&](std::int64_t iterations) {
     std::vector<double> f;
     std::vector<double> g = kernels::test::uniform(38, -.1, .1, 1);
@@ -280,7 +280,7 @@ std::vector<double> part_of(const std::vector<double>& all, const Shard& rows) {
 void expect_plan_value(const Problem& problem, const std::vector<double>& f,
                        const std::vector<double>& g, double optimum) {
   TestRun run(world());
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   const auto value = plan_value(sharded, part_of(f, sharded.rows()), g, run.context);
   const DenseEot dense(problem);
   const std::vector<double> plan = dense.plan(f, g);
@@ -337,13 +337,13 @@ TEST(PlanDiagnostics, is_that_of_the_dense_plan) {
     for (const bool equal_weights : {true, false}) {
       Problem problem = random_problem(cost, .3, {9, 9, 2});
       if (equal_weights) {
-        problem = make_problem(
-            cost, .3, problem.marginals[0],
-            make_marginal(points_of(problem.marginals[1]), 2, problem.marginals[0].weights()));
+        problem = make_problem(cost, .3, problem.clouds[0].marginal,
+                               make_marginal(points_of(problem.clouds[1].marginal), 2,
+                                             problem.clouds[0].marginal.weights()));
       }
       SCOPED_TRACE(cost_name(cost.kind));
       TestRun run(world());
-      const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+      const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
       const DenseEot dense(problem);
       const DenseEot::Pair pair = dense.sinkhorn(2000);
       const std::vector<double> plan = dense.plan(pair.f, pair.g);
@@ -360,8 +360,9 @@ TEST(PlanDiagnostics, is_that_of_the_dense_plan) {
         diagonal += plan[i * 10];
         if (dense.a[i] > 0) divergence += dense.a[i] * std::log(dense.a[i] / plan[i * 10]);
       }
-      const PlanDiagnostics shape = plan_diagnostics(problem, sharded, dense.totals(plan).kl,
-                                                     part_of(pair.f, sharded.rows()), pair.g);
+      const PlanDiagnostics shape =
+          plan_diagnostics(pair_of(problem), sharded, dense.totals(plan).kl,
+                           part_of(pair.f, sharded.rows()), pair.g);
       EXPECT_NEAR(shape.entropy, entropy, 1e-12);
       EXPECT_NEAR(shape.normalised_entropy.value(), (entropy - most) / least, 1e-12);
       EXPECT_NEAR(shape.diagonal_mass.value(), diagonal, 1e-12);

@@ -81,8 +81,8 @@ TEST(Sinkhorn, gives_points_of_no_weight_a_potential_and_nothing_else) {
     weights.insert(weights.begin() + 1, 0.0);
     return make_marginal(points, 2, weights);
   };
-  const Problem problem =
-      make_problem({}, .1, with_zero(golden.marginals[0]), with_zero(golden.marginals[1]));
+  const Problem problem = make_problem({}, .1, with_zero(golden.clouds[0].marginal),
+                                       with_zero(golden.clouds[1].marginal));
   const Result result = solve(problem, 1e-12, 1000);
   expect_finite(result);
   EXPECT_NEAR(*result.objective, 1.969828444541, 1e-11);
@@ -182,12 +182,12 @@ TEST(Sinkhorn, stays_finite_and_honest_at_any_epsilon) {
     for (const Cost& cost : kAllCosts) {
       for (const double scale : {1e-6, 1e-4, 1e-2, 1.0, 1e3}) {
         Problem problem = random_problem(cost, 1, {.n = 24, .m = 18, .d = 2});
-        problem.epsilon = scale * std::abs(problem.mean_cost);
+        problem.epsilon = scale * std::abs(problem.statistics.mean);
         const Result result = solve(problem, 1e-9, 40, precision);
         SCOPED_TRACE(concat(precision, " ", cost_name(cost.kind), " ", scale));
         expect_finite(result);
         // Both sides are taken in double: rounding of exponents, times epsilon.
-        const double rounding = 1e-11 * (problem.epsilon + std::abs(problem.mean_cost));
+        const double rounding = 1e-11 * (problem.epsilon + std::abs(problem.statistics.mean));
         EXPECT_LE(result.dual_value, *result.objective + rounding);
         EXPECT_GE(*result.kl, -1e-13);
       }
@@ -201,7 +201,7 @@ TEST(SinkhornIteration, survives_columns_that_underflow) {
   const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
                                        make_marginal({0, .2, 50}, 1, {.5, .3, .2}));
   const DenseEot dense(problem);
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   for (const int stop : {1, 2, 30}) {
     std::vector<double> f;
     std::vector<double> g(3, 0.0);
@@ -220,7 +220,7 @@ TEST(SinkhornIteration, ignores_underflow_where_there_is_no_weight) {
   TestRun run(world());
   const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
                                        make_marginal({0, .2, 50}, 1, {.5, .5, 0}));
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   std::vector<double> f;
   std::vector<double> g(3, 0.0);
   EXPECT_EQ(sinkhorn::iterate(sharded, {1e-9, 100}, f, g, run.context, "test").fallbacks, 0);
@@ -230,7 +230,7 @@ TEST(SinkhornIteration, ignores_underflow_where_there_is_no_weight) {
 TEST(SinkhornIteration, measures_a_warm_start_before_it_moves) {
   TestRun run(world());
   const Problem problem = golden_problem();
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   const DenseEot dense(problem);
   DenseEot::Pair pair = dense.sinkhorn(10);
   auto report = sinkhorn::iterate(sharded, {0, 1}, pair.f, pair.g, run.context, "test");
@@ -246,7 +246,7 @@ TEST(SinkhornIteration, measures_a_warm_start_before_it_moves) {
 TEST(SinkhornIteration, stops_with_an_error_where_numbers_end) {
   TestRun run(world());
   const Problem problem = golden_problem();
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   std::vector<double> f;
   std::vector<double> g(6, std::nan(""));
   const std::string message = message_of<NumericError>([&] {

@@ -157,7 +157,7 @@ TEST(Unbalanced, brackets_the_optimum_wherever_it_stops) {
 TEST(Unbalanced, reports_the_error_of_its_own_optimality) {
   TestRun run(world());
   const Problem problem = with_penalty(golden_problem(), {1, 2});
-  const ShardedPairs<double> sharded(problem, {}, Storage::automatic, run.context);
+  const ShardedPairs<double> sharded(pair_of(problem), {}, Storage::automatic, run.context);
   std::vector<double> f;
   std::vector<double> g(6, 0.0);
   const auto report = sinkhorn::iterate(sharded, {.max_iterations = 4, .momentum = {.weight = 1.2}},
@@ -184,7 +184,7 @@ Problem raised(double raise, const Penalty& rho) {
   Problem problem = with_penalty(golden_problem(), rho);
   std::vector<double> costs = costs_of(problem);
   for (double& cost : costs) cost += raise;
-  problem.cost_matrix = data::memory_rows(costs, problem.n(0), problem.n(1));
+  problem.cost.file = data::memory_rows(costs, problem.n(0), problem.n(1));
   return problem;
 }
 
@@ -245,12 +245,12 @@ TEST(Unbalanced, agrees_in_both_precisions) {
 /// Weights of 0 are points that are not there, but for their potential.
 TEST(Unbalanced, gives_points_of_no_weight_a_potential_and_nothing_else) {
   const Problem golden = golden_problem();
-  std::vector<double> points = points_of(golden.marginals[1]);
-  std::vector<double> weights = golden.marginals[1].weights();
+  std::vector<double> points = points_of(golden.clouds[1].marginal);
+  std::vector<double> weights = golden.clouds[1].marginal.weights();
   points.insert(points.begin() + 2, {3.0, -4.0});
   weights.insert(weights.begin() + 1, 0.0);
   const Problem problem = with_penalty(
-      make_problem({}, .1, golden.marginals[0], make_marginal(points, 2, weights)), {1, 1});
+      make_problem({}, .1, golden.clouds[0].marginal, make_marginal(points, 2, weights)), {1, 1});
   const Result result = solve(problem, 1e-12);
   EXPECT_NEAR(*result.objective, .851586639047, 1e-11);
   const DenseEot dense(problem);

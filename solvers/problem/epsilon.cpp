@@ -1,0 +1,82 @@
+#include "solvers/problem/epsilon.hpp"
+
+#include <cmath>
+#include <limits>
+
+#include "distributed/collectively.hpp"
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+
+namespace {
+
+constexpr const char* kEpsilon = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
+
+double number_of(const config::Value& value, const std::string& where) {
+  if (const auto* real = std::get_if<double>(&value.data)) return *real;
+  if (const auto* whole = std::get_if<std::int64_t>(&value.data))
+    return static_cast<double>(*whole);
+  throw ConfigError(concat(where, " is ", value.type_name(),
+                           "; expected a number, or { relative = \"mean\", scale = 0.05 }"));
+}
+
+}  // namespace
+
+void EpsilonConfig::describe(config::Fields& fields) {
+  const config::Value* given = fields.raw("epsilon", kEpsilon);
+  is_given = given != nullptr;
+  if (!is_given) return;
+  if (!given->is_table()) {
+    value = number_of(*given, fields.where("epsilon"));
+    fields.resolve_raw("epsilon", {value, given->origin, ""});
+    return;
+  }
+  config::Table resolved;
+  config::Fields inner(given, "problem.epsilon", resolved);
+  inner.add_choice("relative", relative, {"mean", "std"}, "of the cost under the product");
+  inner.add("scale", scale, "epsilon = scale * statistic");
+  inner.refuse_unknown();
+  if (relative.empty()) {
+    throw ConfigError(concat(fields.where("epsilon"), " lacks relative = \"mean\" | \"std\""));
+  }
+  fields.resolve_raw("epsilon", {resolved, given->origin, ""});
+}
+
+void EpsilonConfig::check() const {
+  if (!is_given) throw ConfigError(concat("problem.epsilon is missing; expected ", kEpsilon));
+  if (relative.empty() && !(value > 0 && std::isfinite(value))) {
+    throw ConfigError(concat("problem.epsilon is ", value, "; expected a positive number"));
+  }
+  if (!relative.empty() && !(scale > 0 && std::isfinite(scale))) {
+    throw ConfigError(concat("problem.epsilon.scale is ", scale, "; expected a positive number"));
+  }
+}
+
+Epsilon resolve_epsilon(const EpsilonConfig& rule, const GroundCost& cost, const Cloud& x,
+                        const Cloud& y, const std::string& where, Context& context) {
+  const bool needs_std = rule.relative == "std";
+  Epsilon epsilon{rule.value, cost_statistics(cost, x, y, needs_std, context)};
+  const double statistic =
+      needs_std ? epsilon.statistics.standard_deviation : epsilon.statistics.mean;
+  if (cost.has_forbidden_pairs) {
+    epsilon.statistics.mean = std::numeric_limits<double>::quiet_NaN();
+  }
+  if (rule.relative.empty()) return epsilon;
+  if (cost.has_forbidden_pairs) {
+    fail_on_all_ranks(
+        context.world,
+        ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
+                           " of the cost, which forbidden pairs (inf) make infinite; give a "
+                           "positive number instead")));
+  }
+  epsilon.value = rule.scale * statistic;
+  if (!(epsilon.value > 0 && std::isfinite(epsilon.value))) {
+    fail_on_all_ranks(context.world,
+                      ConfigError(concat("problem.epsilon is relative to the ", rule.relative,
+                                         " of the cost, which is ", statistic, " ", where,
+                                         "; give a positive number instead")));
+  }
+  return epsilon;
+}
+
+}  // namespace kantor
