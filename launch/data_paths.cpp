@@ -25,7 +25,7 @@ void visit_tables(config::Value& configuration, const Visit& visit) {
   for (config::Value& marginal : std::get<config::Array>(marginals->data)) {
     if (!marginal.is_table()) continue;
     visit(std::get<config::Table>(marginal.data),
-          std::vector<std::string_view>{"path", "weights", "labels"});
+          std::vector<std::string_view>{"path", "weights", "labels", "shared"});
   }
 }
 

@@ -6,6 +6,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/neural/neural_config.hpp"
+#include "solvers/problem/kind.hpp"
 #include "solvers/sinkhorn/implausible.hpp"
 #include "solvers/sinkhorn/sinkhorn_config.hpp"
 
@@ -68,13 +69,8 @@ std::string profile_line(const Result& result) {
 
 std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
                                        const RunFacts& facts) {
-  std::string sizes;
-  for (const Cloud& cloud : problem.clouds) {
-    sizes += concat(sizes.empty() ? "" : " x ", cloud.n());
-  }
   return {
-      concat(problem.kind, ": ", sizes, " points, ",
-             problem.cost.file ? "" : concat("d = ", problem.d(), ", "), "cost ",
+      concat(problem.kind->name, ": ", problem.kind->sizes(problem), ", cost ",
              configuration.problem.cost, ", epsilon ", number(problem.epsilon),
              of_mean_cost(" (", problem.epsilon / problem.statistics.mean, ")")),
       concat("solver ", configuration.solver, ", ", facts.world_size,

@@ -6,6 +6,7 @@
 #include "runtime/core/text.hpp"
 #include "solvers/device/device_soft_min.hpp"
 #include "solvers/neural/entry.hpp"
+#include "solvers/problem/kind.hpp"
 #include "solvers/progot/entry.hpp"
 #include "solvers/sinkhorn/entry.hpp"
 
@@ -36,6 +37,18 @@ std::vector<std::string> all_names() {
   return names;
 }
 
+std::vector<std::string> kinds_with_solvers() {
+  std::vector<std::string> names;
+  for (const KindEntry* kind : kinds()) {
+    const auto solves = [&](const SolverEntry* entry) {
+      return kind->name == std::string(entry->kind);
+    };
+    if (std::any_of(std::begin(kSolvers), std::end(kSolvers), solves))
+      names.emplace_back(kind->name);
+  }
+  return names;
+}
+
 /// What the solver needs is offered; or who does without it.
 void check_needs(const SolverEntry& entry, const ProblemConfig& problem) {
   std::vector<std::string> others;
@@ -61,9 +74,12 @@ const SolverEntry& entry_of(const Configuration& configuration) {
       return *entry;
     }
   }
-  throw ConfigError(concat("solver.name = \"", configuration.solver,
-                           "\" does not solve problem.kind = \"", configuration.problem.kind,
-                           "\""));
+  const std::string kind = concat("problem.kind = \"", configuration.problem.kind, "\"");
+  const std::vector<std::string> kinds = kinds_with_solvers();
+  if (std::find(kinds.begin(), kinds.end(), configuration.problem.kind) == kinds.end()) {
+    throw ConfigError(concat("no solver solves ", kind, " yet; kinds with solvers: ", join(kinds)));
+  }
+  throw ConfigError(concat("solver.name = \"", configuration.solver, "\" does not solve ", kind));
 }
 
 void Configuration::describe(config::Fields& fields) {
@@ -98,7 +114,7 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   use_device(context);
   const double start = monotonic_seconds();
   Result result = entry_of(configuration).solve(configuration.tables, problem, context);
-  result.kind = problem.kind;
+  result.kind = problem.kind->name;
   result.solver = configuration.solver;
   result.cost = problem.cost.name;
   result.epsilon = problem.epsilon;
@@ -120,12 +136,11 @@ std::string describe_plan(const Configuration& configuration, const Problem& pro
           ? ""
           : concat(" (", format_number(problem.epsilon / problem.statistics.mean),
                    " of the mean cost)");
-  return concat(problem.kind, " by ", configuration.solver, ": ", problem.n(0), " x ", problem.n(1),
-                " points, ", problem.cost.file ? "" : concat("d = ", problem.d(), ", "), "cost ",
-                problem.cost.name, ", epsilon ", format_number(problem.epsilon), of_mean_cost, "\n",
-                context.world.size(), context.world.size() == 1 ? " rank (" : " ranks (",
-                context.world.backend_name(), "), ", context.pool.num_threads(), " threads each, ",
-                context.run.precision,
+  return concat(problem.kind->name, " by ", configuration.solver, ": ",
+                problem.kind->sizes(problem), ", cost ", problem.cost.name, ", epsilon ",
+                format_number(problem.epsilon), of_mean_cost, "\n", context.world.size(),
+                context.world.size() == 1 ? " rank (" : " ranks (", context.world.backend_name(),
+                "), ", context.pool.num_threads(), " threads each, ", context.run.precision,
                 entry_of(configuration).holds(configuration.tables, problem, context));
 }
 

@@ -27,6 +27,7 @@ struct MarginalConfig {
   double scale = 1;                  ///< multiplies the values
   std::vector<std::int64_t> rows;    ///< half-open range after selection, [first, last)
   double holdout = 0;                ///< fraction kept out of training, in [0, 1)
+  std::string shared;                ///< features in a space that marginals share; kind egw
   std::int64_t n = 0;                ///< points without coordinates; 0 = as many as there are
   std::optional<GeneratorConfig> generator;
 

@@ -12,8 +12,13 @@ Pair pair_of(const Problem& problem) {
   KANTOR_CHECK(problem.clouds.size() == 2, "a pair of ", problem.clouds.size(), " clouds");
   const Cloud& x = problem.clouds[0];
   const Cloud& y = problem.clouds[1];
-  return {
-      x, y, problem.cost, problem.epsilon, problem.rho, midpoint(x, y), problem.statistics.mean};
+  return {x,
+          y,
+          problem.cost,
+          problem.epsilon,
+          penalty_of(problem.terms),
+          midpoint(x, y),
+          problem.statistics.mean};
 }
 
 Pair self_pair(const Pair& pair, std::size_t k) {

@@ -87,7 +87,7 @@ double unit_interval_value(double epsilon) {
 }
 
 std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon) {
-  if (!config.rho.is_balanced()) return std::nullopt;
+  if (!penalty_of(config.terms).is_balanced()) return std::nullopt;
   if (config.cost == "cosine" || config.cost == "matrix") return std::nullopt;
   const auto& first = config.marginals[0];
   const auto& second = config.marginals[1];

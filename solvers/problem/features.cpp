@@ -34,7 +34,7 @@ Features offered_by(const ProblemConfig& problem) {
   const bool has_points = problem.cost != "matrix";
   add(Feature::points, has_points);
   add(Feature::costs_within_marginals, has_points);
-  add(Feature::held_marginals, problem.rho.is_balanced());
+  add(Feature::held_marginals, penalty_of(problem.terms).is_balanced());
   if (!has_points) return offered;
   const kernels::CostKind kind = cost_kind(problem.cost);
   add(Feature::entropic_map, has_entropic_map(kind) && problem.cost != "cosine");

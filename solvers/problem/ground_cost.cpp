@@ -16,18 +16,13 @@ constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeucl
                                CostName{"half_sqeuclidean", kernels::CostKind::half_sqeuclidean},
                                CostName{"dot", kernels::CostKind::dot},
                                CostName{"euclidean", kernels::CostKind::euclidean},
-                               CostName{"pnorm", kernels::CostKind::pnorm}};
+                               CostName{"pnorm", kernels::CostKind::pnorm},
+                               // Of lifted points, see kinds/egw.cpp.
+                               CostName{"quadratic", kernels::CostKind::dot},
+                               CostName{"inner_product", kernels::CostKind::dot}};
 constexpr const char* kCosine = "cosine";
 
 }  // namespace
-
-std::vector<std::string> cost_names() {
-  std::vector<std::string> names;
-  for (const CostName& cost : kCosts) names.emplace_back(cost.name);
-  names.emplace_back(kCosine);
-  names.emplace_back(kMatrixCost);
-  return names;
-}
 
 GroundCost ground_cost(const std::string& name, double p) {
   GroundCost cost{.name = name, .on_unit_sphere = name == kCosine};

@@ -4,7 +4,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "runtime/data/marginal.hpp"
 #include "runtime/kernels/cost_matrix.hpp"
@@ -23,9 +22,6 @@ struct GroundCost {
 };
 
 constexpr const char* kMatrixCost = "matrix";
-
-/// All of them.
-std::vector<std::string> cost_names();
 
 /// As the configuration names it; that of a file is not opened. @param p exponent of pnorm.
 /// @throws ConfigError for an unknown name.

@@ -6,39 +6,15 @@
 #include <utility>
 
 #include "distributed/shards.hpp"
-#include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
-#include "runtime/core/text.hpp"
 #include "runtime/data/coordinate_range.hpp"
-#include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/cost_file.hpp"
-#include "solvers/problem/number_range.hpp"
+#include "solvers/problem/kind.hpp"
 #include "solvers/problem/open_marginals.hpp"
 
 namespace kantor {
 
 namespace {
-
-/// One penalty for both marginals, or one each; not given = both held exactly.
-void describe_rho(config::Fields& fields, Penalty& rho) {
-  constexpr const char* kMeaning =
-      "KL penalty of the marginals: one number, or [rho of x, rho of y]; inf = held exactly";
-  const config::Value* given = fields.raw("rho", kMeaning);
-  if (given == nullptr) {
-    fields.resolve_raw("rho", {rho.x, "default", ""});
-    return;
-  }
-  const std::string where = fields.where("rho");
-  if (const auto* both = std::get_if<config::Array>(&given->data)) {
-    if (both->size() != 2) {
-      throw ConfigError(concat(where, " has ", both->size(), " numbers; expected ", kMeaning));
-    }
-    rho.x = config::as_any_number((*both)[0], where, kMeaning);
-    rho.y = config::as_any_number((*both)[1], where, kMeaning);
-  } else {
-    rho.x = rho.y = config::as_any_number(*given, where, kMeaning);
-  }
-}
 
 void check_dimensions(const std::vector<data::Marginal>& marginals) {
   const std::int64_t d = marginals.front().d();
@@ -91,83 +67,49 @@ void check_same_data(const std::vector<data::Marginal>& marginals, Communicator&
   }
 }
 
-}  // namespace
-
-void ProblemConfig::describe(config::Fields& fields) {
-  fields.add_choice("kind", kind, {"eot"}, "entropic optimal transport between two marginals");
-  fields.add_choice("cost", cost, cost_names(), "c(x, y)");
-  fields.add("p", p, "exponent of pnorm");
-  fields.add_path("cost_file", cost_file, "of cost \"matrix\": .npy of all costs, [n, m]");
-  epsilon.describe(fields);
-  describe_rho(fields, rho);
-  fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
-}
-
-void ProblemConfig::check() const {
-  epsilon.check();
-  for (const double each : {rho.x, rho.y}) {
-    if (!(each > 0)) {
-      throw ConfigError(concat("problem.rho is ", each,
-                               "; expected a positive number, or inf for an exact marginal"));
-    }
-  }
-  if (cost == "pnorm" && !(p > 1 && std::isfinite(p))) {
-    throw ConfigError(concat("problem.p is ", p, "; expected an exponent above 1"));
-  }
-  const bool is_matrix = cost == kMatrixCost;
-  if (is_matrix != !cost_file.empty()) {
-    throw ConfigError(is_matrix
-                          ? "problem.cost = \"matrix\" needs problem.cost_file = \"C.npy\""
-                          : "problem.cost_file is given; set problem.cost = \"matrix\" to use it");
-  }
-  if (marginals.size() != 2 && !(is_matrix && marginals.empty())) {
-    throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
-                             marginals.size(), marginals.size() == 1 ? " is" : " are", " given"));
-  }
-  for (const data::MarginalConfig& marginal : marginals) {
-    is_matrix ? marginal.check_weights_alone() : marginal.check();
-  }
-}
-
-Problem load_problem(const ProblemConfig& config, Context& context) {
-  Communicator& world = context.world;
-  GroundCost cost = ground_cost(config.cost, config.p);
+/// Opened, the same on all ranks, and every value looked at.
+/// @param[in,out] cost its file is opened, if it has one.
+std::vector<data::Marginal> load_marginals(const ProblemConfig& config, const KindEntry& kind,
+                                           GroundCost& cost, Communicator& world) {
   std::vector<data::Marginal> marginals;
   collectively(world, "loading the marginals", [&] {
     marginals = open_marginals(config, cost);
-    if (!cost.file) check_dimensions(marginals);
+    if (kind.is_in_one_space && !cost.file) check_dimensions(marginals);
   });
   check_same_data(marginals, world);
   if (cost.file) {
     cost.has_forbidden_pairs =
         check_costs(*cost.file, marginals[0], marginals[1], config.cost_file, world);
+    return marginals;
   }
   collectively(world, "checking the values", [&] {
-    if (cost.file) return;
-    const double largest = largest_coordinate(cost, marginals.front().d());
     check_rows(marginals, world,
                [&](const data::Marginal& marginal, std::int64_t first, std::int64_t last) {
-                 return data::find_beyond(marginal, first, last, largest);
+                 return data::find_beyond(marginal, first, last,
+                                          largest_coordinate(cost, marginal.d()));
                });
     if (cost.on_unit_sphere) check_rows(marginals, world, data::find_zero_row);
   });
-
-  Problem problem;
-  problem.kind = config.kind;
-  problem.cost = std::move(cost);
-  problem.rule = config.epsilon;
-  problem.rho = config.rho;
-  for (data::Marginal& marginal : marginals) {
-    if (problem.cost.on_unit_sphere) marginal = marginal.on_unit_sphere();
-    problem.clouds.push_back(cloud_of(std::move(marginal), world));
+  if (cost.on_unit_sphere) {
+    for (data::Marginal& marginal : marginals) marginal = marginal.on_unit_sphere();
   }
-  const Cloud& x = problem.clouds[0];
-  const Cloud& y = problem.clouds[1];
-  const Epsilon epsilon = resolve_epsilon(problem.rule, problem.cost, x, y, "here", context);
-  problem.epsilon = epsilon.value;
-  problem.statistics = epsilon.statistics;
-  check_number_range(problem.cost, x, y, problem.epsilon, context);
-  problem.reference = closed_form(config, problem.epsilon);
+  return marginals;
+}
+
+}  // namespace
+
+Problem load_problem(const ProblemConfig& config, Context& context) {
+  const KindEntry& kind = kind_named(config.kind);
+  Problem problem;
+  problem.kind = &kind;
+  problem.cost = ground_cost(config.cost, config.p);
+  problem.rule = config.epsilon;
+  problem.epsilon = config.epsilon.value;
+  problem.terms = config.terms;
+  for (data::Marginal& marginal : load_marginals(config, kind, problem.cost, context.world)) {
+    problem.clouds.push_back(cloud_of(std::move(marginal), context.world));
+  }
+  kind.load(config, problem, context);
   return problem;
 }
 

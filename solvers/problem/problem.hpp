@@ -2,9 +2,7 @@
 
 // A problem, apart from any solver: marginals, cost, epsilon. Shapes: n_k points of marginal k.
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,23 +12,12 @@
 #include "solvers/problem/cloud.hpp"
 #include "solvers/problem/epsilon.hpp"
 #include "solvers/problem/ground_cost.hpp"
+#include "solvers/problem/terms.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor {
 
-/// What a marginal that is not the given one costs: rho KL(P1 | a) for x, alike for y, with
-/// KL(p | q) = sum p log(p / q) - p + q; infinite = held exactly.
-struct Penalty {
-  double x = std::numeric_limits<double>::infinity();
-  double y = std::numeric_limits<double>::infinity();
-
-  bool is_balanced() const { return std::isinf(x) && std::isinf(y); }
-  bool is_free() const { return !std::isinf(x) && !std::isinf(y); }  ///< both sides
-};
-/// Factor of the soft minimum in the update of a potential: rho / (rho + epsilon).
-inline double damping(double rho, double epsilon) {
-  return std::isinf(rho) ? 1 : rho / (rho + epsilon);
-}
+struct KindEntry;
 
 /// [problem]
 struct ProblemConfig {
@@ -39,7 +26,7 @@ struct ProblemConfig {
   double p = 2;           ///< exponent of pnorm
   std::string cost_file;  ///< of cost "matrix": .npy [n, m]
   EpsilonConfig epsilon;
-  Penalty rho;
+  Terms terms;  ///< the kind's own keys
   std::vector<data::MarginalConfig> marginals;
 
   void describe(config::Fields& fields);
@@ -47,13 +34,13 @@ struct ProblemConfig {
 };
 
 struct Problem {
-  std::string kind;
+  const KindEntry* kind = nullptr;
   std::vector<Cloud> clouds;
   GroundCost cost;
   EpsilonConfig rule;  ///< what epsilon follows from: a relative one, from the clouds
   double epsilon = 0;
   CostStatistics statistics;  ///< of the cost under the product of the marginals
-  Penalty rho;
+  Terms terms;
   std::optional<Reference> reference;
 
   std::int64_t n(std::size_t cloud) const { return clouds[cloud].n(); }

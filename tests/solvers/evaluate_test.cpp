@@ -93,7 +93,7 @@ TEST(Evaluate, refuses_a_self_potential_of_another_length) {
 
 TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {
   Problem problem = golden_problem();
-  problem.rho = {1, 2};
+  rho_of(problem) = {1, 2};
   const StoredRun stored = solved(problem);
   for (const int marginal : {0, 1}) {
     const auto& own = problem.clouds[static_cast<std::size_t>(marginal)].marginal;

@@ -76,6 +76,9 @@ TEST(Registry, refuses_unknown_names) {
         "[[problem.marginals]]\npath = \"y\"\n");
   });
   EXPECT_NE(kind.find("egv"), std::string::npos) << kind;
+  const std::string unsolved = message_of<ConfigError>(
+      [] { read("[problem]\nkind = \"mot\"\n" + kProblem.substr(kProblem.find("epsilon"))); });
+  EXPECT_EQ(unsolved, "no solver solves problem.kind = \"mot\" yet; kinds with solvers: eot");
   message_of<ConfigError>([] { read("[solver]\nname = \"neural\"\n"); });  // no problem
 }
 
@@ -105,7 +108,7 @@ TEST(Registry, refuses_a_penalty_for_a_solver_that_holds_the_marginals) {
       "[problem]\nepsilon = 0.5\nrho = 1\n" + kProblem.substr(kProblem.find("[[problem"));
   const std::string message = message_of<ConfigError>([&] { read(text); });
   EXPECT_NE(message.find("solver.name = \"sinkhorn\""), std::string::npos) << message;
-  EXPECT_EQ(read(text + "[solver]\nname = \"sinkhorn\"\n").problem.rho.x, 1);
+  EXPECT_EQ(penalty_of(read(text + "[solver]\nname = \"sinkhorn\"\n").problem.terms).x, 1);
   const std::string divergence = message_of<ConfigError>(
       [&] { read(text + "[solver]\nname = \"sinkhorn\"\nsinkhorn = { divergence = true }\n"); });
   EXPECT_NE(divergence.find("problem.rho"), std::string::npos) << divergence;

@@ -34,7 +34,7 @@ inline Problem jittered(const Problem& problem, double share) {
   }
   Problem other = make_problem(problem.cost.kernel, problem.epsilon, marginals[0], marginals[1]);
   other.rule = problem.rule;
-  other.rho = problem.rho;
+  rho_of(other) = rho_of(problem);
   return other;
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/data/moments.hpp"
 #include "runtime/data/row_sources.hpp"
 #include "solvers/eot/pair.hpp"
+#include "solvers/problem/kind.hpp"
 #include "tests/runtime/kernels/golden_case.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
 #include "tests/support/memory_checkpoints.hpp"
@@ -69,6 +70,9 @@ inline std::vector<double> points_of(const data::Marginal& marginal) {
   return points;
 }
 
+inline Penalty& rho_of(Problem& problem) { return std::get<EotTerms>(problem.terms).rho; }
+inline Penalty rho_of(const Problem& problem) { return penalty_of(problem.terms); }
+
 /// [N, M], from the definition of the cost.
 inline std::vector<double> costs_of(const Problem& problem) {
   const std::vector<double> x = points_of(problem.clouds[0].marginal);
@@ -81,7 +85,7 @@ inline std::vector<double> costs_of(const Problem& problem) {
 /// As load_problem() would leave it, on this rank alone.
 inline Problem make_problem(const Cost& cost, double epsilon, data::Marginal x, data::Marginal y) {
   Problem problem;
-  problem.kind = "eot";
+  problem.kind = &kEotKind;
   problem.cost = {.name = cost_name(cost.kind), .kernel = cost};
   problem.epsilon = epsilon;
   problem.clouds = {make_cloud(std::move(x)), make_cloud(std::move(y))};

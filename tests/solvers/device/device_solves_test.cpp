@@ -201,7 +201,7 @@ TEST(DeviceSinkhorn, moves_and_penalises_as_the_host_does) {
   for (const std::int64_t n : {70, 2}) {  // 2 rows on 3 ranks: 1, 1, 0
     Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
     for (const Penalty& rho : {Penalty{}, Penalty{1, 2}, Penalty{.5}}) {
-      problem.rho = rho;
+      rho_of(problem) = rho;
       SinkhornConfig config = config_of();
       config.momentum = {.weight = 1.3, .is_adaptive = false};
       config.epsilon_decay = sinkhorn::EpsilonDecayConfig{4, .7};

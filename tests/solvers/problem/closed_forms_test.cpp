@@ -146,7 +146,7 @@ TEST(ClosedForm, claims_nothing_about_other_problems) {
   config.cost = "cosine";
   EXPECT_FALSE(closed_form(config, .5));
   config = generated("gaussian", "gaussian");
-  config.rho.y = 1;
+  config.terms = EotTerms{{.y = 1}};
   EXPECT_FALSE(closed_form(config, .5));
   config = generated("gaussian", "gaussian");
   config.marginals[1].weights = "w.npy";

@@ -53,13 +53,13 @@ TEST(ProblemConfig, records_epsilon_with_its_defaults) {
 }
 
 TEST(ProblemConfig, reads_the_penalty_of_one_or_both_marginals) {
-  EXPECT_TRUE(read_problem("epsilon = 1").rho.is_balanced());
-  EXPECT_TRUE(read_problem("epsilon = 1\nrho = inf").rho.is_balanced());
-  const Penalty both = read_problem("epsilon = 1\nrho = 2").rho;
+  EXPECT_TRUE(penalty_of(read_problem("epsilon = 1").terms).is_balanced());
+  EXPECT_TRUE(penalty_of(read_problem("epsilon = 1\nrho = inf").terms).is_balanced());
+  const Penalty both = penalty_of(read_problem("epsilon = 1\nrho = 2").terms);
   EXPECT_EQ(both.x, 2);
   EXPECT_EQ(both.y, 2);
   EXPECT_TRUE(both.is_free());
-  const Penalty one = read_problem("epsilon = 1\nrho = [0.5, inf]").rho;
+  const Penalty one = penalty_of(read_problem("epsilon = 1\nrho = [0.5, inf]").terms);
   EXPECT_EQ(one.x, .5);
   EXPECT_TRUE(std::isinf(one.y));
   EXPECT_FALSE(one.is_free());
@@ -77,8 +77,8 @@ TEST(ProblemConfig, records_the_penalty_so_that_it_can_be_read_again) {
     config::Value again{config::Table{}, "", ""};
     const auto second =
         config::read<ProblemConfig>(parsed(config::to_toml(resolved, false)), "problem", again);
-    EXPECT_EQ(first.rho.x, second.rho.x) << keys;
-    EXPECT_EQ(first.rho.y, second.rho.y) << keys;
+    EXPECT_EQ(penalty_of(first.terms).x, penalty_of(second.terms).x) << keys;
+    EXPECT_EQ(penalty_of(first.terms).y, penalty_of(second.terms).y) << keys;
   }
 }
 

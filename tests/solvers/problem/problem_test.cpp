@@ -196,7 +196,7 @@ TEST(Problem, refuses_numbers_that_its_precision_has_not) {
 TEST(Problem, loads_with_moments_and_an_absolute_epsilon) {
   TestRun run(world());
   const Problem problem = load_problem(two_clouds(), run.context);
-  EXPECT_EQ(problem.kind, "eot");
+  EXPECT_STREQ(problem.kind->name, "eot");
   EXPECT_EQ(problem.epsilon, .5);
   EXPECT_EQ(problem.n(0), 37);
   EXPECT_EQ(problem.n(1), 23);

@@ -63,8 +63,8 @@ Problem hard_problem(Dice& dice) {
                                  hard_marginal(dice, dice.whole(1, 12), d));
   const double unit = std::max(std::abs(problem.statistics.mean), 1e-12);
   problem.epsilon = unit * dice.decades(-6, 3);
-  if (dice.chance(.25)) problem.rho.x = unit * dice.decades(-3, 3);
-  if (dice.chance(.25)) problem.rho.y = unit * dice.decades(-3, 3);
+  if (dice.chance(.25)) rho_of(problem).x = unit * dice.decades(-3, 3);
+  if (dice.chance(.25)) rho_of(problem).y = unit * dice.decades(-3, 3);
   return problem;
 }
 
@@ -128,8 +128,9 @@ double dense_error(const Problem& problem, const DenseEot& dense, const Result& 
   const std::vector<double> plan = dense.plan(f, g);
   std::vector<double> rows = dense.a;
   std::vector<double> columns = dense.b;
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= std::exp(-f[i] / problem.rho.x);
-  for (std::size_t j = 0; j < columns.size(); ++j) columns[j] *= std::exp(-g[j] / problem.rho.y);
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] *= std::exp(-f[i] / rho_of(problem).x);
+  for (std::size_t j = 0; j < columns.size(); ++j)
+    columns[j] *= std::exp(-g[j] / rho_of(problem).y);
   return std::max(DenseEot::l1(dense.rows(plan), rows),
                   DenseEot::l1(dense.columns(plan), columns)) /
          result.mass.value_or(1);
@@ -143,7 +144,7 @@ TEST(SinkhornHardProblems, end_converged_or_say_that_they_did_not) {
     SCOPED_TRACE(seed);
     Dice dice(seed);
     const Problem problem = hard_problem(dice);
-    const sinkhorn::SinkhornConfig config = hard_config(dice, problem.rho.is_balanced());
+    const sinkhorn::SinkhornConfig config = hard_config(dice, rho_of(problem).is_balanced());
     TestRun run(world(), dice.chance(.5) ? "float32" : "float64");
     const Result result = sinkhorn::solve(config, problem, run.context);
     expect_no_nan(result);

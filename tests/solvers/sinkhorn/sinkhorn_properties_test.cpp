@@ -27,7 +27,7 @@ class SinkhornProperties : public testing::TestWithParam<Way> {
  protected:
   Result solve(Problem problem, double scale = 1) const {
     TestRun run(world());
-    problem.rho = {GetParam().rho.x * scale, GetParam().rho.y * scale};
+    rho_of(problem) = {GetParam().rho.x * scale, GetParam().rho.y * scale};
     sinkhorn::SinkhornConfig config;
     config.tolerance = 1e-12;
     config.max_iterations = 20000;
@@ -71,14 +71,14 @@ TEST_P(SinkhornProperties, exchange_with_the_marginals) {
     Problem swapped =
         make_problem(cost, .3, problem.clouds[1].marginal, problem.clouds[0].marginal);
     TestRun run(world());
-    swapped.rho = {GetParam().rho.y, GetParam().rho.x};
+    rho_of(swapped) = {GetParam().rho.y, GetParam().rho.x};
     sinkhorn::SinkhornConfig config;
     config.tolerance = 1e-12;
     config.max_iterations = 20000;
     const Result exchanged = sinkhorn::solve(config, swapped, run.context);
     expect_same(exchanged, result);
     const double shift = result.potentials[0][0] - exchanged.potentials[1][0];  // of the gauge
-    if (!swapped.rho.is_balanced()) {
+    if (!rho_of(swapped).is_balanced()) {
       EXPECT_NEAR(shift, 0, 1e-9);
     }
     for (std::size_t i = 0; i < 13; ++i) {

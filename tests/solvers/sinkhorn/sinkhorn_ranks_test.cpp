@@ -81,7 +81,7 @@ TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
   for (const std::int64_t n : {45, 3}) {
     Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
     for (const Penalty& rho : {Penalty{}, Penalty{1, 2}, Penalty{.5}}) {
-      problem.rho = rho;
+      rho_of(problem) = rho;
       for (const bool is_adaptive : {false, true}) {
         sinkhorn::SinkhornConfig config;
         config.tolerance = 1e-6;
@@ -105,7 +105,7 @@ TEST(SinkhornRanks, penalise_plans_of_any_mass) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {45, 3}) {
     Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
-    problem.rho = {1, 2};
+    rho_of(problem) = {1, 2};
     for (const double raise : {-1200.0, 1000.0}) {
       std::vector<double> costs = costs_of(problem);
       for (double& cost : costs) cost += raise;
@@ -115,7 +115,7 @@ TEST(SinkhornRanks, penalise_plans_of_any_mass) {
       EXPECT_TRUE(one.converged.value());
       EXPECT_EQ(many.iterations, one.iterations);
       // Logits of raise / epsilon are rounded, and an update takes so much of what came before on.
-      const double kept = 1 / ((1 + .1 / problem.rho.x) * (1 + .1 / problem.rho.y));
+      const double kept = 1 / ((1 + .1 / rho_of(problem).x) * (1 + .1 / rho_of(problem).y));
       const double tolerance = tol<double>(45) * std::abs(raise) / .1 / (1 - kept);
       EXPECT_NEAR(*many.mass / *one.mass, 1, tolerance);
       EXPECT_NEAR(*many.objective / *one.objective, 1, tolerance);

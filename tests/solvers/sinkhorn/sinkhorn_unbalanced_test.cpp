@@ -21,7 +21,7 @@ namespace {
 constexpr double kInfinite = std::numeric_limits<double>::infinity();
 
 Problem with_penalty(Problem problem, Penalty rho) {
-  problem.rho = rho;
+  rho_of(problem) = rho;
   return problem;
 }
 
@@ -40,7 +40,7 @@ struct DenseUnbalanced {
   DenseEot dense;
   Penalty rho;
 
-  explicit DenseUnbalanced(const Problem& problem) : dense(problem), rho(problem.rho) {}
+  explicit DenseUnbalanced(const Problem& problem) : dense(problem), rho(rho_of(problem)) {}
 
   static double divergence(const std::vector<double>& p, const std::vector<double>& q) {
     double sum = 0;

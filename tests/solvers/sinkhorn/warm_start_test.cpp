@@ -47,7 +47,7 @@ class WarmStart : public testing::Test {
 TEST_F(WarmStart, from_its_own_end_needs_one_iteration) {
   for (const Penalty& rho : {Penalty{}, Penalty{1, 1}}) {
     Problem problem = golden_problem();
-    problem.rho = rho;
+    rho_of(problem) = rho;
     const Result cold = solve(problem, "", 1e-9);
     EXPECT_GT(cold.iterations, 50);
     write("potentials", cold.potentials.at(1));

@@ -1,0 +1,99 @@
+#include "solvers/problem/kind.hpp"
+
+#include <algorithm>
+#include <vector>
+
+#include "runtime/core/error.hpp"
+
+namespace kantor {
+
+namespace {
+
+constexpr const KindEntry* kKinds[] = {&kEotKind, &kEgwKind, &kMotKind, &kMgwKind, &kGridsKind};
+
+/// As they are described where nothing is given.
+std::vector<std::string> keys_of(const KindEntry& kind) {
+  config::Table ignored;
+  config::Fields fields(nullptr, "problem", ignored);
+  ProblemConfig config;
+  kind.describe(fields, config);
+  return fields.names();
+}
+
+/// Keys of kinds that are not selected. @param fields what the selected one has described.
+void refuse_keys_of_others(const config::Fields& fields, const KindEntry& selected) {
+  const auto has = [](const std::vector<std::string>& keys, const std::string& key) {
+    return std::find(keys.begin(), keys.end(), key) != keys.end();
+  };
+  for (const KindEntry* kind : kinds()) {
+    for (const std::string& key : keys_of(*kind)) {
+      if (!fields.has(key.c_str()) || has(fields.names(), key)) continue;
+      std::string owners;
+      for (const KindEntry* owner : kinds()) {
+        if (has(keys_of(*owner), key)) owners += concat(owners.empty() ? "" : ", ", owner->name);
+      }
+      throw ConfigError(concat(fields.where(key.c_str()), " is a key of kind ", owners,
+                               ", but problem.kind is \"", selected.name, "\"; leave it out"));
+    }
+  }
+}
+
+}  // namespace
+
+std::span<const KindEntry* const> kinds() { return kKinds; }
+
+const KindEntry& kind_named(const std::string& name) {
+  for (const KindEntry* kind : kKinds) {
+    if (name == kind->name) return *kind;
+  }
+  throw ConfigError(concat("unknown kind \"", name, "\""));
+}
+
+void ProblemConfig::describe(config::Fields& fields) {
+  std::vector<std::string> names;
+  for (const KindEntry* each : kKinds) names.emplace_back(each->name);
+  fields.add_choice("kind", kind, names, "what is solved");
+  const KindEntry& selected = kind_named(kind);
+  selected.describe(fields, *this);
+  refuse_keys_of_others(fields, selected);
+  fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
+}
+
+void ProblemConfig::check() const {
+  epsilon.check();
+  kind_named(kind).check(*this);
+}
+
+void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig& config) {
+  config.cost = kind.costs.front();
+  fields.add_choice("cost", config.cost, {kind.costs.begin(), kind.costs.end()}, "c(x, y)");
+}
+
+void check_marginals(const KindEntry& kind, const ProblemConfig& config) {
+  const std::size_t num = config.marginals.size();
+  if (num < kind.fewest || num > kind.most) {
+    throw ConfigError(concat("problem.kind = \"", kind.name, "\" needs two ",
+                             kind.most > 2 ? "or more " : "", "[[problem.marginals]], but ", num,
+                             num == 1 ? " is given" : " are given"));
+  }
+  for (std::size_t i = 0; i < num; ++i) {
+    config.marginals[i].check();
+    if (config.marginals[i].shared.empty() || &kind == &kEgwKind) continue;
+    throw ConfigError(concat("problem.marginals.", i, ".shared is a key of kind egw, but ",
+                             "problem.kind is \"", kind.name, "\"; leave it out"));
+  }
+}
+
+std::string sizes_of_clouds(const Problem& problem) {
+  std::string points;
+  std::string dimensions;
+  for (const Cloud& cloud : problem.clouds) {
+    points += concat(points.empty() ? "" : " x ", cloud.n());
+    dimensions += concat(dimensions.empty() ? "" : " x ", cloud.d());
+  }
+  points += " points";
+  if (problem.cost.file) return points;
+  return concat(points, ", d = ", problem.kind->is_in_one_space ? concat(problem.d()) : dimensions);
+}
+
+}  // namespace kantor

@@ -1,0 +1,48 @@
+#pragma once
+
+// problem.kind as a table: one row and one file in kinds/ each.
+
+#include <cstddef>
+#include <limits>
+#include <span>
+#include <string>
+
+#include "solvers/problem/problem.hpp"
+
+namespace kantor {
+
+struct KindEntry {
+  const char* name;
+  const char* meaning;
+  std::size_t fewest, most;            ///< marginals
+  bool is_in_one_space;                ///< points of all marginals meet in one cost
+  std::span<const char* const> costs;  ///< the first is the default
+  /// Its keys, cost and epsilon among them. Those that it has and the selected kind has not are
+  /// refused by name.
+  void (*describe)(config::Fields& fields, ProblemConfig& config);
+  /// What one key asks of another, and of the marginals. @throws ConfigError.
+  void (*check)(const ProblemConfig& config);
+  /// What of the problem follows from its clouds, which are loaded. Collective.
+  void (*load)(const ProblemConfig& config, Problem& problem, Context& context);
+  /// "37 x 23 points, d = 3", for opening lines.
+  std::string (*sizes)(const Problem& problem);
+};
+
+constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
+
+// One file in kinds/ each.
+extern const KindEntry kEotKind, kEgwKind, kMotKind, kMgwKind, kGridsKind;
+
+std::span<const KindEntry* const> kinds();
+/// @throws ConfigError.
+const KindEntry& kind_named(const std::string& name);
+
+// What rows are made of.
+
+void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig& config);
+/// As many marginals as the kind takes, each as it should be. @throws ConfigError.
+void check_marginals(const KindEntry& kind, const ProblemConfig& config);
+/// "37 x 23 points, d = 3"; "d = 3 x 2" where they differ.
+std::string sizes_of_clouds(const Problem& problem);
+
+}  // namespace kantor

@@ -1,0 +1,75 @@
+// Entropic Gromov-Wasserstein between two marginals in spaces of their own; fused where they also
+// have features in a space that they share.
+
+#include "distributed/collectively.hpp"
+#include "runtime/core/error.hpp"
+#include "solvers/problem/kind.hpp"
+
+namespace kantor {
+
+namespace {
+
+/// (|x - x'|^2 - |y - y'|^2)^2, (<x, x'> - <y, y'>)^2
+constexpr const char* kDistortions[] = {"quadratic", "inner_product"};
+
+void describe(config::Fields& fields, ProblemConfig& config) {
+  describe_cost(fields, kEgwKind, config);
+  config.epsilon.describe(fields);
+  fields.add("alpha", config.terms.emplace<EgwTerms>().alpha,
+             "of the distortion; the rest is of |s - t|^2 between shared features");
+}
+
+void check(const ProblemConfig& config) {
+  check_marginals(kEgwKind, config);
+  const double alpha = std::get<EgwTerms>(config.terms).alpha;
+  if (!(alpha >= 0 && alpha <= 1)) {
+    throw ConfigError(concat("problem.alpha is ", alpha, "; expected a number from 0 to 1"));
+  }
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (config.marginals[i].shared.empty() == (alpha == 1)) continue;
+    throw ConfigError(alpha == 1
+                          ? concat("problem.marginals.", i,
+                                   ".shared is given, but problem.alpha = 1 leaves nothing to it")
+                          : concat("problem.alpha = ", alpha, " needs problem.marginals.", i,
+                                   ".shared = \"s.npy\", features in the space of both"));
+  }
+}
+
+/// The features of the same rows, with the marginal's weights as they are.
+data::Marginal features_of(const data::MarginalConfig& marginal) {
+  data::MarginalConfig features = marginal;
+  features.path = marginal.shared;
+  features.generator.reset();
+  features.key.clear();
+  features.scale = 1;
+  return data::load_marginal(features);
+}
+
+void load(const ProblemConfig& config, Problem& problem, Context& context) {
+  auto& terms = std::get<EgwTerms>(problem.terms);
+  if (terms.alpha == 1) return;
+  std::vector<data::Marginal> features;
+  collectively(context.world, "loading the shared features", [&] {
+    for (std::size_t i = 0; i < 2; ++i) {
+      features.push_back(features_of(config.marginals[i]));
+      if (features[i].n() == problem.n(i) && features[i].d() == features[0].d()) continue;
+      throw DataError(concat(features[i].name(), " holds ", features[i].n(), " features of ",
+                             features[i].d(), " coordinates; expected one for each of the ",
+                             problem.n(i), " points of marginal ", i, ", of ", features[0].d(),
+                             " coordinates"));
+    }
+  });
+  for (data::Marginal& each : features) {
+    terms.shared.push_back(cloud_of(std::move(each), context.world));
+  }
+}
+
+}  // namespace
+
+const KindEntry kEgwKind = {"egw",     "entropic Gromov-Wasserstein between two spaces",
+                            2,         2,
+                            false,     kDistortions,
+                            &describe, &check,
+                            &load,     &sizes_of_clouds};
+
+}  // namespace kantor
