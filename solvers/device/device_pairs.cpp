@@ -77,8 +77,13 @@ struct DevicePairs<T>::State {
       over_y.sums = padded(costs);
       over_x.sums = padded(costs.t());
     }
+    make_parts();
+  }
+
+  void make_parts() {
     for (TensorReduction* each : {&over_y, &over_x}) {
       const at::Tensor anywhere = torch::zeros_like(each->log_b);
+      each->parts = at::Tensor();
       each->parts = device_soft_min(context).parts_of(with(*each, anywhere, 1), context.log);
     }
   }
@@ -113,6 +118,15 @@ DevicePairs<T>::DevicePairs(const RankPairs<T>& pairs, Context& context) {
 
 template <class T>
 DevicePairs<T>::~DevicePairs() = default;
+
+template <class T>
+void DevicePairs<T>::set_rows(const kernels::Points<T>& x) {
+  const torch::NoGradGuard no_grad;
+  State& s = *state_;
+  s.over_y.sums = at::Tensor();
+  s.over_y.x = s.over_x.y = points_on_host(x).to(s.device);
+  s.make_parts();
+}
 
 template <class T>
 bool DevicePairs<T>::keep_costs() {

@@ -35,6 +35,8 @@ class DevicePairs {
   DevicePairs(const DevicePairs&) = delete;
   DevicePairs& operator=(const DevicePairs&) = delete;
 
+  /// Other points x, as many; what was kept of costs is not.
+  void set_rows(const kernels::Points<T>& x);
   /// Keeps N_r M numbers there, from which costs are made to the same bits.
   /// @return false: it has no room for them.
   bool keep_costs();

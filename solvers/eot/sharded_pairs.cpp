@@ -32,15 +32,15 @@ std::vector<std::int64_t> seeded_rows(const Pair& pair, std::uint32_t k, std::in
 
 /// Rows [first, last) of a subset, or of the marginal itself.
 template <class T>
-std::vector<T> read_rows(const data::Marginal& marginal, std::span<const std::int64_t> subset,
-                         std::int64_t first, std::int64_t last, std::span<const double> shift) {
-  std::vector<T> points(index((last - first) * marginal.d()));
+void read_rows(const data::Marginal& marginal, std::span<const std::int64_t> subset,
+               std::int64_t first, std::int64_t last, std::span<const double> shift,
+               std::vector<T>& points) {
+  points.resize(index((last - first) * marginal.d()));
   if (subset.empty()) {
     marginal.read_range<T>(first, last - first, shift, points.data());
   } else {
     marginal.read<T>(subset.subspan(index(first), index(last - first)), shift, points.data());
   }
-  return points;
 }
 
 /// Weights of the subset's rows, summing to 1.
@@ -120,6 +120,7 @@ ShardedPairs<T>::ShardedPairs(const Pair& pair, const Subset& subset, const Stor
       d_(pair.d()),
       n_(subset.x.empty() ? pair.n(0) : static_cast<std::int64_t>(subset.x.size())),
       rows_(shard_of(n_, context.world.rank(), context.world.size())),
+      planned_(plan.form),
       form_(plan.form),
       form_of_tail_(plan.form_of_tail()) {
   b_ = subset_weights(pair.y.marginal, subset.y);
@@ -147,13 +148,27 @@ void ShardedPairs<T>::store_costs() {
 }
 
 template <class T>
+void ShardedPairs<T>::set_rows(const Pair& pair) {
+  KANTOR_CHECK(!pair.cost.file && pair.n(0) == n_ && pair.n(1) == m() && pair.d() == d_,
+               "rows of another pair: ", pair.n(0), " x ", pair.n(1), " points, d = ", pair.d());
+  epsilon_ = pair.epsilon;
+  form_ = planned_;
+  is_stored_ = false;
+  make_streamed(pair, {});
+}
+
+template <class T>
 void ShardedPairs<T>::make_streamed(const Pair& pair, const Subset& subset) {
-  x_ = read_rows<T>(pair.x.marginal, subset.x, rows_.first, rows_.last, pair.centre);
-  y_ = read_rows<T>(pair.y.marginal, subset.y, 0, m(), pair.centre);
+  const bool has_y = centre_ == pair.centre;
+  read_rows<T>(pair.x.marginal, subset.x, rows_.first, rows_.last, pair.centre, x_);
+  if (!has_y) read_rows<T>(pair.y.marginal, subset.y, 0, m(), pair.centre, y_);
+  centre_ = pair.centre;
   cost_ = kernels::streamed_cost<T>(pair.cost.kernel, x(), y(), pair.centre);
   transposed_ = kernels::streamed_cost<T>(pair.cost.kernel, y(), x(), pair.centre);
   if (context_.pair_reducer == nullptr) return;
   collectively(context_.world, "bringing the points to the GPU", [&] {
+    if (has_y && device_) return device_->set_rows(x());
+    device_.reset();
     device_ = std::make_unique<DevicePairs<T>>(
         RankPairs<T>{pair.cost.kernel, pair.centre, x(), y(), nullptr, a_, log_a_, log_b_},
         context_);

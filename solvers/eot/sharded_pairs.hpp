@@ -63,6 +63,10 @@ class ShardedPairs {
   /// The same of a plan that is made, but costs are streamed until store_costs().
   ShardedPairs(const Pair& pair, const Subset& subset, const StoragePlan& plan, Context& context);
   void store_costs();
+  /// Other rows x, and epsilon and centre with them; of pairs from points, without a subset. The
+  /// weights, the storage plan and, where the centre is the same, y with its copies stay. Costs are
+  /// streamed until store_costs().
+  void set_rows(const Pair& pair);
   /// Passes are made in parts from here on, where the host makes them; null: not. Column sums then
   /// differ by rounding from those of a pass in one piece, and follow from the shape as these do.
   void pause_in(Pauses* pauses) { pauses_ = pauses; }
@@ -181,6 +185,8 @@ class ShardedPairs {
   std::vector<double> b_;
   std::vector<double> log_a_;
   std::vector<double> log_b_;
+  std::vector<double> centre_;
+  Storage planned_;  ///< automatic on a GPU: `form_` is known once costs are stored
   Storage form_;
   Storage form_of_tail_;
   bool is_stored_ = false;

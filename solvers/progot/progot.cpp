@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <optional>
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -123,9 +124,12 @@ class Solves {
   const Solved& run() {
     SolvedSteps& course = solved_.course;
     Pair& source = solved_.source;
+    std::optional<ShardedPairs<T>> rows;
     for (std::size_t k = 0; k < alphas_.size(); ++k) {
       if (!course.planned_epsilons.empty()) source.epsilon = course.planned_epsilons.at(k);
-      ShardedPairs<T> points(source, {}, solved_.plans[0], context_);
+      if (rows) rows->set_rows(source);
+      if (!rows) rows.emplace(source, Subset{}, solved_.plans[0], context_);
+      ShardedPairs<T>& points = *rows;
       if (k == 0) context_.log.info("storage        " + solved_.plans[0].text());
       const double start = monotonic_seconds();
       points.store_costs();
