@@ -23,8 +23,7 @@
 #include "solvers/neural/correction_scale.hpp"
 #include "solvers/neural/potential_values.hpp"
 #include "solvers/neural/semi_dual.hpp"
-#include "solvers/sinkhorn/iteration.hpp"
-#include "solvers/sinkhorn/sinkhorn.hpp"
+#include "solvers/sinkhorn/certificate.hpp"
 
 namespace kantor::neural {
 
@@ -144,50 +143,31 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
   return {std::move(all_f), std::move(all_g)};
 }
 
-/// Sinkhorn from the learned potentials, in run.precision, and what it proves, in double.
-template <class T>
+/// What Sinkhorn iterations from the learned potentials prove.
 void certify(const NeuralConfig& config, const Pair& pair, const Subset& subset,
-             ShardedPairs<double>& points, std::vector<double> f, std::vector<double> g,
-             Result& result, Context& context) {
-  sinkhorn::Report report;
-  {
-    // By the shape alone, as long as there is memory: a run that goes on has the same bits. On a
-    // GPU it has them in any form.
-    constexpr double kMostStoredBytes = 4e9;
-    const SolveShape shape = solve_shape(pair, subset, sizeof(T) == 8, context);
-    const bool is_large =
-        context.pair_reducer == nullptr &&
-        estimate_storage(shape, instruction_set()).materialised.stored_bytes > kMostStoredBytes;
-    const StoragePlan plan =
-        plan_storage(shape, is_large ? Storage::streamed : Storage::automatic, {}, context);
-    ShardedPairs<T> fast(pair, subset, plan, context);
-    fast.store_costs();
-    report = sinkhorn::iterate(fast, {config.certificate_tolerance, config.certificate_iterations},
-                               f, g, context, "certificate");
-  }
-  EvaluationProgress evaluation(num_value_passes(points.m()), *result.steps, {}, context);
-  points.pause_in(&evaluation);
-  const PlanValue value = plan_value(points, f, g, context);
-  points.pause_in(nullptr);
-  evaluation.finish();
+             ShardedPairs<double>& points, const std::vector<double>& f,
+             const std::vector<double>& g, Result& result, Context& context) {
+  sinkhorn::Certificate certificate = sinkhorn::certificate_of(
+      pair, subset, points, {config.certificate_tolerance, config.certificate_iterations}, f, g,
+      *result.steps, context);
+  const PlanValue& value = certificate.value;
   const double gap = value.objective - result.dual_value;
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;
   result.kl = value.kl;
   result.shape = plan_entropy(points, value.kl);
-  result.marginal_error = {report.first_error,
+  result.marginal_error = {certificate.report.first_error,
                            0};  // the c-transform makes the second marginal exact
   result.certificate = {.dual_value = result.dual_value,
                         .solved_value = value.dual_value,
                         .upper_value = value.objective,
                         .relative_gap = relative_gap(result.dual_value, value.objective),
                         .gap_nats = gap / pair.epsilon,
-                        .iterations = report.iterations,
+                        .iterations = certificate.report.iterations,
                         .marginal_error = value.marginal_error};
   result.converged = result.certificate->relative_gap <= config.gap_tolerance;
-  std::vector<double> all_f = points.gather_x(f);
-  fix_gauge(points.gather_x(points.a()), all_f, g);
-  if (context.world.rank() == 0) result.certificate_potentials = {std::move(all_f), std::move(g)};
+  if (context.world.rank() != 0) return;
+  result.certificate_potentials = {std::move(certificate.f), std::move(certificate.g)};
 }
 
 /// What the trained network is worth.
@@ -218,7 +198,7 @@ Result evaluated(const NeuralConfig& config, const Pair& pair, Potential& potent
   if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
   result.potentials = exported_potentials<T>(potential, pair, subset, f, g, context);
   if (config.certificate_iterations > 0) {
-    certify<T>(config, pair, subset, points, f, g, result, context);
+    certify(config, pair, subset, points, f, g, result, context);
   }
   result.model = potential.tensors();
   result.model_json = potential.description();
