@@ -14,6 +14,7 @@
 #include "solvers/device/device_soft_min.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/oracle.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "tests/runtime/config/config_text.hpp"
 #include "tests/solvers/rounding.hpp"
@@ -96,6 +97,34 @@ void expect_as_on_the_host(const Problem& problem, const Problem& alike, DeviceS
               solve(config_of(), problem, "float64", nullptr), rounding<double>(alike, condition));
   expect_same(solve(for_long(), problem, "float32", &device),
               solve(for_long(), problem, "float32", nullptr), rounding<float>(alike, condition));
+}
+
+/// The g of a second pair, whose rows alone are others, after the first.
+std::vector<double> second_solution(const std::string& storage, const Problem& problem,
+                                    DeviceSoftMin* device) {
+  TestRun run(world());
+  run.context.pair_reducer = device;
+  SinkhornConfig config = config_of(storage);
+  config.max_iterations = 1000;
+  const auto oracle = sinkhorn::make_oracle(config, run.context);
+  CheckpointScope nowhere;
+  Pair pair = pair_of(problem);
+  oracle->solve(pair, 1e-9, nowhere);
+  const data::Marginal& first = pair.x.marginal;
+  pair.x = make_cloud(make_marginal(jittered(points_of(first), .2, 5), first.d(), first.weights()));
+  return oracle->solve(pair, 1e-9, nowhere).g;
+}
+
+TEST(DeviceOracle, takes_other_rows_as_the_host_does) {
+  DeviceSoftMin device = emulated_device();
+  for (const char* storage : {"streamed", "materialised"}) {
+    for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::dot}}) {
+      SCOPED_TRACE(concat(storage, " ", cost_name(cost.kind)));
+      const Problem problem = random_problem(cost, .3, {.n = 70, .m = 67, .d = 3});
+      expect_near(second_solution(storage, problem, &device),
+                  second_solution(storage, problem, nullptr), 1e-9);
+    }
+  }
 }
 
 // 70 rows and columns are two tiles each way on one rank.

@@ -1,0 +1,88 @@
+#include "solvers/sinkhorn/oracle.hpp"
+
+#include <optional>
+#include <utility>
+
+#include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
+#include "solvers/sinkhorn/iteration.hpp"
+#include "solvers/sinkhorn/sinkhorn.hpp"
+
+// Shapes: N_r points x on this rank, M points y, D dimensions, K values.
+
+namespace kantor::sinkhorn {
+
+namespace {
+
+template <class T>
+class Oracle final : public EotOracle {
+ public:
+  Oracle(const SinkhornConfig& config, Context& context) : config_(config), context_(context) {}
+
+  Solution solve(const Pair& pair, double tolerance, CheckpointScope& scope) override {
+    pair_ = pair;
+    if (!points_) {
+      const StoragePlan plan =
+          plan_storage(solve_shape(pair, {}, sizeof(T) == 8, context_),
+                       storage_named(config_.storage), workload_of(config_, pair), context_);
+      points_.emplace(pair, Subset{}, plan, context_);
+      g_.assign(index(points_->m()), 0.0);
+    } else {
+      points_->set_rows(pair);
+    }
+    points_->store_costs();
+    Stopping stopping = config_.stopping();
+    stopping.tolerance = tolerance;
+    Solution solution;
+    solution.g = g_;
+    const Report report =
+        iterate(*points_, stopping, solution.f, solution.g, context_, "sinkhorn", scope);
+    g_ = solution.g;
+    solution.marginal_error = report.marginal_error;
+    solution.iterations = report.iterations;
+    solution.converged = report.converged;
+    return solution;
+  }
+
+  std::vector<double> cross_moment(const Solution& solution, std::span<const double> values,
+                                   std::int64_t num_values) override {
+    const std::span<const double> a = points_->a();
+    const std::size_t d = index(pair_->d());
+    const std::size_t k = index(num_values);
+    std::vector<double> f(a.size());
+    std::vector<double> averages(a.size() * d);  // of y given x_i, centred
+    points_->transform_to_x(solution.g, f, averages);
+    std::vector<double> moment(k * d, 0.0);
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      for (std::size_t row = 0; row < k; ++row) {
+        const double weighted = a[i] * values[i * k + row];
+        for (std::size_t c = 0; c < d; ++c) {
+          moment[row * d + c] += weighted * (averages[i * d + c] + pair_->centre[c]);
+        }
+      }
+    }
+    context_.world.all_reduce<double>(moment, ReduceOp::sum, "cross moment");
+    return moment;
+  }
+
+  PlanValue value(const Solution& solution) override {
+    const ShardedPairs<double> points(*pair_, {}, Storage::streamed, context_);
+    return plan_value(points, solution.f, solution.g, context_);
+  }
+
+ private:
+  const SinkhornConfig& config_;
+  Context& context_;
+  std::optional<Pair> pair_;
+  std::optional<ShardedPairs<T>> points_;
+  std::vector<double> g_;  ///< [M] of the last solution
+};
+
+}  // namespace
+
+std::unique_ptr<EotOracle> make_oracle(const SinkhornConfig& config, Context& context) {
+  if (context.run.precision == "float64") return std::make_unique<Oracle<double>>(config, context);
+  return std::make_unique<Oracle<float>>(config, context);
+}
+
+}  // namespace kantor::sinkhorn
