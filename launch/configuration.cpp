@@ -83,15 +83,6 @@ LoadedConfiguration load_run_configuration(const std::string& path, const std::s
   return read_loaded(root, record);
 }
 
-std::string hash_text(std::uint64_t hash) {
-  std::ostringstream out;
-  out << std::hex;
-  out.width(16);
-  out.fill('0');
-  out << hash;
-  return out.str();
-}
-
 std::vector<std::string> read_fingerprints(const std::string& path) {
   config::Value root = config::parse_toml_file(path);
   return take_record(root).fingerprints;
@@ -104,8 +95,8 @@ std::string resolved_toml(const config::Value& resolved, const Problem& problem,
   std::string text = config::to_toml(written, true);
   text += "\n[fingerprints]  # of the data, so that eval notices a change\nmarginals = [";
   for (const Cloud& cloud : problem.clouds) {
-    text +=
-        concat(text.ends_with('[') ? "" : ", ", '"', hash_text(cloud.marginal.fingerprint()), '"');
+    text += concat(text.ends_with('[') ? "" : ", ", '"',
+                   data::hash_text(cloud.marginal.fingerprint()), '"');
   }
   text += "]\n";
   if (run_directory.empty()) return text;
@@ -132,7 +123,7 @@ std::string changed_data(const std::vector<std::string>& stored, const Problem& 
                   problem.clouds.size(), " marginals");
   }
   for (std::size_t i = 0; i < stored.size(); ++i) {
-    const std::string met = hash_text(problem.clouds[i].marginal.fingerprint());
+    const std::string met = data::hash_text(problem.clouds[i].marginal.fingerprint());
     if (met == stored[i]) continue;
     return concat(problem.clouds[i].marginal.name(), " (marginal ", i,
                   ") or its weights or labels have changed since the run: fingerprint ", met,

@@ -27,9 +27,7 @@ LoadedConfiguration load_configuration(const std::string& path,
 /// @throws DataError as well: a file is not there.
 LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root);
 
-/// As resolved.toml and result.json have it: 16 hexadecimal digits.
-std::string hash_text(std::uint64_t hash);
-/// Those of the marginals in a resolved.toml; empty without any. @throws ConfigError.
+/// Hashes of the marginals in a resolved.toml; empty without any. @throws ConfigError.
 std::vector<std::string> read_fingerprints(const std::string& path);
 
 /// The text of resolved.toml: all values with origins, then the table [fingerprints], which

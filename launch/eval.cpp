@@ -1,4 +1,5 @@
 #include <iostream>
+#include <memory>
 
 #include "distributed/collectively.hpp"
 #include "launch/finished_run.hpp"
@@ -7,8 +8,8 @@
 #include "runtime/core/error.hpp"
 #include "runtime/data/marginal.hpp"
 #include "runtime/data/npy.hpp"
-#include "solvers/evaluate.hpp"
-#include "solvers/progot/progot_config.hpp"
+#include "solvers/registry.hpp"
+#include "solvers/stored_run.hpp"
 
 // Shapes: K new points, D dimensions.
 
@@ -74,41 +75,30 @@ void print_outcome(const EvalArguments& arguments, double scale, const std::stri
 
 int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Session& session) {
   Context context = session.context();
-  if (loaded.typed.problem.cost == "matrix") {
-    fail_on_all_ranks(
-        session.world,
-        UsageError("eval needs a cost between points; the run's problem.cost = \"matrix\" "
-                   "says nothing of new ones"));
-  }
-  if (arguments.debiased && loaded.typed.solver == "progot") {
-    fail_on_all_ranks(
-        session.world,
-        UsageError(concat("--debiased is not for a run of progot, whose maps are debiased if "
-                          "it was solved so: this one has solver.progot.debiased = ",
-                          loaded.typed.tables.get<progot::ProgotConfig>().debiased
-                              ? "true; leave the flag out"
-                              : "false; leave the flag out, or solve it with true")));
-  }
-  collectively(session.world, "checking the output directory", [&] {
+  Record result;
+  collectively(session.world, "checking the run and the output directory", [&] {
+    result = read_result(arguments.run_directory);
     if (session.is_first()) check_output_directory(arguments.out);
   });
   const Problem problem = load_problem(loaded.typed.problem, context);
   const double scale =
       loaded.typed.problem.marginals[static_cast<std::size_t>(arguments.marginal)].scale;
-  StoredRun stored;
+  std::unique_ptr<Fitted> fitted;
   Points points;
   collectively(session.world, "reading the run", [&] {
-    stored = read_stored_run(arguments.run_directory, loaded.fingerprints, problem);
-    if (arguments.debiased) {
-      stored.self_potential = read_self_potential(arguments.run_directory, arguments.marginal);
-    }
-    points = read_points(arguments, arguments.as_is ? 1 : scale, problem.d());
+    check_run_of(arguments.run_directory, result, loaded.fingerprints, problem);
+    fitted = entry_of(loaded.typed)
+                 .restore(read_stored_run(arguments.run_directory, result), problem, context.pool);
+    points = read_points(arguments, arguments.as_is ? 1 : scale, fitted->num_dims());
   });
 
   Evaluation evaluation;
   collectively(session.world, "evaluating", [&] {
-    const auto marginal = static_cast<int>(arguments.marginal);
-    evaluation = evaluate_at(problem, stored, marginal, points.values, context);
+    if (fitted->has_map() || arguments.debiased) {
+      evaluation = fitted->map(arguments.marginal, points.values, arguments.debiased);
+    } else {
+      evaluation.potential = fitted->potential(arguments.marginal, points.values);
+    }
   });
 
   collectively(session.world, "writing the evaluation", [&] {

@@ -3,9 +3,6 @@
 #include <unistd.h>
 
 #include <cmath>
-#include <iterator>
-#include <limits>
-#include <nlohmann/json.hpp>
 
 #include "launch/build_info.hpp"
 #include "launch/torch_setup.hpp"
@@ -15,271 +12,133 @@
 namespace kantor::launch {
 namespace {
 
-using Json = nlohmann::ordered_json;
+/// The common keys, each behind those of the solver's own that are to come before it.
+class ResultKeys {
+ public:
+  explicit ResultKeys(const Record& own) : own_(own) {}
 
-/// Indented; bytes that are not UTF-8 (a strange file name) are replaced instead of refused.
-std::string text_of(const Json& json) {
-  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-template <class T>
-void put(Json& json, const char* key, const std::optional<T>& value) {
-  if (value) json[key] = *value;
-}
-
-/// Ratios whose denominator may be 0, and logarithms of what may underflow.
-void put_if_finite(Json& json, const char* key, std::optional<double> value) {
-  if (value && std::isfinite(*value)) json[key] = *value;
-}
-
-/// Older versions wrote NaN and infinities as null.
-double number(const Json& json) {
-  return json.is_null() ? std::numeric_limits<double>::quiet_NaN() : json.get<double>();
-}
-
-void take(const Json& json, const char* key, std::optional<double>& value) {
-  const auto found = json.find(key);
-  if (found != json.end()) value = number(*found);
-}
-
-Json certificate_of(const Certificate& certificate) {
-  Json json = {{"dual_value", certificate.dual_value},
-               {"solved_value", certificate.solved_value},
-               {"upper_value", certificate.upper_value}};
-  put_if_finite(json, "relative_gap", certificate.relative_gap);
-  json["gap_nats"] = certificate.gap_nats;
-  json["iterations"] = certificate.iterations;
-  json["marginal_error"] = certificate.marginal_error;
-  return json;
-}
-
-void put_shape(Json& json, const PlanDiagnostics& shape) {
-  json["entropy"] = shape.entropy;
-  put(json, "normalised_entropy", shape.normalised_entropy);
-  put(json, "diagonal_mass", shape.diagonal_mass);
-  put_if_finite(json, "identity_kl", shape.identity_kl);
-}
-
-Json storage_of(const StorageReport& storage) {
-  Json json = {{"form", storage.form}, {"bytes_per_rank", storage.bytes_per_rank}};
-  put(json, "predicted_seconds_per_iteration", storage.predicted_seconds_per_iteration);
-  put(json, "seconds_per_iteration", storage.seconds_per_iteration);
-  if (storage.form == "streamed") return json;
-  put(json, "predicted_seconds_to_store", storage.predicted_seconds_to_store);
-  json["seconds_to_store"] = storage.seconds_to_store;
-  if (storage.form.starts_with("absorbed")) json["refreshes"] = storage.refreshes;
-  return json;
-}
-
-/// Of ProgOT, one entry per solve.
-void put_steps(Json& json, const Result& result) {
-  if (result.epsilons.empty()) return;
-  json["epsilons"] = result.epsilons;
-  json["alphas"] = result.alphas;
-  json["iterations_per_step"] = result.iterations_per_step;
-  if (!result.converged_per_step.empty()) json["converged_per_step"] = result.converged_per_step;
-  if (!result.last_step) return;
-  json["last_step"] = {{"epsilon", result.last_step->epsilon},
-                       {"transport_cost", result.last_step->transport_cost},
-                       {"objective", result.last_step->objective},
-                       {"dual_value", result.last_step->dual_value}};
-}
-
-Json divergence_of(const Divergence& divergence) {
-  return {{"value", divergence.value}, {"lower", divergence.lower},
-          {"upper", divergence.upper}, {"xx", divergence.xx},
-          {"yy", divergence.yy},       {"iterations", divergence.iterations}};
-}
-
-std::string find_nonfinite(const Json& json, const std::string& name) {
-  const double value = json.is_number_float() ? json.get<double>() : 0;
-  if (!std::isfinite(value)) return concat(name, " is ", std::isnan(value) ? "NaN" : "infinite");
-  std::string found;
-  for (auto item = json.begin(); json.is_structured() && item != json.end(); ++item) {
-    const auto place = std::distance(json.begin(), item);
-    const std::string key = json.is_object() ? item.key() : concat(place);
-    found = find_nonfinite(*item, name.empty() ? key : concat(name, ".", key));
-    if (!found.empty()) break;
+  void put(const char* name, Record::Value value) {
+    put_own_before(name);
+    record_.set(name, std::move(value));
   }
-  return found;
+  template <class T>
+  void put(const char* name, const std::optional<T>& value) {
+    put_own_before(name);
+    record_.set_if(name, value);
+  }
+  void put_own_before(const std::string& name) {
+    for (const Record::Entry& entry : own_.entries()) {
+      if (entry.before == name) record_.set(entry.name, entry.value);
+    }
+  }
+  Record& record() { return record_; }
+
+ private:
+  const Record& own_;
+  Record record_;
+};
+
+Record record_of(const Reference& reference) {
+  Record record;
+  record.set("value", reference.value);
+  record.set("source", reference.source);
+  return record;
 }
 
-Json json_of(const Result& result, const RunFacts& facts) {
-  Json json;
-  json["schema"] = 1;
-  json["kind"] = result.kind;
-  json["solver"] = result.solver;
-  json["cost"] = result.cost;
-  json["epsilon"] = result.epsilon;
-  put_if_finite(json, "epsilon_relative", result.epsilon_relative);
-  json["n"] = result.n;
-  json["d"] = result.d;
-  json["world_size"] = facts.world_size;
-  json["backend"] = facts.backend;
-  json["device"] = facts.device;
-  json["precision"] = facts.precision;
-  put(json, "objective", result.objective);
-  put(json, "transport_cost", result.transport_cost);
-  put(json, "kl", result.kl);
-  put(json, "marginal_penalty", result.marginal_penalty);
-  put(json, "mass", result.mass);
-  if (result.shape) put_shape(json, *result.shape);
-  json["dual_value"] = result.dual_value;
-  if (result.divergence) json["divergence"] = divergence_of(*result.divergence);
-  if (!result.marginal_error.empty()) json["marginal_error"] = result.marginal_error;
-  put(json, "converged", result.converged);
-  json["iterations"] = result.iterations;
-  put(json, "fallback_iterations", result.fallback_iterations);
-  put_steps(json, result);
-  if (result.storage) json["storage"] = storage_of(*result.storage);
-  put(json, "steps", result.steps);
-  put(json, "skipped_steps", result.skipped_steps);
-  put_if_finite(json, "samples_per_second", result.samples_per_second);
-  for (const auto& [phase, share] : result.profile) json["profile"][phase] = share;
-  put(json, "held_out_dual", result.held_out_dual);
-  if (!result.evaluation_points.empty()) json["evaluation_points"] = result.evaluation_points;
-  if (result.certificate) json["certificate"] = certificate_of(*result.certificate);
-  if (result.reference) {
-    json["reference"] = {{"value", result.reference->value}, {"source", result.reference->source}};
-  }
-  json["seconds"] = {{"setup", result.seconds.setup},
-                     {"solve", result.seconds.solve},
-                     {"certificate", result.seconds.certificate},
-                     {"total", result.seconds.total}};
-  json["peak_memory_bytes"] = facts.peak_memory_bytes;
-  return json;
+Record record_of(const Seconds& seconds) {
+  Record record;
+  record.set("setup", seconds.setup);
+  record.set("solve", seconds.solve);
+  record.set("certificate", seconds.certificate);
+  record.set("total", seconds.total);
+  return record;
 }
 
 }  // namespace
 
-std::string find_nonfinite(const Result& result, const RunFacts& facts) {
-  return find_nonfinite(json_of(result, facts), "");
-}
-
-std::string result_json(const Result& result, const RunFacts& facts, const Checksums& checksums) {
-  Json json = json_of(result, facts);
-  for (const auto& [name, checksum] : checksums) json["checksums"][name] = checksum;
-  return text_of(json);
-}
-
-std::string with_model_input(const std::string& model_json, double scale, bool is_direction) {
-  Json json = Json::parse(model_json);
-  json["input"] = {{"scale", scale}, {"unit_length", is_direction}};
-  return json.dump(2);
+Record result_record(const Result& result, const RunFacts& facts) {
+  ResultKeys keys(result.own);
+  keys.put("schema", 1);
+  keys.put("kind", result.kind);
+  keys.put("solver", result.solver);
+  keys.put("cost", result.cost);
+  keys.put("epsilon", result.epsilon);
+  keys.record().set_if_finite("epsilon_relative", result.epsilon_relative);
+  keys.put("n", result.n);
+  keys.put("d", result.d);
+  keys.put("world_size", facts.world_size);
+  keys.put("backend", facts.backend);
+  keys.put("device", facts.device);
+  keys.put("precision", facts.precision);
+  keys.put("objective", result.objective);
+  keys.put("transport_cost", result.transport_cost);
+  keys.put("kl", result.kl);
+  keys.put("dual_value", result.dual_value);
+  keys.put_own_before("marginal_error");
+  if (!result.marginal_error.empty()) keys.record().set("marginal_error", result.marginal_error);
+  keys.put("converged", result.converged);
+  keys.put("iterations", result.iterations);
+  keys.put_own_before("");
+  if (result.reference) keys.put("reference", record_of(*result.reference));
+  keys.put("seconds", record_of(result.seconds));
+  keys.put("peak_memory_bytes", facts.peak_memory_bytes);
+  return keys.record();
 }
 
 std::string environment_json(const RunFacts& facts, const std::vector<std::string>& command_line) {
   const BuildInfo build = build_info();
-  Json json;
-  json["version"] = build.version;
-  json["revision"] = build.revision;
-  json["compiler"] = build.compiler;
-  json["build_type"] = build.build_type;
-  json["libtorch"] = torch_version();
-  json["mpi"] = build.mpi;
-  json["world_size"] = facts.world_size;
-  json["backend"] = facts.backend;
-  json["hosts"] = facts.hosts;
-  json["cpu"] = cpu_model();
-  json["instruction_set"] = facts.instruction_set;
-  json["available_cores"] = num_available_cores();
-  json["threads_per_rank"] = facts.threads;
-  json["command_line"] = command_line;
-  return text_of(json);
+  Record record;
+  record.set("version", build.version);
+  record.set("revision", build.revision);
+  record.set("compiler", build.compiler);
+  record.set("build_type", build.build_type);
+  record.set("libtorch", torch_version());
+  record.set("mpi", build.mpi);
+  record.set("world_size", facts.world_size);
+  record.set("backend", facts.backend);
+  record.set("hosts", facts.hosts);
+  record.set("cpu", cpu_model());
+  record.set("instruction_set", facts.instruction_set);
+  record.set("available_cores", num_available_cores());
+  record.set("threads_per_rank", facts.threads);
+  record.set("command_line", command_line);
+  return record.json() + "\n";
 }
 
 std::string status_json(const Status& status) {
-  Json json;
-  json["state"] = status.state;
-  if (!status.reason.empty()) json["reason"] = status.reason;
-  json["pid"] = static_cast<std::int64_t>(getpid());
-  json["host"] = host_name();
-  json["step"] = status.step;
-  return text_of(json);
+  Record record;
+  record.set("state", status.state);
+  if (!status.reason.empty()) record.set("reason", status.reason);
+  record.set("pid", static_cast<std::int64_t>(getpid()));
+  record.set("host", host_name());
+  record.set("step", status.step);
+  return record.json() + "\n";
 }
 
 Status parse_status(const std::string& text) {
-  const Json json = Json::parse(text, nullptr, false);
   Status status{.state = "unknown", .reason = "", .step = 0};
-  if (!json.is_object()) return status;
-  const auto state = json.find("state");
-  if (state != json.end() && state->is_string()) status.state = state->get<std::string>();
-  const auto reason = json.find("reason");
-  if (reason != json.end() && reason->is_string()) status.reason = reason->get<std::string>();
-  const auto step = json.find("step");
-  if (step != json.end() && step->is_number_integer()) status.step = step->get<std::int64_t>();
-  const auto pid = json.find("pid");
-  if (pid != json.end() && pid->is_number_integer()) status.pid = pid->get<std::int64_t>();
-  const auto host = json.find("host");
-  if (host != json.end() && host->is_string()) status.host = host->get<std::string>();
-  return status;
-}
-
-std::optional<StoredResult> parse_result(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
-    StoredResult stored;
-    Result& result = stored.result;
-    json.at("kind").get_to(result.kind);
-    json.at("solver").get_to(result.solver);
-    json.at("cost").get_to(result.cost);
-    result.epsilon = number(json.at("epsilon"));
-    result.epsilon_relative = std::numeric_limits<double>::quiet_NaN();
-    if (json.contains("epsilon_relative")) {
-      result.epsilon_relative = number(json["epsilon_relative"]);
-    }
-    json.at("n").get_to(result.n);
-    json.at("d").get_to(result.d);
-    json.at("iterations").get_to(result.iterations);
-    result.dual_value = number(json.at("dual_value"));
-    result.seconds.total = number(json.at("seconds").at("total"));
-    take(json, "objective", result.objective);
-    take(json, "transport_cost", result.transport_cost);
-    take(json, "kl", result.kl);
-    take(json, "marginal_penalty", result.marginal_penalty);
-    take(json, "samples_per_second", result.samples_per_second);
-    if (json.contains("divergence")) {
-      const Json& divergence = json["divergence"];
-      result.divergence = {.value = number(divergence.at("value")),
-                           .lower = number(divergence.at("lower")),
-                           .upper = number(divergence.at("upper")),
-                           .iterations = {}};
-    }
-    if (json.contains("iterations_per_step")) {
-      json["iterations_per_step"].get_to(result.iterations_per_step);
-    }
-    if (json.contains("steps")) result.steps = json["steps"].get<std::int64_t>();
-    if (json.contains("reference")) {
-      const Json& reference = json["reference"];
-      result.reference = {number(reference.at("value")), reference.at("source")};
-    }
-    if (json.contains("converged")) result.converged = json["converged"].get<bool>();
-    if (json.contains("checksums")) {
-      for (const auto& [name, checksum] : json["checksums"].items()) {
-        stored.checksums.emplace_back(name, checksum.get<std::string>());
-      }
-    }
-    json.at("world_size").get_to(stored.facts.world_size);
-    json.at("backend").get_to(stored.facts.backend);
-    json.at("device").get_to(stored.facts.device);
-    json.at("precision").get_to(stored.facts.precision);
-    return stored;
-  } catch (const nlohmann::json::exception&) {
-    return std::nullopt;
+    const Record record = Record::parse(text);
+    status.state = record.find_as<std::string>("state").value_or(status.state);
+    status.reason = record.find_as<std::string>("reason").value_or("");
+    status.step = record.find_as<std::int64_t>("step").value_or(0);
+    status.pid = record.find_as<std::int64_t>("pid").value_or(0);
+    status.host = record.find_as<std::string>("host").value_or("");
+  } catch (const DataError&) {  // unknown
   }
+  return status;
 }
 
 std::optional<StoredEnvironment> parse_environment(const std::string& text) {
   try {
-    const Json json = Json::parse(text);
-    StoredEnvironment stored;
-    json.at("world_size").get_to(stored.world_size);
-    json.at("threads_per_rank").get_to(stored.threads);
-    json.at("backend").get_to(stored.backend);
-    json.at("hosts").get_to(stored.hosts);
-    json.at("command_line").get_to(stored.command_line);
-    return stored;
-  } catch (const nlohmann::json::exception&) {
+    const Record record = Record::parse(text);
+    return StoredEnvironment{
+        .world_size = static_cast<int>(record.get<std::int64_t>("world_size")),
+        .threads = static_cast<int>(record.get<std::int64_t>("threads_per_rank")),
+        .backend = record.get<std::string>("backend"),
+        .hosts = record.get<std::vector<std::string>>("hosts"),
+        .command_line = record.get<std::vector<std::string>>("command_line")};
+  } catch (const DataError&) {
     return std::nullopt;
   }
 }
@@ -290,16 +149,17 @@ std::string last_metrics(const std::string& text) {
   const auto before = text.rfind('\n', end - 1);
   const auto first = before == std::string::npos ? 0 : before + 1;
   try {
-    const Json json = Json::parse(text.substr(first, end - first));
+    const Record record = Record::parse(text.substr(first, end - first));
     std::string line =
-        concat(json.at("phase").get<std::string>(), ", step ", json.at("step").get<std::int64_t>());
-    for (const auto& [name, value] : json.items()) {
-      if (name == "phase" || name == "step") continue;
-      line += concat(line.find(':') == std::string::npos ? ": " : ", ", name, " ");
-      line += value.is_number() ? concat(value.get<double>()) : value.dump();
+        concat(record.get<std::string>("phase"), ", step ", record.get<std::int64_t>("step"));
+    for (const Record::Entry& entry : record.entries()) {
+      if (entry.name == "phase" || entry.name == "step") continue;
+      const auto number = entry.value.as<double>();
+      line += concat(line.find(':') == std::string::npos ? ": " : ", ", entry.name, " ");
+      line += number && std::isfinite(*number) ? concat(*number) : entry.value.json();
     }
     return line;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const DataError&) {
     return "";
   }
 }

@@ -1,12 +1,10 @@
 #pragma once
 
-// The JSON texts of a run directory. nlohmann-json stays behind this header. Numbers are finite and
-// read back as the same double.
+// The JSON texts of a run directory.
 
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "solvers/result.hpp"
@@ -27,28 +25,8 @@ struct RunFacts {
   std::string shared_gpus;             ///< which ranks have no GPU of their own; or ""
 };
 
-/// Files of results: name in the run directory and checksum of each.
-using Checksums = std::vector<std::pair<std::string, std::string>>;
-
-/// result.json, schema 1; keys that do not apply are absent, and ratios to 0 with them.
-std::string result_json(const Result& result, const RunFacts& facts, const Checksums& checksums);
-
-/// "certificate.dual_value is NaN": the first number of a result.json that is not finite; "" if all
-/// are.
-std::string find_nonfinite(const Result& result, const RunFacts& facts);
-
-/// model.json with "input": what of a point of marginal 0, as its file has it, the model takes.
-/// @param scale of that marginal. @param is_direction points of length 1 (cosine).
-std::string with_model_input(const std::string& model_json, double scale, bool is_direction);
-
-/// What a result.json holds; fields that are not numbers of a summary stay empty. Nothing if the
-/// text is not a result.json.
-struct StoredResult {
-  Result result;
-  RunFacts facts;
-  Checksums checksums;  ///< none in runs of older versions
-};
-std::optional<StoredResult> parse_result(const std::string& text);
+/// result.json, schema 1, without checksums; keys that do not apply are absent.
+Record result_record(const Result& result, const RunFacts& facts);
 
 /// environment.json: what the numbers were made with. @param command_line program and arguments.
 std::string environment_json(const RunFacts& facts, const std::vector<std::string>& command_line);

@@ -19,6 +19,7 @@
 #include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -61,9 +62,9 @@ bool is_untouched(const std::string& out) {
 
 Found look_at(const std::string& out) {
   std::error_code ignored;
-  if (std::filesystem::exists(out + "/result.json", ignored)) {
-    return read_result(out).result.converged.value_or(true) ? Found::finished
-                                                            : Found::not_converged;
+  if (std::filesystem::exists(out + "/" + run_files::kResult, ignored)) {
+    return read_result(out).find_as<bool>("converged").value_or(true) ? Found::finished
+                                                                      : Found::not_converged;
   }
   if (!std::filesystem::is_directory(out, ignored)) return Found::nothing;
   if (std::filesystem::is_empty(out, ignored)) return Found::nothing;
@@ -163,9 +164,11 @@ Result solve_and_time(const LoadedConfiguration& loaded, const Problem& problem,
                       Context& context) {
   const double setup_s = monotonic_seconds() - session.start_s;
   Result result = solve(loaded.typed, problem, context);
-  if (!result.model_json.empty()) {
-    result.model_json = with_model_input(result.model_json, loaded.typed.problem.marginals[0].scale,
-                                         problem.cost.on_unit_sphere);
+  if (!result.model.empty()) {  // what of a point of marginal 0, as its file has it, it takes
+    Record input;
+    input.set("scale", loaded.typed.problem.marginals[0].scale);
+    input.set("unit_length", problem.cost.on_unit_sphere);
+    result.model.set("input", input);
   }
   result.seconds.setup += setup_s;
   result.seconds.total = monotonic_seconds() - session.start_s;
@@ -176,11 +179,11 @@ void close_directory(RunDirectory& directory, const Result& result, const RunFac
   directory.write_result(result, facts);
   directory.set_status({.state = result.converged.value_or(true) ? "done" : "not converged",
                         .reason = "",
-                        .step = result.steps.value_or(result.iterations)});
+                        .step = result.iterations});
 }
 
 /// The numbers, for a person or a pipe: stdout, and log.txt.
-void print_summary(const Result& result, const RunDirectory& directory, Session& session) {
+void print_summary(const Record& result, const RunDirectory& directory, Session& session) {
   std::vector<std::string> lines = closing_lines(result);
   lines.push_back("  results in     " + directory.path());
   for (const std::string& line : lines) {
@@ -190,17 +193,13 @@ void print_summary(const Result& result, const RunDirectory& directory, Session&
   std::cout << std::flush;
 }
 
-int finish(const Result& result, RunDirectory* directory, const RunFacts& facts,
-           const LoadedConfiguration& loaded, Session& session) {
+int finish(const Result& result, RunDirectory* directory, const RunFacts& facts, Session& session) {
   collectively(session.world, "writing the results", [&] {
     if (directory != nullptr) close_directory(*directory, result, facts);
   });
   if (directory != nullptr) {
-    print_summary(result, *directory, session);
-    if (const std::string line = independence_line(result); !line.empty()) session.log.warn(line);
-    if (!result.converged.value_or(true)) {
-      session.log.warn(not_converged_line(result, loaded.typed));
-    }
+    print_summary(result_record(result, facts), *directory, session);
+    for (const std::string& line : result.advice) session.log.warn(line);
   }
   return static_cast<int>(result.converged.value_or(true) ? ExitCode::done
                                                           : ExitCode::not_converged);
@@ -295,7 +294,7 @@ int run(const RunArguments& arguments, const LoadedConfiguration& loaded, Sessio
     const Result result = solve_and_time(loaded, problem, session, context);
     collectively(session.world, "comparing the data", [&] { check_unchanged(problem); });
     facts.peak_memory_bytes = gather_facts(session).peak_memory_bytes;
-    return finish(result, directory, facts, loaded, session);
+    return finish(result, directory, facts, session);
   } catch (const Stopped& stopped) {
     return leave_stopped(stopped, directory, stop, checkpoints, session);
   } catch (const std::exception& error) {

@@ -17,10 +17,9 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/shortened.hpp"
 #include "runtime/data/atomic_file.hpp"
-#include "runtime/data/data_file.hpp"
-#include "runtime/data/fingerprint.hpp"
 #include "runtime/data/npy.hpp"
 #include "runtime/data/safetensors.hpp"
+#include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -44,21 +43,13 @@ class ResultFiles {
   template <class Write>
   void add(const std::string& name, const Write& write) {
     write(folder_ + "/" + name);
-    checksums_.emplace_back(name, checksum_text(folder_ + "/" + name));
+    checksums_.set(name, checksum_text(folder_ + "/" + name));
   }
-  void add_arrays(const std::string& name, const std::vector<std::vector<double>>& arrays) {
-    if (!arrays.empty()) create_folder(folder_ + "/" + name);
-    for (std::size_t i = 0; i < arrays.size(); ++i) {
-      const std::int64_t shape[] = {static_cast<std::int64_t>(arrays[i].size())};
-      add(concat(name, "/", i, ".npy"),
-          [&](const std::string& path) { data::write_npy(path, arrays[i], shape); });
-    }
-  }
-  const Checksums& checksums() const { return checksums_; }
+  const Record& checksums() const { return checksums_; }
 
  private:
   std::string folder_;
-  Checksums checksums_;
+  Record checksums_;
 };
 
 std::string find_nonfinite(const std::string& name, const std::vector<double>& values) {
@@ -70,18 +61,15 @@ std::string find_nonfinite(const std::string& name, const std::vector<double>& v
 }
 
 /// Scalars and arrays alike. @throws NumericError.
-void check_finite(const Result& result, const RunFacts& facts) {
-  std::string found = find_nonfinite(result, facts);
-  const auto look_at = [&](const std::string& name, const std::vector<double>& values) {
-    if (found.empty()) found = find_nonfinite(name, values);
+void check_finite(const Result& result, const Record& record) {
+  std::string found = record.find_nonfinite();
+  const auto look_at = [&](const auto& parts) {
+    for (const auto& part : parts) {
+      if (found.empty()) found = find_nonfinite(part.name, part.values);
+    }
   };
-  for (const auto& [name, arrays] : {std::pair{"potentials", &result.potentials},
-                                     std::pair{"certificate", &result.certificate_potentials},
-                                     std::pair{"divergence", &result.self_potentials}}) {
-    for (std::size_t i = 0; i < arrays->size(); ++i) look_at(concat(name, "/", i), (*arrays)[i]);
-  }
-  look_at("points", result.points);
-  for (const Result::Tensor& tensor : result.model) look_at(tensor.name, tensor.values);
+  look_at(result.arrays);
+  look_at(result.tensors);
   if (found.empty()) return;
   throw NumericError(concat("the result is not finite, and nothing of it is kept: ", found,
                             "; raise problem.epsilon, use run.precision = \"float64\", or look "
@@ -126,41 +114,36 @@ void RunDirectory::remove_leftovers() const {
   for (const char* ending : {"STATUS", ".toml", ".json", ".safetensors", ".npy"}) {
     data::remove_asides(path_, ending, files);
   }
-  for (const std::string& folder : {file("potentials"), file("certificate"), file("divergence")}) {
+  for (const std::string& folder : {file(run_files::kPotentials), file(run_files::kCertificate),
+                                    file(run_files::kSelfPotentials)}) {
     if (std::filesystem::is_directory(folder)) data::remove_asides(folder, ".npy", files);
   }
 }
 
 void RunDirectory::write_result(const Result& result, const RunFacts& facts) const {
-  check_finite(result, facts);
+  Record record = result_record(result, facts);
+  check_finite(result, record);
   ResultFiles files(path_);
-  files.add_arrays("potentials", result.potentials);
-  files.add_arrays("certificate", result.certificate_potentials);
-  files.add_arrays("divergence", result.self_potentials);
-  if (!result.points.empty()) {
-    const std::int64_t shape[] = {result.n.at(0), result.d.at(0)};
-    files.add("points.npy",
-              [&](const std::string& path) { data::write_npy(path, result.points, shape); });
-  }
-  if (!result.model.empty()) {
-    std::vector<data::NamedTensor> tensors;
-    for (const Result::Tensor& tensor : result.model) {
-      tensors.push_back({.name = tensor.name,
-                         .shape = tensor.shape,
-                         .values = tensor.values,
-                         .is_float64 = tensor.is_double || facts.precision == "float64"});
+  for (const Array& array : result.arrays) {
+    const std::string name = array.name + ".npy";
+    if (const auto slash = name.find('/'); slash != std::string::npos) {
+      create_folder(file(name.substr(0, slash)));
     }
-    files.add("model.safetensors", [&](const std::string& path) {
+    files.add(name, [&](const std::string& path) {
+      data::write_npy(path, array.values, std::span<const std::int64_t>(array.shape));
+    });
+  }
+  if (!result.tensors.empty()) {
+    std::vector<data::NamedTensor> tensors = result.tensors;
+    for (data::NamedTensor& each : tensors) each.is_float64 |= facts.precision == "float64";
+    files.add(run_files::kTensors, [&](const std::string& path) {
       data::write_safetensors(path, tensors, {{"producer", "kantor " + build_info().version}});
     });
-    files.add("model.json",
-              [&](const std::string& path) { write_text_file(path, result.model_json); });
+    files.add(run_files::kModel,
+              [&](const std::string& path) { write_text_file(path, result.model.json()); });
   }
-  write_text("result.json", result_json(result, facts, files.checksums()));
-}
-
-std::string checksum_text(const std::string& path) {
-  return hash_text(data::checksum(data::DataFile(path).bytes()));
+  if (!files.checksums().empty()) record.set("checksums", files.checksums());
+  write_text(run_files::kResult, record.json() + "\n");
 }
 
 void mark_failed(const std::string& path, const std::string& reason) noexcept {

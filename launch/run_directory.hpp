@@ -44,11 +44,7 @@ class RunDirectory {
   std::unique_ptr<checkpoint::RunLock> lock_;
 };
 
-/// The checksum of a file's whole content, as result.json has it. @throws DataError: missing,
-/// empty.
-std::string checksum_text(const std::string& path);
-
-/// The same from a process that does not hold the directory, as far as it can.
+/// STATUS "failed" from a process that does not hold the directory, as far as it can.
 void mark_failed(const std::string& path, const std::string& reason) noexcept;
 
 }  // namespace kantor::launch

@@ -15,13 +15,11 @@ namespace kantor::launch {
 std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
                                        const RunFacts& facts);
 
-/// Each quantity under its defined name, the proven gap, the known answer, the speed.
-std::vector<std::string> closing_lines(const Result& result);
+/// Of a result.json: each quantity that is there under its defined name, the proven gap, the known
+/// answer, the speed, and what the solver says of its own keys.
+std::vector<std::string> closing_lines(const Record& result);
 
-/// What a plan that tells hardly more than the marginals is warned of with; empty for others.
-std::string independence_line(const Result& result);
-
-/// One line that says what to change; for a result that is not converged.
-std::string not_converged_line(const Result& result, const Configuration& configuration);
+/// "  label         text".
+std::string labelled(std::string label, const std::string& text);
 
 }  // namespace kantor::launch

@@ -10,13 +10,13 @@ COLUMNS = ("run", "objective", "proven gap", "error", "samples/s", "seconds", "r
 
 def line_of(directory: Path) -> tuple[str, ...]:
     result = json.loads((directory / "result.json").read_text())
-    objective, dual = result.get("objective"), result["dual_value"]
+    objective, dual = result.get("objective"), result.get("dual_value")
     reference = result.get("reference", {}).get("value")
     speed = result.get("samples_per_second")
     return (
         directory.name,
         f"{objective:.6g}" if objective is not None else "-",
-        f"{(objective - dual) / abs(objective):.1e}" if objective is not None else "-",
+        f"{(objective - dual) / abs(objective):.1e}" if None not in (objective, dual) else "-",
         f"{(objective - reference) / abs(reference):+.2%}" if reference and objective is not None else "-",
         f"{speed:,.0f}" if speed is not None else "-",
         f"{result['seconds']['total']:.1f}",

@@ -128,6 +128,16 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
   return result;
 }
 
+std::vector<Line> own_lines(const Record& result) {
+  for (const SolverEntry* entry : kSolvers) {
+    if (result.find_as<std::string>("kind") == entry->kind &&
+        result.find_as<std::string>("solver") == entry->name) {
+      return entry->lines(result);
+    }
+  }
+  return {};
+}
+
 std::string describe_plan(const Configuration& configuration, const Problem& problem,
                           Context& context) {
   use_device(context);

@@ -3,6 +3,7 @@
 // The list of solvers, and what they have in common: (problem kind, solver name) -> entry.
 
 #include <string>
+#include <vector>
 
 #include "runtime/config/value.hpp"
 #include "solvers/solver.hpp"
@@ -31,6 +32,10 @@ std::vector<config::Key> known_keys();
 
 /// Solves with the configured solver. Collective.
 Result solve(const Configuration& configuration, const Problem& problem, Context& context);
+
+/// What the closing summary says of the own keys of the solver that a result.json is of; nothing of
+/// one that is not known here.
+std::vector<Line> own_lines(const Record& result);
 
 /// What the run would do and the memory it would take per rank, in a few lines (--dry-run).
 std::string describe_plan(const Configuration& configuration, const Problem& problem,

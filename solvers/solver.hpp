@@ -4,6 +4,7 @@
 // them.
 
 #include <any>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -12,9 +13,11 @@
 #include "distributed/context.hpp"
 #include "runtime/config/reader.hpp"
 #include "runtime/core/error.hpp"
+#include "solvers/fitted.hpp"
 #include "solvers/problem/features.hpp"
 #include "solvers/problem/problem.hpp"
 #include "solvers/result.hpp"
+#include "solvers/stored_run.hpp"
 
 namespace kantor {
 
@@ -54,6 +57,12 @@ void read_table(config::Fields& fields, Tables& tables) {
   tables.set(std::move(config));
 }
 
+/// SolverEntry::restore of a class with this constructor.
+template <class T>
+std::unique_ptr<Fitted> restore(StoredRun run, const Problem& problem, ThreadPool& pool) {
+  return std::make_unique<T>(std::move(run), problem, pool);
+}
+
 /// What is known before any data are read.
 struct Selection {
   const ProblemConfig& problem;
@@ -73,6 +82,10 @@ struct SolverEntry {
   std::string (*holds)(const Tables& tables, const Problem& problem, Context& context);
   /// Collective.
   Result (*solve)(const Tables& tables, const Problem& problem, Context& context);
+  /// What the closing summary says of the solver's own keys of a result.json.
+  std::vector<Line> (*lines)(const Record& result);
+  /// A finished run, asked anew. @param problem must outlive it, as the pool. @throws DataError.
+  std::unique_ptr<Fitted> (*restore)(StoredRun run, const Problem& problem, ThreadPool& pool);
 };
 
 }  // namespace kantor

@@ -6,10 +6,22 @@ import sys
 from pathlib import Path
 
 SOLVERS = {"neural": "#0b7a75", "sinkhorn": "#c2410c", "progot": "#5b3fa0"}
-PANELS = [("seconds, from start to end", lambda result: result["seconds"]["total"]),
-          ("proven gap, relative", lambda result: (result["objective"] - result["dual_value"]) / result["objective"]),
-          ("distance of objective to truth, relative",
-           lambda result: abs(result["objective"] / result["reference"]["value"] - 1))]
+
+
+def gap(result):
+    """None without an upper and a lower bound."""
+    objective, dual = result.get("objective"), result.get("dual_value")
+    return None if objective is None or dual is None else (objective - dual) / objective
+
+
+def distance(result):
+    """None without an objective and a known answer."""
+    objective, truth = result.get("objective"), result.get("reference", {}).get("value")
+    return None if objective is None or truth is None else abs(objective / truth - 1)
+
+
+PANELS = [("seconds, from start to end", lambda result: result["seconds"]["total"]), ("proven gap, relative", gap),
+          ("distance of objective to truth, relative", distance)]
 WIDTH, HEIGHT, LEFT, TOP = 270, 210, 60, 34  # of a panel, and of what is beside and above it
 
 
@@ -44,8 +56,11 @@ def label(value):
 def panel(number, title, value_of, runs):
     left = LEFT + number * (WIDTH + LEFT)
     right, bottom = left + WIDTH, TOP + HEIGHT
-    points = {solver: [(result["n"][0], value_of(result)) for result in results] for solver, results in runs.items()}
+    points = {solver: [(result["n"][0], value_of(result)) for result in results if value_of(result) is not None]
+              for solver, results in runs.items()}
     every = [point for line in points.values() for point in line]
+    if not every:
+        return f'<text x="{left}" y="{TOP - 12}" font-weight="bold">{title}: of no run</text>'
     x, y = Axis([n for n, _ in every], left, right), Axis([value for _, value in every], bottom, TOP)
     parts = [f'<text x="{left}" y="{TOP - 12}" font-weight="bold">{title}</text>',
              f'<text x="{right}" y="{bottom + 32}" text-anchor="end">points of each marginal</text>']

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "launch/inspect/description.hpp"
+#include "launch/summary.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/shortened.hpp"
 #include "runtime/core/text.hpp"

@@ -12,9 +12,6 @@ struct Description {
   std::string damage;  ///< reported as an error of the data once the lines are printed; or ""
 };
 
-/// "  label         text".
-std::string labelled(std::string label, const std::string& text);
-
 /// Text from a file on one line, without control characters.
 std::string printable(std::string text);
 

@@ -5,6 +5,7 @@
 
 #include "launch/configuration.hpp"
 #include "launch/inspect/description.hpp"
+#include "launch/summary.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/checkpoint/checkpoint_file.hpp"
 #include "runtime/checkpoint/describe.hpp"
@@ -72,11 +73,6 @@ Description describe_path(const std::string& path) {
 }
 
 }  // namespace
-
-std::string labelled(std::string label, const std::string& text) {
-  label.resize(std::max<std::size_t>(label.size() + 1, 15), ' ');
-  return "  " + label + text;
-}
 
 std::string printable(std::string text) {
   for (char& c : text) {

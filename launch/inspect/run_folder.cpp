@@ -4,7 +4,6 @@
 #include <fstream>
 
 #include "launch/configuration.hpp"
-#include "launch/finished_run.hpp"
 #include "launch/inspect/description.hpp"
 #include "launch/json_files.hpp"
 #include "launch/output_directory.hpp"
@@ -15,6 +14,7 @@
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
+#include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
 namespace {
@@ -106,30 +106,30 @@ std::string sizes_text(const std::vector<std::int64_t>& sizes) {
   return text;
 }
 
-void describe_result(const StoredResult& stored, std::vector<std::string>& lines) {
-  const Result& result = stored.result;
-  lines.push_back(
-      labelled("problem", concat(result.kind, ": ", sizes_text(result.n), " points, ",
-                                 result.d.empty() ? "" : concat("d = ", result.d.front(), ", "),
-                                 "cost ", result.cost, ", epsilon ", result.epsilon,
-                                 std::isfinite(result.epsilon_relative)
-                                     ? concat(" (", result.epsilon_relative, " of the mean cost)")
-                                     : "")));
-  lines.push_back(labelled("solver", concat(result.solver, ", ", stored.facts.world_size,
-                                            stored.facts.world_size == 1 ? " rank" : " ranks",
-                                            ", backend ", stored.facts.backend, ", ",
-                                            stored.facts.device, ", ", stored.facts.precision)));
+void describe_result(const Record& result, std::vector<std::string>& lines) {
+  using Sizes = std::vector<std::int64_t>;
+  const auto text = [&](const char* name) { return result.get<std::string>(name); };
+  const Sizes dims = result.get<Sizes>("d");
+  const double share = result.find_as<double>("epsilon_relative").value_or(std::nan(""));
+  lines.push_back(labelled(
+      "problem", concat(text("kind"), ": ", sizes_text(result.get<Sizes>("n")), " points, ",
+                        dims.empty() ? "" : concat("d = ", dims.front(), ", "), "cost ",
+                        text("cost"), ", epsilon ", result.number("epsilon"),
+                        std::isfinite(share) ? concat(" (", share, " of the mean cost)") : "")));
+  const auto ranks = result.get<std::int64_t>("world_size");
+  lines.push_back(labelled(
+      "solver", concat(text("solver"), ", ", ranks, ranks == 1 ? " rank" : " ranks", ", backend ",
+                       text("backend"), ", ", text("device"), ", ", text("precision"))));
   for (const std::string& line : closing_lines(result)) lines.push_back(line);
 }
 
 /// Whether the files of results are those that were written.
-void describe_files(const std::string& folder, const StoredResult& stored,
-                    Description& description) {
-  if (stored.checksums.empty()) return;
+void describe_files(const std::string& folder, const Record& result, Description& description) {
   try {
-    check_result_files(folder, stored);
+    const std::size_t count = check_result_files(folder, result);
+    if (count == 0) return;
     description.lines.push_back(
-        labelled("results", concat(stored.checksums.size(), " files, whole by their checksums")));
+        labelled("results", concat(count, " files, whole by their checksums")));
   } catch (const DataError& error) {
     description.lines.push_back(labelled("results", concat("DAMAGED: ", printable(error.what()))));
     description.damage = error.what();
@@ -230,16 +230,13 @@ Description describe_run_directory(const std::string& path) {
   lines.push_back(concat("run ", path, ": ", state.empty() ? "its STATUS is damaged" : state));
   if (state.empty()) description.damage = concat((folder / "STATUS").string(), " is damaged");
 
-  const std::string result = text_of(folder / "result.json");
-  const auto stored = parse_result(result);
-  if (stored) {
-    describe_result(*stored, lines);
-    describe_files(path, *stored, description);
+  const fs::path result_path = folder / run_files::kResult;
+  if (const auto result = parse_result(text_of(result_path))) {
+    describe_result(*result, lines);
+    describe_files(path, *result, description);
   } else {
     describe_plan_of_run(folder, environment, description);
-    if (has_file(folder / "result.json")) {
-      description.damage = concat((folder / "result.json").string(), " is damaged");
-    }
+    if (has_file(result_path)) description.damage = concat(result_path.string(), " is damaged");
   }
   const std::string metrics = last_metrics(tail_of(folder / "metrics.jsonl"));
   if (!metrics.empty()) lines.push_back(labelled("last metrics", printable(metrics)));

@@ -105,6 +105,12 @@ std::string format_seconds(double seconds) {
   return printed("%.0f h ", hours) + printed("%02.0f min", minutes - 60 * hours);
 }
 
+std::string format_digits(double value, int digits) {
+  std::array<char, 64> buffer{};
+  std::snprintf(buffer.data(), buffer.size(), "%.*g", digits, value);
+  return buffer.data();
+}
+
 std::string format_number(double value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value > 0 ? "inf" : "-inf";

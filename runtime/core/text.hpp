@@ -22,6 +22,9 @@ std::string format_seconds(double seconds);
 /// Shortest decimal that reads back as the same double; "nan", "inf", "-inf" otherwise.
 std::string format_number(double value);
 
+/// So many significant digits, as "%.7g" does.
+std::string format_digits(double value, int digits);
+
 /// Whether the bytes are valid UTF-8 (no overlong forms, no surrogates).
 bool is_utf8(std::string_view bytes);
 

@@ -2,6 +2,9 @@
 
 #include <xxhash.h>
 
+#include <cinttypes>
+#include <cstdio>
+
 #include "runtime/core/error.hpp"
 
 namespace kantor::data {
@@ -14,6 +17,12 @@ constexpr std::size_t kNumBlocks = 64;
 
 std::uint64_t checksum(std::span<const std::byte> bytes) {
   return XXH3_64bits(bytes.data(), bytes.size());
+}
+
+std::string hash_text(std::uint64_t hash) {
+  char text[17];
+  std::snprintf(text, sizeof text, "%016" PRIx64, hash);
+  return text;
 }
 
 struct Fingerprint::State {

@@ -11,6 +11,9 @@ namespace kantor::data {
 /// XXH3-64 of the bytes and nothing else, as other programs compute it.
 std::uint64_t checksum(std::span<const std::byte> bytes);
 
+/// A hash as files and messages have it: 16 hexadecimal digits.
+std::string hash_text(std::uint64_t hash);
+
 /// XXH3-64 over parts added one after the other; each part's length is hashed with it.
 class Fingerprint {
  public:

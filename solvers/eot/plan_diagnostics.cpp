@@ -4,11 +4,16 @@
 #include <cmath>
 #include <vector>
 
+#include "runtime/core/error.hpp"
+#include "runtime/core/text.hpp"
 #include "solvers/problem/cost_file.hpp"
 
 namespace kantor {
 
 namespace {
+
+constexpr double kNearlyIndependent = .9;
+constexpr double kNearlyMatching = .05;
 
 double minus_log(double weight) { return weight > 0 ? -std::log(weight) : 0; }
 
@@ -28,6 +33,37 @@ double diagonal_cost(const Pair& pair, const ShardedPairs<double>& points, std::
 }
 
 }  // namespace
+
+void PlanDiagnostics::put_into(Result& result, const Pair& pair) const {
+  const auto put = [&](const char* name, std::optional<double> value, const char* meaning) {
+    if (value) result.own.set(name, *value, meaning).before = "dual_value";
+  };
+  put("entropy", entropy, "- sum P log P, of the rounded plan");
+  put("normalised_entropy", normalised_entropy,
+      "(entropy - the larger entropy of a marginal) / the smaller: 0 for a matching, 1 for "
+      "independence");
+  put("diagonal_mass", diagonal_mass, "sum_i P_ii; rows exact, not rounded");
+  put("identity_kl", identity_kl, "sum_i a_i log(a_i / P_ii), if the weights agree");
+  if (normalised_entropy.value_or(0) <= kNearlyIndependent) return;
+  const double share = pair.epsilon / pair.mean_cost;
+  result.advice.push_back(concat(
+      "the plan is nearly independent (normalised_entropy ", format_digits(*normalised_entropy, 7),
+      "): which x belongs to which y is hardly seen at epsilon ", format_digits(pair.epsilon, 7),
+      std::isfinite(share) ? concat(", ", format_digits(share, 2), " of the mean cost") : "",
+      "; in a new --out, lower problem.epsilon for a sharper plan"));
+}
+
+std::vector<Line> plan_lines(const Record& result) {
+  const auto spread = result.find_as<double>("normalised_entropy");
+  if (!spread) return {};
+  const char* word = *spread > kNearlyIndependent ? "nearly independent"
+                     : *spread < kNearlyMatching  ? "nearly a matching"
+                                                  : "between the two";
+  return {{"plan",
+           concat(word, ": normalised_entropy ", format_digits(*spread, 2),
+                  " of 0 (a matching) to 1 (independence)"),
+           "reference"}};
+}
 
 PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl) {
   std::vector<double> logs_a;

@@ -5,11 +5,28 @@
 
 #include <optional>
 #include <span>
+#include <vector>
 
 #include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/result.hpp"
 
 namespace kantor {
+
+/// How spread out a plan is (neural: the certificate's), and, if both marginals have as many
+/// points, how near the identity.
+struct PlanDiagnostics {
+  double entropy = 0;
+  std::optional<double> normalised_entropy = {};
+  std::optional<double> diagonal_mass = {};
+  std::optional<double> identity_kl = {};
+
+  /// Keys of the result, and what is to be warned of a plan that tells hardly more than the
+  /// marginals.
+  void put_into(Result& result, const Pair& pair) const;
+};
+
+/// What the closing summary says of those keys, if they are there.
+std::vector<Line> plan_lines(const Record& result);
 
 /// Entropy alone, as of any plan with exact marginals: H(P) = H(a) + H(b) - kl. Collective.
 PlanDiagnostics plan_entropy(const ShardedPairs<double>& points, double kl);

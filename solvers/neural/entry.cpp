@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "runtime/core/text.hpp"
+#include "solvers/neural/fitted_network.hpp"
 #include "solvers/neural/neural_eot.hpp"
 
 namespace kantor::neural {
@@ -45,6 +46,8 @@ constinit const SolverEntry kEot{.kind = "eot",
                                  .needs = {Feature::points, Feature::held_marginals},
                                  .check = [](const Selection&) {},
                                  .holds = holds,
-                                 .solve = solve_eot};
+                                 .solve = solve_eot,
+                                 .lines = lines_of,
+                                 .restore = restore<FittedNetwork>};
 
 }  // namespace kantor::neural

@@ -3,7 +3,6 @@
 #include <torch/torch.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
 #include "runtime/random/philox.hpp"
@@ -118,10 +117,12 @@ std::vector<NamedParameter> Mlp::parameters() const {
   return result;
 }
 
-std::string Mlp::describe() const {
-  return nlohmann::ordered_json{
-      {"kind", config_.kind}, {"width", config_.width}, {"activation", config_.activation}}
-      .dump();
+Record Mlp::describe() const {
+  Record network;
+  network.set("kind", config_.kind);
+  network.set("width", config_.width);
+  network.set("activation", config_.activation);
+  return network;
 }
 
 }  // namespace kantor::neural

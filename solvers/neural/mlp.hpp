@@ -23,7 +23,7 @@ class Mlp final : public Network {
   at::Tensor forward(const at::Tensor& x, Tape& tape) const override;
   void backward(const Tape& tape, const at::Tensor& cotangents) const override;
   std::vector<NamedParameter> parameters() const override;
-  std::string describe() const override;
+  Record describe() const override;
 
  private:
   struct Layer {

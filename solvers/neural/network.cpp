@@ -1,7 +1,6 @@
 #include "solvers/neural/network.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
 #include "solvers/neural/mlp.hpp"
@@ -17,16 +16,15 @@ std::vector<ParameterShape> parameter_shapes(const NetworkConfig& config, std::i
   return Mlp::parameter_shapes(config, d);
 }
 
-NetworkConfig read_network(const std::string& description) {
-  const auto json = nlohmann::json::parse(description);
+NetworkConfig read_network(const Record& description) {
   NetworkConfig config;
-  config.kind = json.at("kind").get<std::string>();
-  config.width = json.at("width").get<std::vector<std::int64_t>>();
-  config.activation = json.at("activation").get<std::string>();
+  config.kind = description.get<std::string>("kind");
+  config.width = description.get<std::vector<std::int64_t>>("width");
+  config.activation = description.get<std::string>("activation");
   if (config.kind != "mlp" || config.width.empty() ||
       std::find(kActivations.begin(), kActivations.end(), config.activation) ==
           kActivations.end()) {
-    throw DataError(concat("model.json tells of a network of kind \"", config.kind, "\" with ",
+    throw DataError(concat("it tells of a network of kind \"", config.kind, "\" with ",
                            config.width.size(), " hidden layers and activation \"",
                            config.activation, "\", which this kantor does not have"));
   }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "distributed/flat_parameters.hpp"
+#include "runtime/record/record.hpp"
 #include "solvers/neural/neural_config.hpp"
 
 namespace kantor::neural {
@@ -36,8 +37,8 @@ class Network {
   virtual void backward(const Tape& tape, const at::Tensor& cotangents) const = 0;
   /// Named alike in every run.
   virtual std::vector<NamedParameter> parameters() const = 0;
-  /// Kind and shape, in JSON, for model.json.
-  virtual std::string describe() const = 0;
+  /// Kind and shape, for model.json.
+  virtual Record describe() const = 0;
 };
 
 /// Initial weights follow from the seed by counter-based random numbers; the output is 0 at first.
@@ -46,8 +47,8 @@ std::unique_ptr<Network> make_network(const NetworkConfig& config, std::int64_t 
                                       const at::TensorOptions& options, std::uint64_t seed);
 /// What parameters() of that network will be.
 std::vector<ParameterShape> parameter_shapes(const NetworkConfig& config, std::int64_t d);
-/// From describe(). @throws DataError for a network that this kantor does not have; an exception of
-/// nlohmann's for a description that is damaged.
-NetworkConfig read_network(const std::string& description);
+/// From describe(). @throws DataError for a network that this kantor does not have, and for a
+/// description that is damaged.
+NetworkConfig read_network(const Record& description);
 
 }  // namespace kantor::neural

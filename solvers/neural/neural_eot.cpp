@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 
 #include "distributed/collectively.hpp"
 #include "distributed/device.hpp"
@@ -147,27 +148,50 @@ std::vector<std::vector<double>> exported_potentials(Potential& potential, const
 void certify(const NeuralConfig& config, const Pair& pair, const Subset& subset,
              ShardedPairs<double>& points, const std::vector<double>& f,
              const std::vector<double>& g, Result& result, Context& context) {
-  sinkhorn::Certificate certificate = sinkhorn::certificate_of(
+  sinkhorn::Certificate found = sinkhorn::certificate_of(
       pair, subset, points, {config.certificate_tolerance, config.certificate_iterations}, f, g,
-      *result.steps, context);
-  const PlanValue& value = certificate.value;
-  const double gap = value.objective - result.dual_value;
+      result.iterations, context);
+  const PlanValue& value = found.value;
+  const double dual_value = result.dual_value.value();
+  const double gap = relative_gap(dual_value, value.objective);
   result.objective = value.objective;
   result.transport_cost = value.transport_cost;
   result.kl = value.kl;
-  result.shape = plan_entropy(points, value.kl);
-  result.marginal_error = {certificate.report.first_error,
+  plan_entropy(points, value.kl).put_into(result, pair);
+  result.marginal_error = {found.report.first_error,
                            0};  // the c-transform makes the second marginal exact
-  result.certificate = {.dual_value = result.dual_value,
-                        .solved_value = value.dual_value,
-                        .upper_value = value.objective,
-                        .relative_gap = relative_gap(result.dual_value, value.objective),
-                        .gap_nats = gap / pair.epsilon,
-                        .iterations = certificate.report.iterations,
-                        .marginal_error = value.marginal_error};
-  result.converged = result.certificate->relative_gap <= config.gap_tolerance;
+  Record certificate;
+  certificate.set("dual_value", dual_value, "of the learned potentials");
+  certificate.set("solved_value", value.dual_value, "dual value after the iterations");
+  certificate.set("upper_value", value.objective, "objective of the rounded plan");
+  certificate.set_if_finite("relative_gap", gap, "of dual_value to upper_value");
+  certificate.set("gap_nats", (value.objective - dual_value) / pair.epsilon,
+                  "(upper_value - dual_value) / epsilon");
+  certificate.set("iterations", found.report.iterations);
+  certificate.set("marginal_error", value.marginal_error,
+                  "L1, one per marginal, of the plan before rounding");
+  result.own.set("certificate", certificate,
+                 "dual_value <= optimum <= upper_value on the evaluated points");
+  result.converged = gap <= config.gap_tolerance;
+  if (!*result.converged) {
+    result.advice.push_back(concat("not converged: proven gap ", format_digits(gap, 2),
+                                   " > solver.neural.gap_tolerance ",
+                                   format_digits(config.gap_tolerance, 7),
+                                   "; in a new --out, raise solver.neural.steps or .batch (or "
+                                   ".certificate_iterations)"));
+  }
   if (context.world.rank() != 0) return;
-  result.certificate_potentials = {std::move(certificate.f), std::move(certificate.g)};
+  result.add_potentials("certificate", {std::move(found.f), std::move(found.g)});
+}
+
+void put_training(const NeuralConfig& config, const TrainingReport& training, Record& own) {
+  own.set("steps", training.steps);
+  own.set("skipped_steps", training.skipped);
+  own.set_if_finite("samples_per_second", static_cast<double>(config.batch * training.steps) /
+                                              std::max(training.seconds, 1e-9));
+  Record profile;
+  for (const auto& [phase, share] : training.profile) profile.set(phase, share);
+  if (!profile.empty()) own.set("profile", profile, "shares of rank 0's training time");
 }
 
 /// What the trained network is worth.
@@ -188,20 +212,21 @@ Result evaluated(const NeuralConfig& config, const Pair& pair, Potential& potent
   }
 
   Result result;
-  result.steps = result.iterations = training.steps;
-  result.skipped_steps = training.skipped;
-  result.profile = training.profile;
-  result.samples_per_second =
-      static_cast<double>(config.batch * training.steps) / std::max(training.seconds, 1e-9);
+  result.iterations = training.steps;
+  put_training(config, training, result.own);
   result.dual_value = points.expectation_x(f) + points.expectation_y(g);
-  result.held_out_dual = held_out_dual<T>(potential, pair, context);
-  if (!subset.x.empty() || !subset.y.empty()) result.evaluation_points = {points.n(), points.m()};
-  result.potentials = exported_potentials<T>(potential, pair, subset, f, g, context);
+  result.own.set_if("held_out_dual", held_out_dual<T>(potential, pair, context));
+  if (!subset.x.empty() || !subset.y.empty()) {
+    result.own.set("evaluation_points", std::vector{points.n(), points.m()},
+                   "points per marginal, where fewer than all were used");
+  }
+  result.add_potentials("potentials",
+                        exported_potentials<T>(potential, pair, subset, f, g, context));
   if (config.certificate_iterations > 0) {
     certify(config, pair, subset, points, f, g, result, context);
   }
-  result.model = potential.tensors();
-  result.model_json = potential.description();
+  result.tensors = potential.tensors();
+  result.model = potential.description();
   return result;
 }
 
@@ -230,6 +255,26 @@ Result solve(const NeuralConfig& config, const Problem& problem, Context& contex
   const Pair pair = pair_of(problem);
   return context.run.precision == "float64" ? solve_in<double>(config, pair, context)
                                             : solve_in<float>(config, pair, context);
+}
+
+std::vector<Line> lines_of(const Record& result) {
+  std::vector<Line> lines = plan_lines(result);
+  const auto points = result.find_as<std::vector<std::int64_t>>("evaluation_points");
+  if (points && points->size() == 2) {
+    lines.push_back({"both",
+                     concat("of ", points->at(0), " x ", points->at(1),
+                            " points, a sample (solver.neural.evaluation_points)"),
+                     "proven gap"});
+  }
+  const Record profile = result.find_as<Record>("profile").value_or(Record());
+  std::string shares;  // "data 6 %, forward 31 %, .."
+  for (const Record::Entry& phase : profile.entries()) {
+    char percent[16];
+    std::snprintf(percent, sizeof percent, "%.0f %%", 100 * phase.value.as<double>().value_or(0));
+    shares += concat(shares.empty() ? "" : ", ", phase.name, " ", percent);
+  }
+  if (!shares.empty()) lines.push_back({"profile", shares});
+  return lines;
 }
 
 double batch_bytes(const NeuralConfig& config, const Problem& problem, const Context& context) {

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "solvers/neural/neural_config.hpp"
 #include "solvers/problem/problem.hpp"
@@ -12,6 +13,9 @@ namespace kantor::neural {
 /// the learned potential, Sinkhorn iterations from it, and the value of a feasible plan.
 /// Collective. Source: Wang & Goldfeld, arXiv 2312.07397 (estimator); certificates are ours.
 Result solve(const NeuralConfig& config, const Problem& problem, Context& context);
+
+/// What the closing summary says of its own keys.
+std::vector<Line> lines_of(const Record& result);
 
 /// Collective. @throws ConfigError, on every rank, if the points of a batch alone do not fit into
 /// the memory that some rank has left.

@@ -2,8 +2,6 @@
 
 #include <torch/torch.h>
 
-#include <nlohmann/json.hpp>
-
 #include "runtime/core/error.hpp"
 #include "solvers/neural/affine.hpp"
 
@@ -21,24 +19,27 @@ at::Tensor to_tensor(std::span<const double> values, at::IntArrayRef shape,
 }
 
 /// What model.json says. @throws DataError if it is not what description() writes.
-void read_description(const std::string& description, NetworkConfig& config,
-                      PotentialInputs& inputs) {
+void read_description(const Record& description, NetworkConfig& config, PotentialInputs& inputs) {
+  std::int64_t version = 0;
   try {
-    const auto json = nlohmann::json::parse(description);
-    if (json.at("version").get<std::int64_t>() != kModelVersion) {
-      throw DataError(concat("model.json is of version ", json.at("version").dump(),
-                             "; this kantor reads version ", kModelVersion));
+    const std::string bad = description.find_nonfinite();
+    if (!bad.empty()) throw DataError(bad);
+    version = description.get<std::int64_t>("version");
+    if (version == kModelVersion) {
+      config = read_network(description.get<Record>("network"));
+      inputs.d = description.get<std::int64_t>("d");
+      inputs.output_scale = description.number("output_scale");
+      inputs.constant = description.number("constant");
+      inputs.gaussian.scale = description.number("quadratic.scale");
+      inputs.gaussian.square = description.number("quadratic.square");
+      inputs.gaussian.rank = description.get<std::int64_t>("quadratic.rank");
+      return;
     }
-    config = read_network(json.at("network").dump());
-    inputs.d = json.at("d").get<std::int64_t>();
-    inputs.output_scale = json.at("output_scale").get<double>();
-    inputs.constant = json.at("constant").get<double>();
-    inputs.gaussian.scale = json.at("quadratic").at("scale").get<double>();
-    inputs.gaussian.square = json.at("quadratic").at("square").get<double>();
-    inputs.gaussian.rank = json.at("quadratic").at("rank").get<std::int64_t>();
-  } catch (const nlohmann::json::exception& error) {
+  } catch (const DataError& error) {
     throw DataError(concat("model.json is damaged: ", error.what()));
   }
+  throw DataError(
+      concat("model.json is of version ", version, "; this kantor reads version ", kModelVersion));
 }
 
 std::vector<double> to_vector(const at::Tensor& tensor) {
@@ -99,10 +100,10 @@ void Potential::backward(const Tape& tape, const at::Tensor& cotangents) const {
   network_->backward(tape, inputs_.output_scale * cotangents);
 }
 
-std::vector<Result::Tensor> Potential::tensors() const {
+std::vector<data::NamedTensor> Potential::tensors() const {
   const std::int64_t d = inputs_.d;
-  std::vector<Result::Tensor> result = {{"input.mean", {d}, inputs_.mean},
-                                        {"input.deviation", {d}, inputs_.deviation}};
+  std::vector<data::NamedTensor> result = {{"input.mean", {d}, inputs_.mean},
+                                           {"input.deviation", {d}, inputs_.deviation}};
   if (inputs_.gaussian.scale != 0) {
     result.push_back({"quadratic.factor", {d, inputs_.gaussian.rank}, inputs_.gaussian.factor});
     result.push_back({"quadratic.linear", {d}, inputs_.gaussian.linear});
@@ -113,25 +114,27 @@ std::vector<Result::Tensor> Potential::tensors() const {
   return result;
 }
 
-std::string Potential::description() const {
-  nlohmann::ordered_json json;
-  json["format"] = "kantor potential";
-  json["version"] = kModelVersion;
-  json["formula"] =
-      "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
-      "deviation) + constant, z = x - mean";
-  json["network"] = nlohmann::ordered_json::parse(network_->describe());
-  json["d"] = inputs_.d;
-  json["output_scale"] = inputs_.output_scale;
-  json["constant"] = inputs_.constant;
-  json["quadratic"] = {{"scale", inputs_.gaussian.scale},
-                       {"square", inputs_.gaussian.square},
-                       {"rank", inputs_.gaussian.rank}};
-  return json.dump(2);
+Record Potential::description() const {
+  Record quadratic;
+  quadratic.set("scale", inputs_.gaussian.scale);
+  quadratic.set("square", inputs_.gaussian.square);
+  quadratic.set("rank", inputs_.gaussian.rank);
+  Record model;
+  model.set("format", "kantor potential");
+  model.set("version", kModelVersion);
+  model.set("formula",
+            "f(x) = scale * (square |z|^2 - |factor^T z|^2 + 2 linear.z) + output_scale * mlp(z / "
+            "deviation) + constant, z = x - mean");
+  model.set("network", network_->describe());
+  model.set("d", inputs_.d);
+  model.set("output_scale", inputs_.output_scale);
+  model.set("constant", inputs_.constant);
+  model.set("quadratic", quadratic);
+  return model;
 }
 
-Potential Potential::restore(const std::string& description,
-                             const std::vector<Result::Tensor>& tensors) {
+Potential Potential::restore(const Record& description,
+                             const std::vector<data::NamedTensor>& tensors) {
   const auto tensor = [&](const std::string& name, const std::vector<std::int64_t>& shape) {
     if (const auto* values = find_values(tensors, name, shape)) return *values;
     throw DataError(

@@ -55,11 +55,11 @@ class Potential {
   void shift_gauge(double constant) { inputs_.constant += constant; }
 
   /// The network for result files: tensors that act on raw points, and model.json.
-  std::vector<Result::Tensor> tensors() const;
-  std::string description() const;
+  std::vector<data::NamedTensor> tensors() const;
+  Record description() const;
   /// Rebuilds a potential from tensors() and description(). @throws DataError if they do not fit.
-  static Potential restore(const std::string& description,
-                           const std::vector<Result::Tensor>& tensors);
+  static Potential restore(const Record& description,
+                           const std::vector<data::NamedTensor>& tensors);
 
  private:
   at::Tensor scaled_inputs(const at::Tensor& z) const;  ///< z = points minus mean [B, D]

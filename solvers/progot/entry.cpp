@@ -1,6 +1,7 @@
 #include "solvers/progot/entry.hpp"
 
 #include "solvers/problem/open_marginals.hpp"
+#include "solvers/progot/fitted_maps.hpp"
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/entry.hpp"
@@ -51,6 +52,8 @@ constinit const SolverEntry kEot{
     .needs = {Feature::points, Feature::entropic_map, Feature::held_marginals},
     .check = check,
     .holds = holds,
-    .solve = solve_eot};
+    .solve = solve_eot,
+    .lines = lines_of,
+    .restore = restore<FittedMaps>};
 
 }  // namespace kantor::progot

@@ -18,6 +18,7 @@
 #include "solvers/progot/progot_model.hpp"
 #include "solvers/progot/solved_steps.hpp"
 #include "solvers/progot/tuning.hpp"
+#include "solvers/sinkhorn/advice.hpp"
 #include "solvers/sinkhorn/names_of_before.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 #include "solvers/sinkhorn/solution.hpp"
@@ -256,11 +257,7 @@ PlanValue evaluate(const Pair& pair, const Solved& solved,
   result.kl = value.kl;
   result.objective = value.priced_cost + pair.epsilon * value.kl;
   result.marginal_error = value.marginal_error;
-  result.shape = plan_diagnostics(solved.source, points, value.kl, value.exact_f, last.g);
-  result.last_step = {.epsilon = last.epsilon,
-                      .transport_cost = value.transport_cost,
-                      .objective = value.objective,
-                      .dual_value = value.dual_value};
+  plan_diagnostics(solved.source, points, value.kl, value.exact_f, last.g).put_into(result, pair);
 
   // The c-transform of any g is feasible; the first solve's belongs to the given cloud.
   std::vector<double> f(given.a().size());
@@ -268,30 +265,71 @@ PlanValue evaluate(const Pair& pair, const Solved& solved,
   result.dual_value = given.expectation_x(f) + given.expectation_y(first.g);
   evaluation.finish();
 
-  result.potentials = {points.gather_x(solved.f), last.g};
-  result.points = whole_cloud(solved.source, false, context.world);
-  if (context.world.rank() != 0) result.potentials.clear();
+  std::vector<double> last_f = points.gather_x(solved.f);
+  std::vector<double> moved = whole_cloud(solved.source, false, context.world);
+  if (context.world.rank() == 0) {
+    result.add_potentials("potentials", {std::move(last_f), last.g});
+    result.arrays.push_back({"points", {pair.n(0), pair.d()}, std::move(moved)});
+  }
   return value;
 }
 
-void describe_steps(const SolvedSteps& course, const PlanValue& last, double tolerance,
-                    Result& result, Context& context) {
-  bool all = true;
+/// The last solve, between the moved cloud and the target.
+Record last_step_of(double epsilon, const PlanValue& value) {
+  Record step;
+  step.set("epsilon", epsilon, "its own");
+  step.set("transport_cost", value.transport_cost,
+           "of the same rounded plan, at the costs of the moved cloud");
+  step.set("objective", value.objective, "upper bound of this step's optimum");
+  step.set("dual_value", value.dual_value, "lower bound of it");
+  return step;
+}
+
+/// @return for each step whether it has reached its tolerance.
+std::vector<bool> describe_steps(const SolvedSteps& course, const PlanValue& last, double tolerance,
+                                 Result& result) {
+  std::vector<double> epsilons, alphas;
+  std::vector<std::int64_t> iterations;
+  std::vector<bool> converged;
   for (const SolvedStep& step : course.steps) {
-    result.epsilons.push_back(step.epsilon);
-    result.alphas.push_back(step.alpha);
-    result.iterations_per_step.push_back(step.iterations);
-    result.converged_per_step.push_back(step.converged);
-    all = all && step.converged;
+    epsilons.push_back(step.epsilon);
+    alphas.push_back(step.alpha);
+    iterations.push_back(step.iterations);
+    converged.push_back(step.converged);
   }
   result.iterations = course.iterations();
-  if (!(tolerance > 0)) {  // nothing to reach
-    result.converged_per_step.clear();
-    return;
-  }
-  result.has_wide_gap = !last.is_tight(tolerance, course.steps.back().epsilon);
-  result.converged = is_confirmed_in_double(all, result.marginal_error, tolerance, context) &&
-                     !result.has_wide_gap;
+  result.own.set("epsilons", epsilons, "one per solve, as the three that follow");
+  result.own.set("alphas", alphas, "how much of the way the source then moves");
+  result.own.set("iterations_per_step", iterations);
+  if (tolerance > 0) result.own.set("converged_per_step", converged);
+  result.own.set("last_step", last_step_of(epsilons.back(), last),
+                 "the last solve, between the moved cloud and the target");
+  return converged;
+}
+
+/// Whether all steps have converged, and what to change where they have not.
+void judge(const std::vector<bool>& steps, const PlanValue& last, double last_epsilon,
+           const sinkhorn::SinkhornConfig& inner, Result& result, Context& context) {
+  if (!(inner.tolerance > 0)) return;  // nothing to reach
+  const auto missed = std::find(steps.begin(), steps.end(), false);
+  const bool has_wide_gap = !last.is_tight(inner.tolerance, last_epsilon);
+  result.converged = is_confirmed_in_double(missed == steps.end(), result.marginal_error,
+                                            inner.tolerance, context) &&
+                     !has_wide_gap;
+  if (*result.converged) return;
+  const bool is_early = missed != steps.end() && missed + 1 != steps.end();
+  result.advice.push_back(
+      is_early ? concat("not converged: step ", missed - steps.begin() + 1, " of ", steps.size(),
+                        " did not reach its tolerance in solver.sinkhorn.max_iterations ",
+                        inner.max_iterations,
+                        "; in a new --out, raise it, problem.epsilon or "
+                        "solver.progot.first_tolerance")
+               : sinkhorn::advice_of({.marginal_error = result.marginal_error,
+                                      .iterations = result.iterations,
+                                      .has_wide_gap = has_wide_gap,
+                                      .lower = last.dual_value,
+                                      .upper = last.objective},
+                                     inner, context.run.precision));
 }
 
 template <class T>
@@ -307,20 +345,34 @@ Result solve_in(const ProgotConfig& config, const sinkhorn::SinkhornConfig& inne
   const PlanValue last = evaluate(
       pair, solved, [&](const ShardedPairs<double>& given) { solves.save_solved(given); }, result,
       context);
-  describe_steps(solved.course, last, inner.tolerance, result, context);
+  const std::vector<bool> steps = describe_steps(solved.course, last, inner.tolerance, result);
+  judge(steps, last, solved.course.steps.back().epsilon, inner, result, context);
   const Timing& timing = solved.timing;
-  result.storage = storage_report(
-      solved.plans, timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
-      timing.store_s, timing.refreshes, context);
+  result.own.set(
+      "storage",
+      storage_report(solved.plans,
+                     timing.num_iterations > 0 ? timing.iterations_s / timing.num_iterations : 0,
+                     timing.store_s, timing.refreshes, context),
+      "how costs were stored: what was predicted, and what came");
   const Model model = model_of(pair, solved.course);
-  result.model = model.tensors();
-  result.model_json = model.description();
+  result.tensors = model.tensors();
+  result.model = model.description();
   result.seconds.solve = solve_end - start;
   result.seconds.certificate = monotonic_seconds() - solve_end;
   return result;
 }
 
 }  // namespace
+
+std::vector<Line> lines_of(const Record& result) {
+  std::vector<Line> lines = plan_lines(result);
+  const auto each = result.find_as<std::vector<std::int64_t>>("iterations_per_step");
+  if (!each) return lines;
+  std::string counts;
+  for (const std::int64_t count : *each) counts += concat(counts.empty() ? "" : " + ", count);
+  lines.push_back({"solves", concat(each->size(), ": ", counts, " iterations")});
+  return lines;
+}
 
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context) {

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <vector>
+
 #include "solvers/problem/problem.hpp"
 #include "solvers/progot/progot_config.hpp"
 #include "solvers/result.hpp"
@@ -17,5 +19,8 @@ namespace kantor::progot {
 /// Source: Kassraie et al. 2024 (arXiv 2406.05061).
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context);
+
+/// What the closing summary says of its own keys.
+std::vector<Line> lines_of(const Record& result);
 
 }  // namespace kantor::progot

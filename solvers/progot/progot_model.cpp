@@ -1,7 +1,6 @@
 #include "solvers/progot/progot_model.hpp"
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/index.hpp"
@@ -28,27 +27,27 @@ void subtract(std::vector<double>& from, const std::vector<double>& what, double
 
 }  // namespace
 
-std::vector<Result::Tensor> Model::tensors() const {
+std::vector<data::NamedTensor> Model::tensors() const {
   const auto steps = static_cast<std::int64_t>(epsilons.size());
-  std::vector<Result::Tensor> result = {{"g", {steps, m}, g, true}};
+  std::vector<data::NamedTensor> result = {{"g", {steps, m}, g, true}};
   if (!f_self.empty()) result.push_back({"f_self", {steps, n}, f_self, true});
   return result;
 }
 
-std::string Model::description() const {
-  nlohmann::ordered_json json;
-  json["format"] = kFormat;
-  json["version"] = kVersion;
-  json["formula"] =
-      "x <- x - alpha_k grad h*( sum_j w_j grad h(x - y_j) ), k = 0, 1, ..; w_j in proportion to "
-      "b_j exp((g_kj - c(x, y_j)) / epsilon_k); y, b: marginal 1";
-  json["cost"] = cost;
-  json["n"] = n;
-  json["m"] = m;
-  json["debiased"] = !f_self.empty();
-  json["epsilons"] = epsilons;
-  json["alphas"] = alphas;
-  return json.dump(2);
+Record Model::description() const {
+  Record model;
+  model.set("format", kFormat);
+  model.set("version", kVersion);
+  model.set("formula",
+            "x <- x - alpha_k grad h*( sum_j w_j grad h(x - y_j) ), k = 0, 1, ..; w_j in "
+            "proportion to b_j exp((g_kj - c(x, y_j)) / epsilon_k); y, b: marginal 1");
+  model.set("cost", cost);
+  model.set("n", n);
+  model.set("m", m);
+  model.set("debiased", !f_self.empty());
+  model.set("epsilons", epsilons);
+  model.set("alphas", alphas);
+  return model;
 }
 
 Model model_of(const Pair& pair, const SolvedSteps& course) {
@@ -65,30 +64,25 @@ Model model_of(const Pair& pair, const SolvedSteps& course) {
   return model;
 }
 
-bool is_progot_model(const std::string& description) {
-  const auto json = nlohmann::json::parse(description, nullptr, false);
-  const auto format = json.is_object() ? json.find("format") : json.end();
-  return json.is_object() && format != json.end() && *format == kFormat;
-}
-
-Model restore_model(const std::string& description, const std::vector<Result::Tensor>& tensors,
+Model restore_model(const Record& description, const std::vector<data::NamedTensor>& tensors,
                     const Pair& pair) {
   Model model;
+  std::int64_t version = 0;
   bool is_debiased = false;
   try {
-    const auto json = nlohmann::json::parse(description);
-    if (json.at("version") != kVersion) {
-      throw DataError(concat("model.json has version ", json.at("version").dump(),
-                             "; this build reads version ", kVersion));
-    }
-    json.at("cost").get_to(model.cost);
-    json.at("n").get_to(model.n);
-    json.at("m").get_to(model.m);
-    json.at("epsilons").get_to(model.epsilons);
-    json.at("alphas").get_to(model.alphas);
-    json.at("debiased").get_to(is_debiased);
-  } catch (const nlohmann::json::exception& error) {
+    version = description.get<std::int64_t>("version");
+    model.cost = description.get<std::string>("cost");
+    model.n = description.get<std::int64_t>("n");
+    model.m = description.get<std::int64_t>("m");
+    model.epsilons = description.get<std::vector<double>>("epsilons");
+    model.alphas = description.get<std::vector<double>>("alphas");
+    is_debiased = description.get<bool>("debiased");
+  } catch (const DataError& error) {
     throw DataError(concat("model.json is damaged: ", error.what()));
+  }
+  if (version != kVersion) {
+    throw DataError(
+        concat("model.json has version ", version, "; this build reads version ", kVersion));
   }
   if (model.n != pair.n(0) || model.m != pair.n(1) ||
       model.cost != cost_name(pair.cost.kernel.kind)) {
@@ -113,13 +107,13 @@ Model restore_model(const std::string& description, const std::vector<Result::Te
   return model;
 }
 
-Transported transport(const Model& model, const Pair& pair, std::vector<double> points,
-                      ThreadPool& pool) {
+Evaluation transport(const Model& model, const Pair& pair, std::vector<double> points,
+                     ThreadPool& pool) {
   const MapTarget target(pair, 1);
   const bool is_debiased = !model.f_self.empty();
   MapTarget self(pair, is_debiased ? 0 : 1);  // moves along, if it is needed
-  Transported result{.points = std::move(points), .potential = {}};
-  std::vector<double>& x = result.points;
+  Evaluation result{.potential = {}, .map = std::move(points)};
+  std::vector<double>& x = result.map;
   shift(x, pair.centre, -1);
   std::vector<double> ignored;
   const auto moves_of = [&](const std::vector<double>& at, std::size_t k, std::vector<double>& f) {
@@ -147,20 +141,20 @@ Transported transport(const Model& model, const Pair& pair, std::vector<double> 
   return result;
 }
 
-Transported transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
-                           const std::vector<double>& f, std::vector<double> points,
-                           ThreadPool& pool) {
+Evaluation transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
+                          const std::vector<double>& f, std::vector<double> points,
+                          ThreadPool& pool) {
   MapTarget source(pair, 0);
   const std::vector<double> given = source.points;
   shift(moved, pair.centre, -1);
   source.points = std::move(moved);
-  Transported result{.points = std::move(points), .potential = {}};
-  shift(result.points, pair.centre, -1);
+  Evaluation result{.potential = {}, .map = std::move(points)};
+  shift(result.map, pair.centre, -1);
   std::vector<double> moves =
-      source.gradients(result.points, f, model.epsilons.back(), given, pool, result.potential);
+      source.gradients(result.map, f, model.epsilons.back(), given, pool, result.potential);
   to_displacements(pair.cost.kernel, moves);
-  subtract(result.points, moves, 1);
-  shift(result.points, pair.centre, 1);
+  subtract(result.map, moves, 1);
+  shift(result.map, pair.centre, 1);
   return result;
 }
 

@@ -6,7 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "runtime/record/record.hpp"
 #include "solvers/eot/pair.hpp"
+#include "solvers/fitted.hpp"
 #include "solvers/progot/solved_steps.hpp"
 #include "solvers/result.hpp"
 
@@ -23,35 +25,28 @@ struct Model {
   std::string cost;
 
   /// For model.safetensors and model.json.
-  std::vector<Result::Tensor> tensors() const;
-  std::string description() const;
+  std::vector<data::NamedTensor> tensors() const;
+  Record description() const;
 };
 
 Model model_of(const Pair& pair, const SolvedSteps& course);
 
-/// Whether a model.json is one of these.
-bool is_progot_model(const std::string& description);
-
 /// @throws DataError if it is damaged or does not fit the problem.
-Model restore_model(const std::string& description, const std::vector<Result::Tensor>& tensors,
+Model restore_model(const Record& description, const std::vector<data::NamedTensor>& tensors,
                     const Pair& pair);
-
-struct Transported {
-  std::vector<double> points;     ///< [Q, D] where the last map takes them
-  std::vector<double> potential;  ///< [Q] the last step's f, where the points are by then
-};
 
 /// Moves points of marginal 0 as the solves moved their source. In double, all points on this rank:
 /// K passes of Q x M pairs (debiased: of Q x N and N x (M + N) as well).
 /// @param points [Q, D].
-Transported transport(const Model& model, const Pair& pair, std::vector<double> points,
-                      ThreadPool& pool);
+/// @return where the last map takes them, and the last step's f, where they are by then.
+Evaluation transport(const Model& model, const Pair& pair, std::vector<double> points,
+                     ThreadPool& pool);
 
 /// The same for points of marginal 1 against the plan of the last solve: the last step's g, and
 /// where the plan's rows come from.
 /// @param moved [N, D] the cloud of the last solve. @param f [N] its potential.
-Transported transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
-                           const std::vector<double>& f, std::vector<double> points,
-                           ThreadPool& pool);
+Evaluation transport_back(const Model& model, const Pair& pair, std::vector<double> moved,
+                          const std::vector<double>& f, std::vector<double> points,
+                          ThreadPool& pool);
 
 }  // namespace kantor::progot

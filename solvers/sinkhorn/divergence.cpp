@@ -66,4 +66,15 @@ Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const Sel
   return divergence;
 }
 
+Record Divergence::record() const {
+  Record record;
+  record.set("value", value, "of the dual values");
+  record.set("lower", lower, "lower <= the divergence <= upper");
+  record.set("upper", upper);
+  record.set("xx", xx, "OT(mu, mu), dual value");
+  record.set("yy", yy);
+  record.set("iterations", iterations, "of xx and yy");
+  return record;
+}
+
 }  // namespace kantor::sinkhorn

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "runtime/record/record.hpp"
 #include "solvers/eot/pair.hpp"
 #include "solvers/eot/plan_value.hpp"
 #include "solvers/sinkhorn/solution.hpp"
@@ -27,6 +28,17 @@ struct SelfTransport {
 SelfTransport solve_self(const Pair& pair, std::size_t marginal, const Stopping& stopping,
                          const StoragePlan& plan, CheckpointScope& run, std::int64_t first_step,
                          Context& context);
+
+struct Divergence {
+  double value = 0;  ///< of the dual values
+  double lower = 0;  ///< lower <= the divergence <= upper
+  double upper = 0;
+  double xx = 0;  ///< OT(mu, mu), dual value
+  double yy = 0;
+  std::vector<std::int64_t> iterations;  ///< of xx and yy
+
+  Record record() const;
+};
 
 /// Bounds and value from the duals: what is proven of the three terms is proven of S.
 Divergence divergence_of(const PlanValue& xy, const SelfTransport& xx, const SelfTransport& yy);

@@ -1,5 +1,6 @@
 #include "solvers/sinkhorn/entry.hpp"
 
+#include "solvers/eot/fitted_pairs.hpp"
 #include "solvers/eot/storage/plan.hpp"
 #include "solvers/problem/open_marginals.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -45,7 +46,9 @@ constinit const SolverEntry kEot{.kind = "eot",
                                  .needs = {},
                                  .check = check,
                                  .holds = holds,
-                                 .solve = solve_eot};
+                                 .solve = solve_eot,
+                                 .lines = lines_of,
+                                 .restore = restore<FittedPairs>};
 
 void check_storage(const Selection& selection) {
   const auto& config = selection.tables.get<SinkhornConfig>();

@@ -7,6 +7,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "runtime/core/text.hpp"
 #include "runtime/kernels/absorbed/absorbed_kernel.hpp"
 #include "solvers/eot/evaluation_progress.hpp"
 #include "solvers/eot/gauge.hpp"
@@ -15,6 +16,7 @@
 #include "solvers/eot/storage/record.hpp"
 #include "solvers/eot/storage/report.hpp"
 #include "solvers/eot/unbalanced_value.hpp"
+#include "solvers/sinkhorn/advice.hpp"
 #include "solvers/sinkhorn/divergence.hpp"
 #include "solvers/sinkhorn/names_of_before.hpp"
 #include "solvers/sinkhorn/solution.hpp"
@@ -106,13 +108,16 @@ PlanValue evaluate(const Pair& pair, const Solved& solved, CheckpointScope& run,
   if (pair.rho.is_balanced()) {
     static_cast<PlanValue&>(value) = plan_value(points, solved.f, solved.g, context);
     if (std::isfinite(value.objective)) {
-      result.shape = plan_diagnostics(pair, points, value.kl, value.exact_f, solved.g);
+      plan_diagnostics(pair, points, value.kl, value.exact_f, solved.g).put_into(result, pair);
     }
   } else {
     value = unbalanced_value(points, solved.f, solved.g, context);
-    result.mass = value.mass;
-    result.marginal_penalty = value.marginal_penalty;
-    result.shape = PlanDiagnostics{.entropy = value.entropy};
+    result.own
+        .set("marginal_penalty", value.marginal_penalty,
+             "rho_x KL(P1 | a) + rho_y KL(P^T1 | b), part of the objective")
+        .before = "dual_value";
+    result.own.set("mass", value.mass, "of the plan").before = "dual_value";
+    PlanDiagnostics{.entropy = value.entropy}.put_into(result, pair);
   }
   evaluation.finish();
   if (std::isfinite(value.objective)) {  // else there is no upper bound
@@ -125,7 +130,9 @@ PlanValue evaluate(const Pair& pair, const Solved& solved, CheckpointScope& run,
   std::vector<double> f = points.gather_x(solved.f);
   std::vector<double> g = solved.g;
   if (pair.rho.is_balanced()) fix_gauge(pair.x.marginal.weights(), f, g);
-  if (context.world.rank() == 0) result.potentials = {std::move(f), std::move(g)};
+  if (context.world.rank() == 0) {
+    result.add_potentials("potentials", {std::move(f), std::move(g)});
+  }
   return value;
 }
 
@@ -136,7 +143,8 @@ void add_divergence(const SinkhornConfig& config, const Pair& pair, const PlanVa
   SelfTransport xx = solve_self(pair, 0, config.stopping(), plans[0], run, step, context);
   step += xx.report.iterations;
   SelfTransport yy = solve_self(pair, 1, config.stopping(), plans[1], run, step, context);
-  result.divergence = divergence_of(xy, xx, yy);
+  result.own.set("divergence", divergence_of(xy, xx, yy).record(), "Sinkhorn divergence").before =
+      "marginal_error";
   for (const SelfTransport* self : {&xx, &yy}) {
     const bool converged =
         is_confirmed_in_double(self->report.converged, self->value.marginal_error, config.tolerance,
@@ -145,7 +153,7 @@ void add_divergence(const SinkhornConfig& config, const Pair& pair, const PlanVa
     if (result.converged) *result.converged = *result.converged && converged;
   }
   if (context.world.rank() == 0) {
-    result.self_potentials = {std::move(xx.potential), std::move(yy.potential)};
+    result.add_potentials("divergence", {std::move(xx.potential), std::move(yy.potential)});
   }
 }
 
@@ -163,20 +171,22 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
 
   Result result;
   result.iterations = solved.report.iterations;
-  result.fallback_iterations = solved.report.fallbacks;
-  result.is_stalled = solved.report.is_stalled;
+  result.own.set("fallback_iterations", solved.report.fallbacks,
+                 "with columns that had all but vanished, which took a second pass");
   if (plans[0].form != Storage::automatic) {  // a GPU's choice, if the solve was over before
-    result.storage = storage_report(plans, solved.report.seconds_per_iteration,
-                                    solved.costs.store_s + solved.report.refresh_s,
-                                    solved.report.refreshes, context);
+    result.own.set("storage",
+                   storage_report(plans, solved.report.seconds_per_iteration,
+                                  solved.costs.store_s + solved.report.refresh_s,
+                                  solved.report.refreshes, context),
+                   "how costs were stored: what was predicted, and what came");
   }
   context.log.info("evaluating the plan, in double");
   const PlanValue value = evaluate(pair, solved, run, context, result);
+  const bool has_wide_gap = !value.is_tight(config.tolerance, pair.epsilon);
   if (config.tolerance > 0) {
-    result.has_wide_gap = !value.is_tight(config.tolerance, pair.epsilon);
     result.converged = is_confirmed_in_double(solved.report.converged, value.marginal_error,
                                               config.tolerance, context) &&
-                       !result.has_wide_gap;
+                       !has_wide_gap;
   }
   const double divergence_start = monotonic_seconds();
   if (config.divergence) {
@@ -184,9 +194,32 @@ Result solve(const SinkhornConfig& config, const Problem& problem, Context& cont
                    context, result);
   }
   const double divergence_time = monotonic_seconds() - divergence_start;
+  if (!result.converged.value_or(true)) {
+    result.advice.push_back(advice_of(
+        {.marginal_error = value.marginal_error,
+         .iterations = result.iterations,
+         .is_stalled = solved.report.is_stalled,
+         .has_wide_gap = has_wide_gap,
+         .lower = value.dual_value,
+         .upper = result.objective,
+         .or_else = "; solver.sinkhorn.warm_start = \"this run's folder\" goes on from here"},
+        config, context.run.precision));
+  }
   result.seconds.solve = solve_end - start + divergence_time;
   result.seconds.certificate = divergence_start - solve_end;
   return result;
+}
+
+std::vector<Line> lines_of(const Record& result) {
+  std::vector<Line> lines = plan_lines(result);
+  if (result.contains("divergence")) {
+    const auto number = [&](const char* name) { return format_digits(result.number(name), 7); };
+    lines.push_back({"divergence",
+                     concat(number("divergence.value"), "  in [", number("divergence.lower"), ", ",
+                            number("divergence.upper"), "]"),
+                     "reference"});
+  }
+  return lines;
 }
 
 Workload workload_of(const SinkhornConfig& config, const Pair& pair) {

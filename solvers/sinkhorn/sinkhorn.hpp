@@ -14,6 +14,9 @@ namespace kantor::sinkhorn {
 /// double. Collective.
 Result solve(const SinkhornConfig& config, const Problem& problem, Context& context);
 
+/// What the closing summary says of its own keys.
+std::vector<Line> lines_of(const Record& result);
+
 /// What a solve with this configuration asks of its costs.
 Workload workload_of(const SinkhornConfig& config, const Pair& pair);
 

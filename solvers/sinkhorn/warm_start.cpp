@@ -8,6 +8,7 @@
 #include "runtime/core/index.hpp"
 #include "runtime/data/npy.hpp"
 #include "solvers/problem/gaussian.hpp"
+#include "solvers/stored_run.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -122,9 +123,11 @@ std::vector<double> read_start(const std::string& directory, std::int64_t m) {
     throw DataError(concat("solver.sinkhorn.warm_start: ", directory,
                            " is no folder; name a run directory, \"gaussian\" or \"subsample\""));
   }
-  const bool is_certified = std::filesystem::exists(folder / "certificate" / "1.npy", ignored);
+  const bool is_certified =
+      std::filesystem::exists(folder / run_files::kCertificate / "1.npy", ignored);
   const std::string path =
-      (folder / (is_certified ? "certificate" : "potentials") / "1.npy").string();
+      (folder / (is_certified ? run_files::kCertificate : run_files::kPotentials) / "1.npy")
+          .string();
   std::vector<double> g = data::read_npy_vector(path);
   if (std::ssize(g) != m) {
     throw DataError(concat("solver.sinkhorn.warm_start: ", path, " has ", g.size(),

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <nlohmann/json.hpp>
 #include <sstream>
 
 #include "runtime/checkpoint/run_lock.hpp"
@@ -182,6 +183,23 @@ TEST_F(InspectRun, tells_of_one_that_is_done) {
     EXPECT_THAT(text, HasSubstr(word));
   }
   EXPECT_EQ(told("out/"), "run out/" + text.substr(std::string("run out").size()));
+}
+
+/// As a solver leaves it that proves neither an upper nor a lower bound.
+TEST_F(InspectRun, tells_of_a_result_without_bounds_and_others_read_it_too) {
+  auto result = nlohmann::ordered_json::parse(read("out/result.json"));
+  for (const char* key : {"dual_value", "objective", "transport_cost", "kl", "certificate"}) {
+    result.erase(key);
+  }
+  write("out/result.json", result.dump(2));
+  EXPECT_THAT(
+      told("out"),
+      AllOf(HasSubstr("solver"), HasSubstr("  time "), HasSubstr("whole by their checksums"),
+            Not(HasSubstr("dual_value")), Not(HasSubstr("gap")), Not(HasSubstr("nan"))));
+  EXPECT_EQ(kantor({"eval", "out", "--points", "x.npy", "--out", "new"}).exit_code, 0);
+  const ProcessOutcome again = kantor({"run", "problem.toml", "--out", "out", "--resume", "--set",
+                                       "run.checkpoint.every_steps=20"});
+  EXPECT_THAT(again.err + again.out, HasSubstr("has finished; nothing to resume"));
 }
 
 TEST_F(Inspect, tells_the_divergence_of_a_run) {

@@ -8,6 +8,7 @@
 
 #include "launch/output_directory.hpp"
 #include "runtime/core/error.hpp"
+#include "solvers/stored_run.hpp"
 #include "tests/support/temporary_directory.hpp"
 
 namespace kantor::launch {
@@ -22,11 +23,10 @@ Result small_result() {
   result.cost = "sqeuclidean";
   result.n = {2, 1};
   result.d = {1, 1};
-  result.potentials = {{1, -1}, {0}};
-  result.self_potentials = {{1, 2}, {3}};
-  result.points = {1, 2};
-  result.model = {{.name = "g", .shape = {1}, .values = {1}}};
-  result.model_json = "{}";
+  result.add_potentials("potentials", {{1, -1}, {0}});
+  result.add_potentials("divergence", {{1, 2}, {3}});
+  result.arrays.push_back({"points", {2, 1}, {1, 2}});
+  result.tensors = {{.name = "g", .shape = {1}, .values = {1}}};
   return result;
 }
 
@@ -37,10 +37,12 @@ TEST(RunDirectory, records_a_checksum_of_every_file_of_results) {
   const auto stored = parse_result(read_text_file(directory.file("result.json")));
   ASSERT_TRUE(stored.has_value());
   std::vector<std::string> names;
-  for (const auto& [name, checksum] : stored->checksums) {
-    names.push_back(name);
-    EXPECT_EQ(checksum, checksum_text(directory.file(name))) << name;
-    EXPECT_EQ(checksum.size(), 16u);
+  const Record checksums = stored->get<Record>("checksums");
+  for (const Record::Entry& file : checksums.entries()) {
+    names.push_back(file.name);
+    const auto checksum = file.value.as<std::string>();
+    EXPECT_EQ(checksum, checksum_text(directory.file(file.name))) << file.name;
+    EXPECT_EQ(checksum->size(), 16u);
   }
   EXPECT_EQ(names, (std::vector<std::string>{"potentials/0.npy", "potentials/1.npy",
                                              "divergence/0.npy", "divergence/1.npy", "points.npy",
@@ -65,16 +67,16 @@ TEST(RunDirectory, keeps_nothing_of_a_result_that_is_not_finite) {
   result.kl = std::nan("");
   expect_refused(result, "kl is NaN");
   result = small_result();
-  result.potentials[1][0] = HUGE_VAL;
+  result.arrays[1].values[0] = HUGE_VAL;
   expect_refused(result, "value 0 of potentials/1 is infinite");
   result = small_result();
-  result.self_potentials[0][1] = std::nan("");
+  result.arrays[2].values[1] = std::nan("");
   expect_refused(result, "value 1 of divergence/0 is NaN");
   result = small_result();
-  result.points[1] = std::nan("");
+  result.arrays[4].values[1] = std::nan("");
   expect_refused(result, "value 1 of points is NaN");
   result = small_result();
-  result.model[0].values[0] = -HUGE_VAL;
+  result.tensors[0].values[0] = -HUGE_VAL;
   expect_refused(result, "value 0 of g is infinite");
   directory.write_result(small_result(), {});
 }

@@ -1,5 +1,3 @@
-#include "solvers/evaluate.hpp"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +5,9 @@
 #include <limits>
 #include <vector>
 
+#include "solvers/eot/fitted_pairs.hpp"
+#include "solvers/neural/fitted_network.hpp"
+#include "solvers/progot/fitted_maps.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/progot/progot_model.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -18,30 +19,54 @@
 namespace kantor::test {
 namespace {
 
-StoredRun solved(const Problem& problem, int marginal_to_debias = -1) {
+/// As it is read back from the folder of the run.
+struct Stored {
+  std::string solver;
+  StoredRun run;
+  std::vector<std::vector<double>> potentials;
+  std::vector<double> points;
+
+  explicit Stored(std::string name, const Outcome& outcome = {})
+      : solver(std::move(name)),
+        run{outcome.whole.arrays, outcome.model, outcome.tensors},
+        potentials(outcome.potentials),
+        points(outcome.points) {}
+  Array& array(const std::string& name) { return const_cast<Array&>(*run.find(name)); }
+};
+
+Stored solved(const Problem& problem, bool has_divergence = false) {
   TestRun run(world());
   sinkhorn::SinkhornConfig config;
   config.tolerance = 1e-13;
   config.max_iterations = 5000;
-  config.divergence = marginal_to_debias >= 0;
-  StoredRun stored;
-  Result result = sinkhorn::solve(config, problem, run.context);
-  stored.potentials = std::move(result.potentials);
-  if (marginal_to_debias >= 0) {
-    stored.self_potential = result.self_potentials.at(static_cast<std::size_t>(marginal_to_debias));
-  }
-  return stored;
+  config.divergence = has_divergence;
+  return Stored("sinkhorn", sinkhorn::solve(config, problem, run.context));
 }
 
-StoredRun trained(const Problem& problem, const std::string& precision) {
-  const Result result = solve_neural(small_network(), problem, world(), precision);
-  return {.potentials = result.potentials, .model_json = result.model_json, .model = result.model};
+Stored trained(const Problem& problem, const std::string& precision) {
+  return Stored("neural", solve_neural(small_network(), problem, world(), precision));
 }
 
-Evaluation evaluate(const Problem& problem, const StoredRun& stored, int marginal,
-                    const std::vector<double>& points) {
+Evaluation evaluate(const Problem& problem, const Stored& stored, int marginal,
+                    const std::vector<double>& points, bool debiased = false) {
   TestRun run(world());
-  return evaluate_at(problem, stored, marginal, points, run.context);
+  std::unique_ptr<Fitted> fitted;
+  if (stored.solver == "sinkhorn") {
+    fitted = std::make_unique<FittedPairs>(stored.run, problem, run.pool);
+  } else if (stored.solver == "neural") {
+    fitted = std::make_unique<neural::FittedNetwork>(stored.run, problem, run.pool);
+  } else {
+    fitted = std::make_unique<progot::FittedMaps>(stored.run, problem, run.pool);
+  }
+  if (!fitted->has_map()) return {fitted->potential(marginal, points), {}};
+  Evaluation at = fitted->map(marginal, points, debiased);
+  // By itself it is the same but for the order of sums: of 14 terms and costs below 20.
+  const std::vector<double> alone = fitted->potential(marginal, points);
+  EXPECT_EQ(alone.size(), at.potential.size());
+  for (std::size_t i = 0; i < alone.size(); ++i) {
+    EXPECT_NEAR(alone[i], at.potential[i], 1e-11 * (1 + std::abs(alone[i])));
+  }
+  return at;
 }
 
 const std::vector<double> kQuery = {.2, -.1};
@@ -63,8 +88,8 @@ TEST(Evaluate, maps_the_query_to_the_published_point) {
 
 TEST(Evaluate, maps_the_query_to_the_published_point_without_bias) {
   const Problem problem = golden_problem();
-  const StoredRun stored = solved(problem, 0);
-  const Evaluation at = evaluate(problem, stored, 0, kQuery);
+  const Stored stored = solved(problem, true);
+  const Evaluation at = evaluate(problem, stored, 0, kQuery, true);
   EXPECT_NEAR(at.map[0], 1.104946038227, 1e-11);
   EXPECT_NEAR(at.map[1], 1.321068022173, 1e-11);
   EXPECT_EQ(at.potential, evaluate(problem, solved(problem), 0, kQuery).potential);
@@ -78,7 +103,7 @@ TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
         make_problem(cost, .5, golden.clouds[0].marginal, golden.clouds[0].marginal);
     for (const int marginal : {0, 1}) {
       const std::vector<double> query = {.3, .4, -.5, .6};
-      const Evaluation at = evaluate(problem, solved(problem, marginal), marginal, query);
+      const Evaluation at = evaluate(problem, solved(problem, true), marginal, query, true);
       for (std::size_t k = 0; k < query.size(); ++k) EXPECT_NEAR(at.map[k], query[k], 1e-6);
     }
   }
@@ -86,15 +111,31 @@ TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
 
 TEST(Evaluate, refuses_a_self_potential_of_another_length) {
   const Problem problem = golden_problem();
-  StoredRun stored = solved(problem, 1);  // of the other marginal
-  const std::string message = message_of<DataError>([&] { evaluate(problem, stored, 0, kQuery); });
-  EXPECT_NE(message.find("6 values; expected 8"), std::string::npos) << message;
+  Stored stored = solved(problem, true);
+  stored.array("divergence/0") = stored.array("divergence/1");
+  stored.array("divergence/0").name = "divergence/0";
+  const std::string message =
+      message_of<DataError>([&] { evaluate(problem, stored, 0, kQuery, true); });
+  EXPECT_NE(message.find("[6]; expected [8]"), std::string::npos) << message;
+}
+
+TEST(Evaluate, says_what_could_answer_what_it_cannot) {
+  const auto told = [](const Problem& problem, const Stored& stored) {
+    TestRun run(world());
+    return message_of<UsageError>(
+        [&] { FittedPairs(stored.run, problem, run.pool).map(0, kQuery, true); });
+  };
+  const Problem problem = golden_problem();
+  EXPECT_NE(told(problem, solved(problem)).find("solver.sinkhorn.divergence = true"),
+            std::string::npos);
+  const Problem distances = golden_problem({CostKind::euclidean});
+  EXPECT_NE(told(distances, solved(distances)).find("no entropic map"), std::string::npos);
 }
 
 TEST(Evaluate, damps_the_potential_of_a_penalised_marginal) {
   Problem problem = golden_problem();
   rho_of(problem) = {1, 2};
-  const StoredRun stored = solved(problem);
+  const Stored stored = solved(problem);
   for (const int marginal : {0, 1}) {
     const auto& own = problem.clouds[static_cast<std::size_t>(marginal)].marginal;
     const Evaluation at = evaluate(problem, stored, marginal, points_of(own));
@@ -153,7 +194,7 @@ TEST(Evaluate, has_no_map_for_the_distance) {
 TEST(Evaluate, gives_the_stored_potentials_at_the_points_of_the_run) {
   for (const Cost& cost : kAllCosts) {
     const Problem problem = golden_problem(cost, .2);
-    const StoredRun stored = solved(problem);
+    const Stored stored = solved(problem);
     for (const int marginal : {0, 1}) {
       const auto k = static_cast<std::size_t>(marginal);
       const Evaluation at =
@@ -171,7 +212,7 @@ TEST(Evaluate, gives_the_stored_potentials_at_the_points_of_the_run) {
 TEST(Evaluate, averages_the_other_marginal_from_either_side) {
   const Problem problem = random_problem({}, .2, {.n = 14, .m = 11, .d = 3});
   const DenseEot dense(problem);
-  const StoredRun stored = solved(problem);
+  const Stored stored = solved(problem);
   const std::vector<double> x = points_of(problem.clouds[0].marginal);
   const std::vector<double> y = points_of(problem.clouds[1].marginal);
   const std::vector<double> forth = evaluate(problem, stored, 0, x).map;
@@ -196,7 +237,7 @@ TEST(Evaluate, averages_the_other_marginal_from_either_side) {
 TEST(Evaluate, gives_the_networks_potential_in_the_stored_gauge) {
   for (const std::string precision : {"float64", "float32"}) {
     const Problem problem = random_problem({}, .3, {.n = 40, .m = 30, .d = 2});
-    const StoredRun stored = trained(problem, precision);
+    const Stored stored = trained(problem, precision);
     // f, of the size of costs (12.5), was taken in float: sums over 8 nodes.
     const double tolerance = precision == "float64" ? 1e-12 : tol<float>(8) * 12.5;
     for (const int marginal : {0, 1}) {
@@ -210,18 +251,14 @@ TEST(Evaluate, gives_the_networks_potential_in_the_stored_gauge) {
   }
 }
 
-StoredRun progressed(const Problem& problem, bool is_debiased = false) {
+Stored progressed(const Problem& problem, bool is_debiased = false) {
   TestRun run(world());
   progot::ProgotConfig config;
   config.steps = 3;
   config.debiased = is_debiased;
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = 1e-13;
-  const Result result = progot::solve(config, solves, problem, run.context);
-  return {.potentials = result.potentials,
-          .points = result.points,
-          .model_json = result.model_json,
-          .model = result.model};
+  return Stored("progot", progot::solve(config, solves, problem, run.context));
 }
 
 /// Points of the run come by the stored cloud, so that the last step says the rest.
@@ -229,7 +266,7 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
   for (const bool is_debiased : {false, true}) {
     for (const Cost& cost : {Cost{CostKind::sqeuclidean}, Cost{CostKind::pnorm, 1.5}}) {
       const Problem problem = golden_problem(cost, .2);
-      const StoredRun stored = progressed(problem, is_debiased);
+      const Stored stored = progressed(problem, is_debiased);
       const std::vector<double> x = points_of(problem.clouds[0].marginal);
       const Evaluation forth = evaluate(problem, stored, 0, x);
       for (std::size_t i = 0; i < stored.potentials[0].size(); ++i) {
@@ -237,14 +274,14 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
       }
       ASSERT_EQ(forth.map.size(), x.size());
       // Without the maps before, from where they have led.
-      StoredRun last = stored;
-      const auto model = progot::restore_model(stored.model_json, stored.model, pair_of(problem));
+      Stored last = stored;
+      last.solver = "sinkhorn";
+      const auto model =
+          progot::restore_model(stored.run.model, stored.run.tensors, pair_of(problem));
       const Problem moved =
           make_problem(cost, model.epsilons.back(),
                        make_marginal(stored.points, 2, problem.clouds[0].marginal.weights()),
                        problem.clouds[1].marginal);
-      last.model_json.clear();
-      last.model.clear();
       const Evaluation step = evaluate(moved, last, 0, stored.points);
       for (std::size_t i = 0; i < x.size() && !is_debiased; ++i) {
         EXPECT_NEAR(forth.map[i], step.map[i], 1e-10);
@@ -261,7 +298,7 @@ TEST(Evaluate, takes_points_through_all_maps_of_progot) {
 /// Row i of the last plan is the point that was given, wherever it has moved.
 TEST(Evaluate, averages_the_given_points_by_the_last_plan_of_progot) {
   const Problem problem = golden_problem({CostKind::half_sqeuclidean}, .1);
-  const StoredRun stored = progressed(problem);
+  const Stored stored = progressed(problem);
   const DenseEot moved(
       make_problem(problem.cost.kernel, problem.epsilon,
                    make_marginal(stored.points, 2, problem.clouds[0].marginal.weights()),
@@ -280,17 +317,18 @@ TEST(Evaluate, averages_the_given_points_by_the_last_plan_of_progot) {
 
 TEST(Evaluate, refuses_a_model_of_progot_that_does_not_fit) {
   const Problem problem = golden_problem();
-  const StoredRun whole = progressed(problem, true);
-  const auto refused = [&](const StoredRun& stored, int marginal, const std::string& says) {
+  const Stored whole = progressed(problem, true);
+  const auto refused = [&](const Stored& stored, int marginal, const std::string& says) {
     const std::string message =
         message_of<DataError>([&] { evaluate(problem, stored, marginal, kQuery); });
     EXPECT_NE(message.find(says), std::string::npos) << message;
   };
   const auto replaced = [&](const std::string& from, const std::string& to) {
-    StoredRun stored = whole;
-    const auto at = stored.model_json.find(from);
+    Stored stored = whole;
+    std::string text = stored.run.model.json();
+    const auto at = text.find(from);
     EXPECT_NE(at, std::string::npos) << from;
-    stored.model_json.replace(at, from.size(), to);
+    stored.run.model = Record::parse(text.replace(at, from.size(), to));
     return stored;
   };
   refused(replaced("\"version\": 1", "\"version\": 2"), 0, "version 2");
@@ -298,15 +336,15 @@ TEST(Evaluate, refuses_a_model_of_progot_that_does_not_fit) {
   refused(replaced("sqeuclidean", "dot"), 0, "not the problem of this run");
   refused(replaced("\"alphas\"", "\"alpha\""), 0, "model.json is damaged");
   for (std::size_t t = 0; t < 2; ++t) {
-    StoredRun stored = whole;
-    stored.model[t].shape[1] += 1;
-    refused(stored, 0, "no tensor " + whole.model[t].name);
+    Stored stored = whole;
+    stored.run.tensors[t].shape[1] += 1;
+    refused(stored, 0, "no tensor " + whole.run.tensors[t].name);
     stored = whole;
-    stored.model.erase(stored.model.begin() + static_cast<std::ptrdiff_t>(t));
-    refused(stored, 0, "no tensor " + whole.model[t].name);
+    stored.run.tensors.erase(stored.run.tensors.begin() + static_cast<std::ptrdiff_t>(t));
+    refused(stored, 0, "no tensor " + whole.run.tensors[t].name);
   }
-  StoredRun stored = whole;
-  stored.points.pop_back();
+  Stored stored = whole;
+  stored.array("points").values.pop_back();
   refused(stored, 1, "points.npy");
 }
 
@@ -319,8 +357,8 @@ TEST(Evaluate, takes_no_points_at_all) {
 
 TEST(Evaluate, refuses_what_does_not_fit_the_run) {
   const Problem problem = golden_problem();
-  const StoredRun whole = solved(problem);
-  const auto refused = [&](const StoredRun& stored, int marginal, const std::vector<double>& points,
+  const Stored whole = solved(problem);
+  const auto refused = [&](const Stored& stored, int marginal, const std::vector<double>& points,
                            const std::string& says) {
     const std::string message =
         message_of<DataError>([&] { evaluate(problem, stored, marginal, points); });
@@ -330,16 +368,16 @@ TEST(Evaluate, refuses_what_does_not_fit_the_run) {
   refused(whole, -1, kQuery, "no marginal -1");
   refused(whole, 0, {1, 2, 3}, "dimension 2");
   for (std::size_t k = 0; k < 2; ++k) {
-    StoredRun stored = whole;
-    stored.potentials[k].pop_back();
-    refused(stored, 0, kQuery, concat("marginal ", k));
-    refused(stored, 1, kQuery, concat("marginal ", k));
+    Stored stored = whole;
+    stored.array(concat("potentials/", k)).values.pop_back();
+    refused(stored, 0, kQuery, concat("potentials/", k));
+    refused(stored, 1, kQuery, concat("potentials/", k));
   }
-  refused({}, 0, kQuery, "marginal 0");
-  StoredRun damaged = whole;
-  damaged.model_json = "{";
+  refused(Stored("sinkhorn"), 0, kQuery, "potentials/0.npy of the run is missing");
+  Stored damaged = whole;
+  damaged.solver = "neural";
   refused(damaged, 0, kQuery, "model.json is damaged");
-  StoredRun other = trained(random_problem({}, .3, {.n = 8, .m = 6, .d = 3}), "float64");
+  Stored other = trained(random_problem({}, .3, {.n = 8, .m = 6, .d = 3}), "float64");
   refused(other, 0, kQuery, "dimension 3");
 }
 

@@ -221,7 +221,7 @@ TEST(Registry, fills_in_what_all_solvers_share) {
     EXPECT_EQ(result.d, (std::vector<std::int64_t>{2, 2}));
     ASSERT_TRUE(result.reference);
     EXPECT_EQ(result.reference->value, problem.reference->value);
-    EXPECT_EQ(result.steps.has_value(), std::string(solver) == "neural");
+    EXPECT_EQ(result.own.contains("steps"), std::string(solver) == "neural");
     EXPECT_GE(result.seconds.total, result.seconds.solve);
 
     const std::string plan = describe_plan(configuration, problem, run.context);

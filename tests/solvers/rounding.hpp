@@ -39,7 +39,7 @@ inline Problem jittered(const Problem& problem, double share) {
 }
 
 /// What all solvers tell, in one row.
-inline std::vector<double> numbers_of(const Result& result) {
+inline std::vector<double> numbers_of(const Outcome& result) {
   std::vector<double> numbers = {*result.objective, *result.transport_cost, *result.kl,
                                  result.dual_value};
   const auto add = [&](const std::vector<double>& more) {
@@ -50,7 +50,7 @@ inline std::vector<double> numbers_of(const Result& result) {
   add(result.points);
   if (result.shape) add({result.shape->entropy, result.shape->diagonal_mass.value_or(0)});
   for (const auto& potential : result.potentials) add(potential);
-  for (const Result::Tensor& tensor : result.model) add(tensor.values);
+  for (const data::NamedTensor& tensor : result.tensors) add(tensor.values);
   return numbers;
 }
 

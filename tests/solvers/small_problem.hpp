@@ -16,6 +16,7 @@
 #include "solvers/problem/kind.hpp"
 #include "tests/runtime/kernels/golden_case.hpp"
 #include "tests/runtime/kernels/random_problem.hpp"
+#include "tests/solvers/outcome.hpp"
 #include "tests/support/memory_checkpoints.hpp"
 
 namespace kantor::test {

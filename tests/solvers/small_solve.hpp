@@ -23,16 +23,16 @@ inline neural::NeuralConfig small_network() {
   return config;
 }
 
-inline Result solve_neural(const neural::NeuralConfig& config, const Problem& problem,
-                           Communicator& ranks, const std::string& precision = "float64") {
+inline Outcome solve_neural(const neural::NeuralConfig& config, const Problem& problem,
+                            Communicator& ranks, const std::string& precision = "float64") {
   TestRun run(ranks, precision);
   run.run.seed = 4;
   return neural::solve(config, problem, run.context);
 }
 
 /// The network of a result at raw points of marginal 0.
-inline std::vector<double> network_values(const Result& result, std::vector<double> points) {
-  const auto potential = neural::Potential::restore(result.model_json, result.model);
+inline std::vector<double> network_values(const Outcome& result, std::vector<double> points) {
+  const auto potential = neural::Potential::restore(result.model, result.tensors);
   const std::int64_t d = potential.d();
   const at::Tensor x = torch::from_blob(
       points.data(), {static_cast<std::int64_t>(points.size()) / d, d}, torch::kFloat64);

@@ -5,24 +5,31 @@
 
 namespace kantor {
 
-StorageReport storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
-                             double store_s, std::int64_t refreshes, Context& context) {
+Record storage_report(std::span<const StoragePlan> plans, double seconds_per_iteration,
+                      double store_s, std::int64_t refreshes, Context& context) {
   const StoragePlan& plan = plans.front();
   std::vector<double> slowest = {seconds_per_iteration, store_s};
   context.world.all_reduce<double>(slowest, ReduceOp::max, "seconds of the storage");
-  StorageReport report;
-  report.form = name_of(plan.form);
+  std::int64_t bytes = 0;
   for (const StoragePlan& each : plans) {
-    report.bytes_per_rank =
-        std::max(report.bytes_per_rank, static_cast<std::int64_t>(each.chosen().bytes));
+    bytes = std::max(bytes, static_cast<std::int64_t>(each.chosen().bytes));
   }
+  Record report;
+  report.set("form", name_of(plan.form));
+  report.set("bytes_per_rank", bytes);
   if (!plan.is_on_device) {
-    report.predicted_seconds_per_iteration = plan.chosen().seconds_per_iteration;
-    report.predicted_seconds_to_store = plan.chosen().seconds_to_store;
+    report.set("predicted_seconds_per_iteration", plan.chosen().seconds_per_iteration,
+               "absent on a GPU");
   }
-  if (slowest[0] > 0) report.seconds_per_iteration = slowest[0];
-  if (plan.form != Storage::streamed) report.seconds_to_store = slowest[1];
-  report.refreshes = refreshes;
+  if (slowest[0] > 0) report.set("seconds_per_iteration", slowest[0], "the mean");
+  if (plan.form == Storage::streamed) return report;
+  if (!plan.is_on_device) {
+    report.set("predicted_seconds_to_store", plan.chosen().seconds_to_store,
+               "once; absorbed: at each refresh");
+  }
+  report.set("seconds_to_store", slowest[1], "in all");
+  const bool is_absorbed = plan.form == Storage::absorbed || plan.form == Storage::absorbed16;
+  if (is_absorbed) report.set("refreshes", refreshes);
   return report;
 }
 

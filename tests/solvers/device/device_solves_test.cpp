@@ -44,22 +44,22 @@ SinkhornConfig config_of(const std::string& storage = "auto") {
   return config;
 }
 
-Result solve(const SinkhornConfig& config, const Problem& problem, const std::string& precision,
-             DeviceSoftMin* device) {
+Outcome solve(const SinkhornConfig& config, const Problem& problem, const std::string& precision,
+              DeviceSoftMin* device) {
   TestRun run(world(), precision);
   run.context.pair_reducer = device;
   return sinkhorn::solve(config, problem, run.context);
 }
 
-Result solve(const progot::ProgotConfig& config, const Problem& problem,
-             const std::string& precision, DeviceSoftMin* device,
-             const SinkhornConfig& solves = config_of()) {
+Outcome solve(const progot::ProgotConfig& config, const Problem& problem,
+              const std::string& precision, DeviceSoftMin* device,
+              const SinkhornConfig& solves = config_of()) {
   TestRun run(world(), precision);
   run.context.pair_reducer = device;
   return progot::solve(config, solves, problem, run.context);
 }
 
-void expect_same(const Result& device, const Result& host, double tolerance) {
+void expect_same(const Outcome& device, const Outcome& host, double tolerance) {
   EXPECT_EQ(device.iterations, host.iterations);
   EXPECT_EQ(device.iterations_per_step, host.iterations_per_step);
   EXPECT_EQ(device.fallback_iterations, host.fallback_iterations);
@@ -141,8 +141,8 @@ TEST(DeviceSinkhorn, gives_the_same_bits_from_kept_costs_and_from_points) {
   DeviceSoftMin device = emulated_device();
   for (const Cost& cost : {kAllCosts[0], kAllCosts[4]}) {
     const Problem problem = random_problem(cost, .3, {.n = 70, .m = 67, .d = 3});
-    const Result streamed = solve(config_of("streamed"), problem, "float32", &device);
-    const Result kept = solve(config_of("materialised"), problem, "float32", &device);
+    const Outcome streamed = solve(config_of("streamed"), problem, "float32", &device);
+    const Outcome kept = solve(config_of("materialised"), problem, "float32", &device);
     expect_same(kept, streamed, 0);
   }
 }
@@ -168,11 +168,11 @@ TEST(DeviceSinkhorn, goes_on_from_an_absorbed_kernel_of_the_host) {
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 30, .d = 3});
   TestRun host(world(), "float32");
   host.checkpoints = MemoryCheckpoints(1);
-  const Result expected = sinkhorn::solve(config_of("absorbed"), problem, host.context);
+  const Outcome expected = sinkhorn::solve(config_of("absorbed"), problem, host.context);
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(host.checkpoints.saved().at(2));
   rest.context.pair_reducer = &device;
-  const Result result = sinkhorn::solve(config_of(), problem, rest.context);
+  const Outcome result = sinkhorn::solve(config_of(), problem, rest.context);
   EXPECT_EQ(result.storage->form, "streamed");
   EXPECT_EQ(result.converged, true);
   EXPECT_NEAR(result.dual_value, expected.dual_value, 2e-3 * std::abs(expected.dual_value));
@@ -184,10 +184,10 @@ TEST(DeviceSinkhorn, goes_on_on_a_host_without_an_absorbed_kernel) {
   TestRun begun(world(), "float32");
   begun.checkpoints = MemoryCheckpoints(1);
   begun.context.pair_reducer = &device;
-  const Result expected = sinkhorn::solve(config_of(), problem, begun.context);
+  const Outcome expected = sinkhorn::solve(config_of(), problem, begun.context);
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(begun.checkpoints.saved().at(2));
-  const Result result = sinkhorn::solve(config_of(), problem, rest.context);
+  const Outcome result = sinkhorn::solve(config_of(), problem, rest.context);
   EXPECT_EQ(result.converged, true);
   EXPECT_NEAR(result.dual_value, expected.dual_value, 2e-3 * std::abs(expected.dual_value));
 }
@@ -203,15 +203,15 @@ TEST(DeviceSinkhorn, goes_on_from_kept_costs_of_the_host_where_there_is_no_room)
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(state);
   rest.context.pair_reducer = &device;
-  EXPECT_EQ(sinkhorn::solve(config_of(), problem, rest.context).storage->form, "streamed");
+  EXPECT_EQ(Outcome(sinkhorn::solve(config_of(), problem, rest.context)).storage->form, "streamed");
 }
 
 TEST(DeviceSinkhorn, reports_what_is_stored_and_predicts_nothing) {
   DeviceSoftMin device = emulated_device();
   for (const auto& [d, form] : {std::pair{3, "streamed"}, std::pair{64, "materialised"}}) {
     const Problem problem = random_problem({}, .3, {.n = 9, .m = 8, .d = d});
-    for (const Result& result : {solve(config_of(), problem, "float32", &device),
-                                 solve(progot::ProgotConfig{}, problem, "float32", &device)}) {
+    for (const Outcome& result : {solve(config_of(), problem, "float32", &device),
+                                  solve(progot::ProgotConfig{}, problem, "float32", &device)}) {
       ASSERT_TRUE(result.storage);
       EXPECT_EQ(result.storage->form, form);
       EXPECT_GT(result.storage->bytes_per_rank, 0);
@@ -244,7 +244,7 @@ TEST(DeviceSinkhorn, brings_back_columns_that_have_vanished) {
   DeviceSoftMin device = emulated_device();
   const Problem problem =
       make_problem({}, .01, make_marginal({0, .1, .2, .3}, 1), make_marginal({0, .1, 10, 10.1}, 1));
-  const Result host = solve(config_of(), problem, "float64", nullptr);
+  const Outcome host = solve(config_of(), problem, "float64", nullptr);
   EXPECT_GT(host.fallback_iterations, 0);
   // Costs of 2500 carry 5e-13.
   expect_same(solve(config_of(), problem, "float64", &device), host, 1e-10);
@@ -255,8 +255,8 @@ TEST(DeviceSinkhorn, solves_each_marginal_against_itself) {
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 38, .d = 3});
   SinkhornConfig config = config_of();
   config.divergence = true;
-  const Result mine = solve(config, problem, "float64", &device);
-  const Result host = solve(config, problem, "float64", nullptr);
+  const Outcome mine = solve(config, problem, "float64", &device);
+  const Outcome host = solve(config, problem, "float64", nullptr);
   expect_same(mine, host, kDoubleTolerance);
   EXPECT_NEAR(mine.divergence->value, host.divergence->value, kDoubleTolerance);
 }
@@ -283,7 +283,7 @@ TEST(DeviceSinkhorn, goes_on_to_the_same_bits) {
   TestRun whole(world(), "float32");
   whole.context.pair_reducer = &device;
   whole.checkpoints = MemoryCheckpoints(1);
-  const Result expected = sinkhorn::solve(config_of(), problem, whole.context);
+  const Outcome expected = sinkhorn::solve(config_of(), problem, whole.context);
   ASSERT_GT(whole.checkpoints.saved().size(), 5u);
   TestRun rest(world(), "float32");
   rest.context.pair_reducer = &device;

@@ -46,7 +46,7 @@ Counted count(const std::string& precision, int threads, const Plans& plans, con
   for (const StoragePlan& plan : plans(context)) planned = std::max(planned, plan.chosen().bytes);
   const std::int64_t before = live_bytes();
   forget_most_live_bytes();
-  const Result result = solve(context);
+  const Outcome result = solve(context);
   EXPECT_EQ(result.storage->bytes_per_rank, static_cast<std::int64_t>(planned));
   return {planned, static_cast<double>(most_live_bytes() - before)};
 }
@@ -65,7 +65,7 @@ Counted solve_counted(const Problem& problem, const sinkhorn::SinkhornConfig& co
       precision, threads,
       [&](Context& context) { return sinkhorn::storage_plans(config, problem, context); },
       [&](Context& context) {
-        Result result = sinkhorn::solve(config, problem, context);
+        Outcome result = sinkhorn::solve(config, problem, context);
         EXPECT_EQ(result.storage->form, config.storage);
         return result;
       });

@@ -259,7 +259,7 @@ TEST(StorageRecord, lets_a_run_go_on_with_the_form_it_began_with) {
     TestRun run(world(), "float32");
     run.checkpoints = std::move(checkpoints);
     config.storage = storage;
-    Result result = sinkhorn::solve(config, problem, run.context);
+    Outcome result = sinkhorn::solve(config, problem, run.context);
     if (kept != nullptr) *kept = run.checkpoints;
     return result;
   };
@@ -269,10 +269,10 @@ TEST(StorageRecord, lets_a_run_go_on_with_the_form_it_began_with) {
   for (const Storage form :
        {Storage::streamed, Storage::materialised, Storage::absorbed, Storage::absorbed16}) {
     MemoryCheckpoints whole;
-    const Result expected = solved(name_of(form), MemoryCheckpoints(1), &whole);
+    const Outcome expected = solved(name_of(form), MemoryCheckpoints(1), &whole);
     MemoryCheckpoints rest;
     rest.resume_from(whole.saved().at(3));
-    const Result result = solved("auto", rest);
+    const Outcome result = solved("auto", rest);
     EXPECT_EQ(result.storage->form, name_of(form));
     EXPECT_EQ(result.potentials, expected.potentials);  // to the bit
   }
@@ -294,7 +294,7 @@ TEST(StorageReport, holds_what_was_predicted_and_what_came) {
   config.max_iterations = 5;
   for (const std::string storage : {"streamed", "materialised", "absorbed", "absorbed16"}) {
     config.storage = storage;
-    const Result result = sinkhorn::solve(config, golden_problem(), run.context);
+    const Outcome result = sinkhorn::solve(config, golden_problem(), run.context);
     ASSERT_TRUE(result.storage.has_value());
     EXPECT_EQ(result.storage->form, storage);
     EXPECT_GT(result.storage->bytes_per_rank, (8 + 6) * 2 * 4);
@@ -304,9 +304,9 @@ TEST(StorageReport, holds_what_was_predicted_and_what_came) {
     EXPECT_EQ(result.storage->seconds_to_store > 0, storage != "streamed");
   }
   config.max_iterations = 1;  // which measures nothing but itself
-  EXPECT_GT(
-      sinkhorn::solve(config, golden_problem(), run.context).storage->seconds_per_iteration.value(),
-      0);
+  EXPECT_GT(Outcome(sinkhorn::solve(config, golden_problem(), run.context))
+                .storage->seconds_per_iteration.value(),
+            0);
 }
 
 }  // namespace

@@ -53,14 +53,14 @@ TEST_F(StorageRanks, go_on_with_the_forms_that_progot_began_with) {
     TestRun whole(world(), "float32");
     whole.checkpoints = MemoryCheckpoints(1);
     solves.storage = name_of(form);
-    const Result expected = progot::solve(config, solves, problem, whole.context);
+    const Outcome expected = progot::solve(config, solves, problem, whole.context);
     EXPECT_EQ(expected.storage->form, name_of(form));
     for (const std::size_t at : {std::size_t{1}, whole.checkpoints.saved().size() - 2}) {
       TestRun rest(world(), "float32");
       rest.checkpoints.resume_from(whole.checkpoints.saved().at(at));
       EXPECT_TRUE(rest.checkpoints.restored()->metadata.integers.contains("progot.storage_self"));
       solves.storage = "auto";
-      const Result result = progot::solve(config, solves, problem, rest.context);
+      const Outcome result = progot::solve(config, solves, problem, rest.context);
       EXPECT_EQ(result.storage->form, name_of(form));
       EXPECT_EQ(result.potentials, expected.potentials);  // to the bit
       EXPECT_EQ(result.points, expected.points);

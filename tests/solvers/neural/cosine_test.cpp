@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "runtime/data/npy.hpp"
-#include "solvers/evaluate.hpp"
+#include "solvers/neural/fitted_network.hpp"
 #include "solvers/neural/neural_config.hpp"
 #include "solvers/registry.hpp"
 #include "tests/runtime/config/config_text.hpp"
@@ -70,14 +70,14 @@ TEST_F(CosineCost, is_solved_with_the_plan_of_its_matrix) {
     const Configuration config = configuration("sinkhorn", sign < 0 ? "scale = -3\n" : "");
     TestRun run(world());
     const Problem problem = load_problem(config.problem, run.context);
-    const Result result = solve(config, problem, run.context);
-    EXPECT_EQ(result.cost, "cosine");
-    EXPECT_FALSE(result.reference);
+    const Outcome result = solve(config, problem, run.context);
+    EXPECT_EQ(result.whole.cost, "cosine");
+    EXPECT_FALSE(result.whole.reference);
     DenseEot dense(problem);
     dense.costs = costs(sign);
     double mean = 0;
     for (const double cost : dense.costs) mean += cost / 63;
-    EXPECT_NEAR(result.epsilon_relative, .1 / mean, 1e-13);
+    EXPECT_NEAR(result.whole.epsilon_relative, .1 / mean, 1e-13);
     const auto totals = dense.totals(dense.plan(result.potentials.at(0), result.potentials.at(1)));
     EXPECT_NEAR(*result.objective, totals.objective, 1e-11);
     EXPECT_NEAR(*result.transport_cost, totals.transport_cost, 1e-11);
@@ -89,16 +89,16 @@ TEST_F(CosineCost, has_potentials_at_new_points_but_no_map) {
   const Configuration config = configuration();
   TestRun run(world());
   const Problem problem = load_problem(config.problem, run.context);
-  StoredRun stored;
-  stored.potentials = solve(config, problem, run.context).potentials;
+  const Outcome result = solve(config, problem, run.context);
+  const FittedPairs fitted({result.whole.arrays, {}, {}}, problem, run.pool);
+  EXPECT_FALSE(fitted.has_map());
   std::vector<double> longer = x_;
   for (double& value : longer) value *= 7;  // lengths do not count
-  const Evaluation at = evaluate_at(problem, stored, 0, longer, run.context);
-  EXPECT_TRUE(at.map.empty());
-  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(at.potential[i], stored.potentials[0][i], 1e-11);
+  const std::vector<double> at = fitted.potential(0, longer);
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(at[i], result.potentials[0][i], 1e-11);
   const std::vector<double> zero = {1, 2, 3, 0, 0, 0};
   const std::string message =
-      message_of<DataError>([&] { evaluate_at(problem, stored, 0, zero, run.context); });
+      message_of<DataError>([&] { static_cast<void>(fitted.potential(0, zero)); });
   EXPECT_NE(message.find("point 1"), std::string::npos) << message;
 }
 
@@ -124,13 +124,11 @@ TEST_F(CosineCost, trains_a_network_of_directions) {
   config.tables.set(network);
   TestRun run(world());
   const Problem problem = load_problem(config.problem, run.context);
-  const Result result = solve(config, problem, run.context);
-  StoredRun stored;
-  stored.potentials = result.potentials;
-  stored.model_json = result.model_json;
-  stored.model = result.model;
-  const Evaluation at = evaluate_at(problem, stored, 0, x_, run.context);
-  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(at.potential[i], result.potentials[0][i], 1e-11);
+  const Outcome result = solve(config, problem, run.context);
+  const neural::FittedNetwork fitted({result.whole.arrays, result.model, result.tensors}, problem,
+                                     run.pool);
+  const std::vector<double> at = fitted.potential(0, x_);
+  for (std::size_t i = 0; i < 9; ++i) EXPECT_NEAR(at[i], result.potentials[0][i], 1e-11);
 }
 
 }  // namespace

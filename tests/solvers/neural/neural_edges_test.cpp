@@ -66,7 +66,7 @@ TEST(NeuralEdges, an_evaluation_subset_is_of_points_that_have_weight) {
   const Problem problem = point_mass(17, 0);
   neural::NeuralConfig config = small_network();
   config.evaluation_points = 5;
-  const Result result = solve_neural(config, problem, world());
+  const Outcome result = solve_neural(config, problem, world());
   EXPECT_EQ(result.evaluation_points, (std::vector<std::int64_t>{1, 5}));
   EXPECT_NEAR(*result.objective, result.dual_value, 1e-12);  // there is one coupling
 }
@@ -79,7 +79,7 @@ TEST(NeuralEdges, a_held_out_or_a_trained_part_without_mass_is_left_out) {
   for (const std::size_t row : {3u, 8u, 21u, 34u}) {
     const Problem problem = point_mass(row, .5);
     SCOPED_TRACE(concat("row ", row, is_held_out(problem, row) ? ", held out" : ""));
-    const Result result = solve_neural(small_network(), problem, world());
+    const Outcome result = solve_neural(small_network(), problem, world());
     EXPECT_EQ(result.held_out_dual.has_value(), is_held_out(problem, row));
     EXPECT_NEAR(*result.objective, result.dual_value, 1e-12);
   }
@@ -92,7 +92,7 @@ TEST(NeuralEdges, rescaling_does_not_look_at_held_out_points) {
   const Subset evaluated = evaluation_subset(pair_of(problem), 1, 4);
   const auto heldout = neural::training_sampler(pair_of(problem), 0, 4).heldout_rows();
   ASSERT_TRUE(std::binary_search(heldout.begin(), heldout.end(), evaluated.x.front()));
-  const Result rescaled = solve_neural(config, problem, world());
+  const Outcome rescaled = solve_neural(config, problem, world());
   config.rescale = false;
   EXPECT_EQ(rescaled.potentials, solve_neural(config, problem, world()).potentials);
 }
@@ -100,7 +100,7 @@ TEST(NeuralEdges, rescaling_does_not_look_at_held_out_points) {
 TEST(NeuralEdges, nothing_to_prove_is_proven) {
   const Problem problem =
       make_problem({}, .5, make_marginal({.1, .2}, 2), make_marginal({.1, .2}, 2));
-  const Result result = solve_neural(small_network(), problem, world());
+  const Outcome result = solve_neural(small_network(), problem, world());
   EXPECT_EQ(*result.objective, 0);
   EXPECT_EQ(result.certificate->relative_gap, 0);  // not 0 / 0
   EXPECT_TRUE(*result.converged);

@@ -16,9 +16,9 @@ namespace kantor::test {
 namespace {
 
 /// What holds for every certificate.
-void expect_consistent(const Result& result, const Problem& problem) {
+void expect_consistent(const Outcome& result, const Problem& problem) {
   ASSERT_TRUE(result.certificate);
-  const Certificate& proof = *result.certificate;
+  const Outcome::Certificate& proof = *result.certificate;
   EXPECT_EQ(proof.dual_value, result.dual_value);
   EXPECT_EQ(proof.upper_value, result.objective.value());
   EXPECT_LE(proof.dual_value, proof.solved_value + 1e-9);
@@ -34,7 +34,7 @@ void expect_consistent(const Result& result, const Problem& problem) {
 }
 
 /// The defined values from the exported potentials, over all points.
-void expect_values_of_potentials(const Result& result, const Problem& problem, double tolerance) {
+void expect_values_of_potentials(const Outcome& result, const Problem& problem, double tolerance) {
   const DenseEot dense(problem);
   const std::vector<double>& f = result.potentials.at(0);
   const std::vector<double>& g = result.potentials.at(1);
@@ -67,7 +67,7 @@ TEST(NeuralEot, brackets_the_closed_form_of_gaussians) {
   for (const Row& row : {Row{2, 2.1652667307}, Row{1, 1.8159956050}}) {
     const Problem problem = make_problem({}, row.epsilon, gaussian_grid({.3}, {.8}, .3),
                                          gaussian_grid({-.5}, {1.3}, .3));
-    const Result result = solve_neural(small_network(), problem, world());
+    const Outcome result = solve_neural(small_network(), problem, world());
     expect_consistent(result, problem);
     EXPECT_LE(result.dual_value, row.value + 1e-10);
     EXPECT_GE(*result.objective, row.value - 1e-10);
@@ -85,7 +85,7 @@ TEST(NeuralEot, is_exact_for_gaussians_before_it_learns_anything) {
                     .5));
   neural::NeuralConfig config = small_network();
   config.training.steps = 0;
-  const Result result = solve_neural(config, problem, world());
+  const Outcome result = solve_neural(config, problem, world());
   EXPECT_EQ(result.steps, 0);
   EXPECT_NEAR(result.dual_value, 2.3270294119, 5.1e-11);
   EXPECT_NEAR(*result.objective, 2.3270294119, 5.1e-11);
@@ -99,7 +99,7 @@ TEST(NeuralEot, learns_without_the_closed_form) {
   config.network.quadratic = false;
   const auto gap = [&](std::int64_t steps) {
     config.training.steps = steps;
-    const Result result = solve_neural(config, problem, world());
+    const Outcome result = solve_neural(config, problem, world());
     expect_consistent(result, problem);
     return result.certificate->gap_nats;
   };
@@ -110,7 +110,7 @@ TEST(NeuralEot, reports_the_values_it_defines_for_every_cost) {
   for (const Cost& cost : kAllCosts) {
     SCOPED_TRACE(cost_name(cost.kind));
     const Problem problem = random_problem(cost, .3, {.n = 60, .m = 50, .d = 2});  // with weights
-    const Result result = solve_neural(small_network(), problem, world());
+    const Outcome result = solve_neural(small_network(), problem, world());
     expect_consistent(result, problem);
     expect_values_of_potentials(result, problem, 1e-12);
     // The certificate converges: both sides close in on the optimum.
@@ -125,7 +125,7 @@ TEST(NeuralEot, reports_the_values_it_defines_for_every_cost) {
 
 TEST(NeuralEot, reports_in_double_what_it_learned_in_single_precision) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
-  const Result result = solve_neural(small_network(), problem, world(), "float32");
+  const Outcome result = solve_neural(small_network(), problem, world(), "float32");
   expect_consistent(result, problem);
   // The marginal error is taken in float, from logits of up to 12.5 / .3.
   expect_values_of_potentials(result, problem, tol<float>(1) * 12.5 / .3);
@@ -149,12 +149,12 @@ TEST(NeuralEot, stops_the_certificate_at_its_limits) {
   config.training.steps = 5;
   config.certificate_tolerance = 0;
   config.certificate_iterations = 3;
-  const Result limited = solve_neural(config, problem, world());
+  const Outcome limited = solve_neural(config, problem, world());
   EXPECT_EQ(limited.certificate->iterations, 3);
   expect_consistent(limited, problem);
   config.certificate_tolerance = 1e-3;
   config.certificate_iterations = 1000;
-  const Result reached = solve_neural(config, problem, world());
+  const Outcome reached = solve_neural(config, problem, world());
   EXPECT_LT(reached.certificate->iterations, 1000);
   EXPECT_LE(reached.certificate->marginal_error[0], 1e-3);
 }
@@ -163,7 +163,7 @@ TEST(NeuralEot, leaves_out_what_no_certificate_has_shown) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
   neural::NeuralConfig config = small_network();
   config.certificate_iterations = 0;
-  const Result result = solve_neural(config, problem, world());
+  const Outcome result = solve_neural(config, problem, world());
   EXPECT_FALSE(result.certificate);
   EXPECT_FALSE(result.objective);
   EXPECT_FALSE(result.transport_cost);
@@ -177,7 +177,7 @@ TEST(NeuralEot, takes_its_values_on_a_subset_and_exports_all_points) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
   neural::NeuralConfig config = small_network();
   config.evaluation_points = 20;
-  const Result result = solve_neural(config, problem, world());
+  const Outcome result = solve_neural(config, problem, world());
   EXPECT_EQ(result.evaluation_points, (std::vector<std::int64_t>{20, 20}));
   expect_consistent(result, problem);
 
@@ -204,7 +204,7 @@ TEST(NeuralEot, takes_its_values_on_a_subset_and_exports_all_points) {
 
 TEST(NeuralEot, reports_the_dual_of_what_it_has_not_seen) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2, .holdout = .2});
-  const Result result = solve_neural(small_network(), problem, world());
+  const Outcome result = solve_neural(small_network(), problem, world());
   ASSERT_TRUE(result.held_out_dual);
   const Problem unseen =
       restricted(problem, neural::training_sampler(pair_of(problem), 0, 4).heldout_rows(),
@@ -261,7 +261,7 @@ TEST(NeuralEot, gives_its_network_for_raw_points) {
     const Problem problem = random_problem({CostKind::dot}, .3, {.n = 60, .m = 50, .d = 2});
     neural::NeuralConfig config = small_network();
     config.network.quadratic = quadratic;
-    const Result result = solve_neural(config, problem, world());
+    const Outcome result = solve_neural(config, problem, world());
     const std::vector<double> f = network_values(result, points_of(problem.clouds[0].marginal));
     for (std::size_t i = 0; i < f.size(); ++i) {
       EXPECT_NEAR(f[i], result.potentials.at(0)[i], 1e-12);
@@ -274,7 +274,7 @@ TEST(NeuralEot, survives_coordinates_that_do_not_vary) {
   for (std::size_t i = 1; i < x.size(); i += 2) x[i] = 3;
   const Problem problem = make_problem({}, .3, make_marginal(x, 2),
                                        make_marginal(kernels::test::uniform(60, -1, 1, 2), 2));
-  const Result result = solve_neural(small_network(), problem, world());
+  const Outcome result = solve_neural(small_network(), problem, world());
   expect_consistent(result, problem);
   const Problem points =
       make_problem({}, .3, make_marginal({1, 1, 1}, 1), make_marginal({2, 2, 2, 2}, 1));
@@ -283,8 +283,8 @@ TEST(NeuralEot, survives_coordinates_that_do_not_vary) {
 
 TEST(NeuralEot, says_the_same_twice) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
-  const Result first = solve_neural(small_network(), problem, world());
-  const Result second = solve_neural(small_network(), problem, world());
+  const Outcome first = solve_neural(small_network(), problem, world());
+  const Outcome second = solve_neural(small_network(), problem, world());
   EXPECT_EQ(first.dual_value, second.dual_value);
   EXPECT_EQ(first.potentials, second.potentials);
 }

@@ -32,7 +32,7 @@ struct GoldenTraining {
       read_configuration(config::parse_toml_file(KANTOR_GOLDEN_FOLDER "/neural.toml"), resolved);
   TestRun run{world()};
 
-  Result solve() {
+  Outcome solve() {
     run.checkpoints = MemoryCheckpoints(10);
     if (from != nullptr) run.checkpoints.resume_from(*from);
     return kantor::solve(configuration, load_problem(configuration.problem, run.context),
@@ -49,7 +49,7 @@ TEST(NeuralGolden, goes_on_from_a_checkpoint_of_the_first_version) {
   const checkpoint::Snapshot before = golden();
   GoldenTraining training;
   training.from = &before;
-  const Result result = training.solve();
+  const Outcome result = training.solve();
   EXPECT_EQ(result.steps, 30);
   expect_near(result.dual_value, 2.5085149046498);  // as its result.json said
   expect_near(*result.objective, 2.5451034520780844);

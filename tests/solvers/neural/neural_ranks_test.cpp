@@ -19,7 +19,7 @@ neural::NeuralConfig longer() {
   return config;
 }
 
-void expect_same(const Result& many, const Result& one, double tolerance) {
+void expect_same(const Outcome& many, const Outcome& one, double tolerance) {
   const auto near = [&](double actual, double expected) {
     EXPECT_NEAR(actual, expected, tolerance * (1 + std::abs(expected)));
   };
@@ -73,7 +73,7 @@ TEST(NeuralRanks, are_stopped_within_a_pass_after_the_training) {
   config.certificate_iterations = 10;
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
   TestRun whole(world());
-  const Result expected = neural::solve(config, problem, whole.context);
+  const Outcome expected = neural::solve(config, problem, whole.context);
   const std::int64_t num_answers = whole.stop.num_answers();
   ASSERT_GT(num_answers, 20 + 10 + 1);  // two passes at least find the scale
   for (std::int64_t answer = 21; answer < num_answers; ++answer) {
@@ -92,7 +92,7 @@ TEST(NeuralRanks, are_stopped_within_a_pass_after_the_training) {
     EXPECT_EQ(stopped.checkpoints.saved().back().metadata.step, 20);
     TestRun resumed(world());
     resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
-    const Result result = neural::solve(config, problem, resumed.context);
+    const Outcome result = neural::solve(config, problem, resumed.context);
     EXPECT_EQ(resumed.stop.num_answers(), num_answers - 20);
     EXPECT_EQ(result.potentials, expected.potentials);
     EXPECT_EQ(*result.objective, *expected.objective);
@@ -119,7 +119,7 @@ TEST(NeuralRanks, prove_what_local_negatives_have_learned) {
   const Problem problem = random_problem({}, .3, {.n = 60, .m = 50, .d = 2});
   neural::NeuralConfig config = longer();
   config.negatives = "local";
-  const Result result = solve_neural(config, problem, world());
+  const Outcome result = solve_neural(config, problem, world());
   const DenseEot dense(problem);
   const DenseEot::Pair best = dense.sinkhorn(2000);
   const double optimum = dense.dual_value(best.f, best.g);

@@ -89,10 +89,10 @@ double activated(const std::string& name, double v) {
 }
 
 /// The network by loops, from the tensors that result files hold.
-double network_at(const std::vector<Result::Tensor>& tensors, const std::string& activation,
+double network_at(const std::vector<data::NamedTensor>& tensors, const std::string& activation,
                   const double* x) {
   const auto tensor = [&](const std::string& name) -> const std::vector<double>& {
-    for (const Result::Tensor& candidate : tensors) {
+    for (const data::NamedTensor& candidate : tensors) {
       if (candidate.name == name) return candidate.values;
     }
     throw std::runtime_error("no tensor " + name);
@@ -188,14 +188,14 @@ TEST(Potential, comes_back_from_its_files) {
       for (std::size_t i = 0; i < expected.size(); ++i) {
         EXPECT_NEAR(actual[i], expected[i], 1e-13);
       }
-      EXPECT_EQ(restored.description(), potential.description());
+      EXPECT_EQ(restored.description().json(), potential.description().json());
     }
   }
 }
 
 /// model.json with one thing replaced.
 std::string edited(const std::string& from, const std::string& to) {
-  std::string text = Potential(network(), inputs(), {}, torch::kFloat64, 1).description();
+  std::string text = Potential(network(), inputs(), {}, torch::kFloat64, 1).description().json();
   const std::size_t at = text.find(from);
   EXPECT_NE(at, std::string::npos) << from;
   return at == std::string::npos ? text : text.replace(at, from.size(), to);
@@ -223,16 +223,18 @@ TEST(Potential, refuses_a_damaged_description) {
                                   edited("    4,", "    9000000000000000000,"),
                                   edited("    4,", ""),
                                   edited("\"width\": [", "\"width\": [], \"was\": [")}) {
-    EXPECT_FALSE(message_of<DataError>([&] { Potential::restore(text, tensors); }).empty()) << text;
+    EXPECT_FALSE(
+        message_of<DataError>([&] { Potential::restore(Record::parse(text), tensors); }).empty())
+        << text;
   }
 }
 
 TEST(Potential, refuses_tensors_that_do_not_fit) {
   const Potential potential(network(), inputs(), {}, torch::kFloat64, 1);
-  const std::vector<Result::Tensor> whole = potential.tensors();
+  const std::vector<data::NamedTensor> whole = potential.tensors();
   ASSERT_EQ(whole.size(), 10u);
   for (std::size_t k = 0; k < whole.size(); ++k) {
-    std::vector<Result::Tensor> tensors = whole;
+    std::vector<data::NamedTensor> tensors = whole;
     tensors.erase(tensors.begin() + static_cast<std::ptrdiff_t>(k));
     const std::string missing =
         message_of<DataError>([&] { Potential::restore(potential.description(), tensors); });

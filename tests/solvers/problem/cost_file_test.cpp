@@ -58,8 +58,8 @@ class CostFile : public testing::Test {
     TestRun run(world());
     return load_problem(config, run.context);
   }
-  static Result solve(const Problem& problem, const std::string& precision = "float64",
-                      double tolerance = 1e-12) {
+  static Outcome solve(const Problem& problem, const std::string& precision = "float64",
+                       double tolerance = 1e-12) {
     TestRun run(world(), precision);
     sinkhorn::SinkhornConfig config;
     config.tolerance = tolerance;
@@ -78,17 +78,17 @@ TEST_F(CostFile, is_refused_unless_it_is_a_matrix) {
 /// POT, ot.sinkhorn and ot.sinkhorn2: a = b = (.5, .5), M = [[0, 1], [1, 0]], reg = 1.
 TEST_F(CostFile, has_the_values_of_pots_documentation) {
   write("C.npy", {0, 1, 1, 0}, {2, 2});
-  const Result result = solve(load(config("epsilon = 1")));
+  const Outcome result = solve(load(config("epsilon = 1")));
   EXPECT_NEAR(*result.transport_cost, .26894142136999516, 1e-13);
   EXPECT_NEAR(result.shape->diagonal_mass.value(), 2 * .36552929, 1e-8);
   EXPECT_NEAR(result.shape->entropy,
               -2 * (.36552929 * std::log(.36552929) + .13447071 * std::log(.13447071)), 1e-8);
   EXPECT_TRUE(result.converged.value());
-  const Result small = solve(load(config("epsilon = 0.1")));
+  const Outcome small = solve(load(config("epsilon = 0.1")));
   EXPECT_NEAR(*small.transport_cost, 4.53978687e-05, 1e-13);
   EXPECT_NEAR(small.shape->diagonal_mass.value(), 2 * .499977301, 1e-9);
   // Unbalanced, reg_m = 1.
-  const Result unbalanced = solve(load(config("epsilon = 1\nrho = 1")));
+  const Outcome unbalanced = solve(load(config("epsilon = 1\nrho = 1")));
   EXPECT_NEAR(*unbalanced.mass, 2 * (.3220536 + .1184769), 2e-7);
   EXPECT_NEAR(*unbalanced.transport_cost, 2 * .1184769, 1e-7);
 }
@@ -103,7 +103,7 @@ TEST_F(CostFile, has_the_unbalanced_plan_of_pots_documentation) {
   EXPECT_NEAR(entry(4, 0), .3352, 5e-5);
   write("C.npy", {1, 36, 9, 4}, {2, 2});
   const Problem problem = load(config("epsilon = 0.1\nrho = 5"));
-  const Result result = solve(problem);
+  const Outcome result = solve(problem);
   ASSERT_TRUE(result.converged.value());
   DenseEot dense(problem);
   dense.costs = {1, 36, 9, 4};
@@ -123,13 +123,13 @@ TEST_F(CostFile, solves_as_the_cost_of_its_points_does) {
   TestRun run(world());
   EXPECT_NEAR(statistics_of(problem, true, run.context).standard_deviation,
               statistics_of(golden, true, run.context).standard_deviation, 1e-13);
-  const Result result = solve(problem);
+  const Outcome result = solve(problem);
   EXPECT_NEAR(*result.objective, 1.969828444541, 1e-11);
   EXPECT_NEAR(result.dual_value, 1.969828444541, 1e-11);
   for (std::size_t i = 0; i < 8; ++i) {
     EXPECT_NEAR(result.potentials.at(0)[i], kernels::test::kGoldenF[i], 1e-11);
   }
-  const Result coarse = solve(problem, "float32", 1e-4);
+  const Outcome coarse = solve(problem, "float32", 1e-4);
   EXPECT_TRUE(coarse.converged.value());
   EXPECT_NEAR(coarse.dual_value, 1.969828444541, 1e-5);
 }
@@ -147,21 +147,21 @@ TEST_F(CostFile, has_the_same_solution_whatever_all_pairs_of_a_row_or_column_cos
       moved[k] += of_all + (k / 3 == 1 ? of_row : 0) + (k % 3 == 2 ? of_column : 0);
     }
     write("C.npy", moved, {2, 3});
-    Result result = solve(load(config("epsilon = 0.0625")), precision, 1e-6);
+    Outcome result = solve(load(config("epsilon = 0.0625")), precision, 1e-6);
     EXPECT_TRUE(result.converged.value()) << precision << " " << of_all << " " << of_column;
     *result.objective -= of_all + of_row / 2 + of_column / 3;
     result.dual_value -= of_all + of_row / 2 + of_column / 3;
     return result;
   };
   for (const char* precision : {"float64", "float32"}) {
-    const Result plain = solved(0, 0, 0, precision);
+    const Outcome plain = solved(0, 0, 0, precision);
     for (const double of_all : {offset, -offset}) {
-      const Result moved = solved(of_all, -8 * offset, 0, precision);
+      const Outcome moved = solved(of_all, -8 * offset, 0, precision);
       EXPECT_EQ(moved.iterations, plain.iterations) << precision << " " << of_all;
       EXPECT_NEAR(*moved.objective, *plain.objective, rounding);
       EXPECT_NEAR(moved.dual_value, plain.dual_value, rounding);
       // Starts elsewhere, for g = 0 is another potential.
-      const Result across = solved(of_all, 0, 3 * offset, precision);
+      const Outcome across = solved(of_all, 0, 3 * offset, precision);
       EXPECT_LE(across.dual_value, *plain.objective + rounding);
       EXPECT_GE(*across.objective, plain.dual_value - rounding);
     }
@@ -189,14 +189,14 @@ TEST_F(CostFile, tells_independence_and_a_matching_by_the_entropy) {
   write("a.npy", {.25, .75}, {2});
   const std::string weighted = "[{ weights = \"a.npy\" }, {}]";
   // KL to the product is at most the square of the costs' spread over epsilon.
-  const Result independent = solve(load(config("epsilon = 1e7", weighted)));
+  const Outcome independent = solve(load(config("epsilon = 1e7", weighted)));
   EXPECT_NEAR(independent.shape->normalised_entropy.value(), 1, 1e-13);
   const double of_a = -.25 * std::log(.25) - .75 * std::log(.75);
-  const Result between = solve(load(config("epsilon = 1", weighted)));
+  const Outcome between = solve(load(config("epsilon = 1", weighted)));
   EXPECT_NEAR(between.shape->normalised_entropy.value(),
               (between.shape->entropy - std::log(3)) / of_a, tol<double>(6));
   write("C.npy", {0, 1, 1, 0}, {2, 2});
-  const Result matching = solve(load(config("epsilon = 0.01")));
+  const Outcome matching = solve(load(config("epsilon = 0.01")));
   EXPECT_NEAR(matching.shape->normalised_entropy.value(), 0, tol<double>(4));  // e^-100 beside
 }
 
@@ -210,7 +210,7 @@ TEST_F(CostFile, may_be_float32_and_in_fortran_order) {
   EXPECT_EQ(problem.cost.name, "matrix");
   DenseEot dense(problem);
   dense.costs = {0, 1, 2, 3, 4, 5};
-  const Result result = solve(problem);
+  const Outcome result = solve(problem);
   EXPECT_NEAR(*result.objective,
               dense.totals(dense.plan(result.potentials.at(0), result.potentials.at(1))).objective,
               1e-11);
@@ -222,7 +222,7 @@ TEST_F(CostFile, survives_columns_that_underflow) {
   const Problem problem = load(config("epsilon = 0.05"));
   DenseEot dense(problem);
   dense.costs = {0, -3, 2500, 1, 2, 2400, 5, 1, 2600};
-  const Result result = solve(problem, "float64", 1e-9);
+  const Outcome result = solve(problem, "float64", 1e-9);
   EXPECT_TRUE(std::isfinite(*result.objective));
   EXPECT_NEAR(result.dual_value, dense.dual_value(result.potentials.at(0), result.potentials.at(1)),
               1e-9);
@@ -247,7 +247,7 @@ TEST_F(CostFile, forbids_pairs_of_infinite_cost) {
   const Problem problem = load(config("epsilon = 0.1"));
   EXPECT_TRUE(problem.cost.has_forbidden_pairs);
   EXPECT_TRUE(std::isnan(problem.statistics.mean));  // and no epsilon is relative to it
-  const Result fine = solve(problem);
+  const Outcome fine = solve(problem);
   EXPECT_TRUE(fine.converged.value());
   EXPECT_NEAR(*fine.objective, expected, 1e-11);
   EXPECT_NEAR(fine.dual_value, expected, 1e-11);
@@ -257,14 +257,14 @@ TEST_F(CostFile, forbids_pairs_of_infinite_cost) {
       sinkhorn::SinkhornConfig config;
       config.storage = storage;
       config.momentum.weight = weight;
-      const Result result = sinkhorn::solve(config, problem, run.context);
+      const Outcome result = sinkhorn::solve(config, problem, run.context);
       EXPECT_TRUE(result.converged.value()) << storage << " " << weight;
       EXPECT_GE(*result.objective, expected - 1e-11);
       EXPECT_LE(*result.objective, expected + 1e-3);  // the tolerance, of costs of 1
       EXPECT_NEAR(result.dual_value, expected, 1e-5);
     }
   }
-  const Result loose = solve(load(config("epsilon = 0.1\nrho = 1")), "float64", 1e-10);
+  const Outcome loose = solve(load(config("epsilon = 0.1\nrho = 1")), "float64", 1e-10);
   EXPECT_TRUE(loose.converged.value());
   EXPECT_NEAR(*loose.objective, loose.dual_value, 1e-9);
 }
@@ -280,8 +280,8 @@ TEST_F(CostFile, proves_a_value_between_few_allowed_pairs) {
   }
   write("C.npy", costs, {60, 60});
   const Problem problem = load(config("epsilon = 0.1"));
-  const Result exact = solve(problem, "float64", 1e-10);
-  const Result result = solve(problem, "float64", 1e-3);
+  const Outcome exact = solve(problem, "float64", 1e-10);
+  const Outcome result = solve(problem, "float64", 1e-3);
   EXPECT_TRUE(result.converged.value());
   EXPECT_LT(result.iterations, exact.iterations);
   EXPECT_LE(result.dual_value, exact.dual_value + 1e-12);
@@ -300,7 +300,7 @@ TEST_F(CostFile, moves_mass_off_pairs_that_no_plan_can_use) {
   write("C.npy", costs, {6, 6});
   const Problem problem = load(config("epsilon = 0.1"));
   for (const double tolerance : {.3, 1e-3}) {
-    const Result result = solve(problem, "float64", tolerance);
+    const Outcome result = solve(problem, "float64", tolerance);
     const double only = trace / 6 + .1 * std::log(6);
     EXPECT_NEAR(result.objective.value(), only, 1e-11) << tolerance;
     EXPECT_NEAR(result.kl.value(), std::log(6), 1e-11);
@@ -334,7 +334,7 @@ TEST_F(CostFile, finds_a_plan_where_the_allowed_pairs_carry_one) {
       continue;
     }
     ++num_feasible;
-    const Result result = sinkhorn::solve(config, problem, run.context);
+    const Outcome result = sinkhorn::solve(config, problem, run.context);
     ASSERT_TRUE(result.objective.has_value()) << seed;
     EXPECT_GE(*result.objective, result.dual_value - 1e-12) << seed;
     EXPECT_LE(*result.transport_cost, 1) << seed;
@@ -351,7 +351,7 @@ TEST_F(CostFile, proves_a_value_between_random_allowed_pairs_at_a_small_epsilon)
   }
   write("C.npy", costs, {20, 30});
   const Problem problem = load(config("epsilon = 0.001"));
-  const Result result = solve(problem, "float64", 1e-3);
+  const Outcome result = solve(problem, "float64", 1e-3);
   EXPECT_TRUE(result.converged.value());
   EXPECT_NEAR(result.objective.value(), result.dual_value, .01 * result.dual_value);
 }
@@ -374,13 +374,13 @@ TEST_F(CostFile, needs_no_more_iterations_where_forbidden_pairs_have_offsets) {
     if (coins[k] < .4) costs[k] = kInfinity;
   }
   write("C.npy", costs, {20, 30});
-  const Result plain = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
+  const Outcome plain = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
   double mean = 0;
   for (std::size_t i = 0; i < 20; ++i) mean += offsets[i] / 20;
   for (std::size_t j = 0; j < 30; ++j) mean += offsets[20 + j] / 30;
   for (std::size_t k = 0; k < costs.size(); ++k) costs[k] += offsets[k / 30] + offsets[20 + k % 30];
   write("C.npy", costs, {20, 30});
-  const Result moved = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
+  const Outcome moved = solve(load(config("epsilon = 0.1")), "float64", 1e-6);
   EXPECT_LE(moved.iterations, plain.iterations + 2);
   EXPECT_NEAR(*moved.objective - mean, *plain.objective, 1e-6);
 }

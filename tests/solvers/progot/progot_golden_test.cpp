@@ -51,8 +51,8 @@ const std::vector<std::vector<double>> kMovedQuery = {
     {.446015493284, .140571937117}, {.696538079792, .390254551391}, {.950633042125, .644514794170}};
 
 /// The first `count` of the four solves, all to machine precision.
-Result solve_first(std::size_t count, const Problem& problem, std::vector<double> epsilons,
-                   TestRun& run) {
+Outcome solve_first(std::size_t count, const Problem& problem, std::vector<double> epsilons,
+                    TestRun& run) {
   progot::ProgotConfig config;
   config.alphas.assign(kAlphas.begin(), kAlphas.begin() + static_cast<std::ptrdiff_t>(count));
   config.alphas.back() = 1;
@@ -65,10 +65,10 @@ Result solve_first(std::size_t count, const Problem& problem, std::vector<double
   return progot::solve(config, solves, problem, run.context);
 }
 
-std::vector<double> map_of_query(const Result& result, const Problem& problem, TestRun& run,
+std::vector<double> map_of_query(const Outcome& result, const Problem& problem, TestRun& run,
                                  const std::vector<double>& query = kQuery) {
-  const auto model = progot::restore_model(result.model_json, result.model, pair_of(problem));
-  return progot::transport(model, pair_of(problem), query, run.pool).points;
+  const auto model = progot::restore_model(result.model, result.tensors, pair_of(problem));
+  return progot::transport(model, pair_of(problem), query, run.pool).map;
 }
 
 /// 5 % of the plain mean of the costs.
@@ -84,7 +84,7 @@ TEST(ProgotGolden, reaches_every_row_of_the_published_table) {
     SCOPED_TRACE(concat("row ", k));
     EXPECT_NEAR(epsilons.back(), kRows[k].epsilon, kPrinted);
     TestRun run(world());
-    const Result result = solve_first(k + 1, problem, epsilons, run);
+    const Outcome result = solve_first(k + 1, problem, epsilons, run);
     EXPECT_TRUE(result.converged.value());
     EXPECT_EQ(result.epsilons, epsilons);
     EXPECT_NEAR(result.shape->entropy, kRows[k].entropy, kPrinted);
@@ -100,7 +100,7 @@ TEST(ProgotGolden, reaches_every_row_of_the_published_table) {
     // The cloud that the next solve starts from gives the next epsilon.
     std::vector<double> next = epsilons;
     next.push_back(1);
-    const Result further = solve_first(k + 2, problem, next, run);
+    const Outcome further = solve_first(k + 2, problem, next, run);
     epsilons.push_back(plain_epsilon(costs_of(make_problem(
         problem.cost.kernel, 1, make_marginal(further.points, 2), problem.clouds[1].marginal))));
   }
@@ -111,7 +111,7 @@ TEST(ProgotGolden, takes_a_relative_epsilon_anew_of_each_steps_weighted_cloud) {
   problem.rule = {.value = 0, .relative = "mean", .scale = .05};
   problem.epsilon = .05 * problem.statistics.mean;
   TestRun run(world());
-  const Result result = solve_first(4, problem, {}, run);
+  const Outcome result = solve_first(4, problem, {}, run);
   expect_near(result.epsilons, {.068112185684, .045931436215, .029473116768, .018793647671},
               kPrinted);
   EXPECT_NEAR(result.shape->entropy, 2.480762539584, kPrinted);
@@ -126,7 +126,7 @@ TEST(ProgotGolden, moves_the_points_as_they_are_by_then) {
   const Problem problem = make_problem({CostKind::sqeuclidean}, .6, make_marginal(golden.x, 2),
                                        make_marginal(golden.y, 2));
   TestRun run(world());
-  const Result result = solve_first(4, problem, {.6, .4, .25, .15}, run);
+  const Outcome result = solve_first(4, problem, {.6, .4, .25, .15}, run);
   expect_near(map_of_query(result, problem, run), {1.006144787255, .623806646824}, kPrinted);
 }
 
@@ -146,7 +146,7 @@ TEST(ProgotGolden, needs_the_published_number_of_iterations) {
     config.epsilons.push_back(steps[k].problem.epsilon);
   }
   TestRun run(world());
-  const Result result = progot::solve(config, {}, problem, run.context);
+  const Outcome result = progot::solve(config, {}, problem, run.context);
   EXPECT_EQ(result.iterations_per_step, warm);
   EXPECT_EQ(result.iterations, 124);
   EXPECT_TRUE(result.converged.value());
@@ -164,14 +164,14 @@ TEST(ProgotGolden, debiased_with_one_step_is_the_published_debiased_map) {
   config.debiased = true;
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = 1e-13;
-  const Result result = progot::solve(config, solves, problem, run.context);
+  const Outcome result = progot::solve(config, solves, problem, run.context);
   expect_near(map_of_query(result, problem, run), {1.104946038227, 1.321068022173}, kPrinted);
 }
 
 TEST(ProgotGolden, with_one_step_is_sinkhorn) {
   const Problem problem = golden_problem();
   TestRun run(world());
-  const Result result = solve_first(1, problem, {}, run);
+  const Outcome result = solve_first(1, problem, {}, run);
   EXPECT_NEAR(*result.objective, 1.969828444541, kPrinted);
   EXPECT_NEAR(result.dual_value, 1.969828444541, kPrinted);
   EXPECT_NEAR(*result.transport_cost, kernels::test::kGoldenTransportCost, kPrinted);

@@ -11,7 +11,7 @@
 namespace kantor::test {
 namespace {
 
-Result solve(const Problem& problem, bool has_momentum, TestRun& run) {
+Outcome solve(const Problem& problem, bool has_momentum, TestRun& run) {
   progot::ProgotConfig config;
   config.steps = 3;
   config.first_tolerance = 1e-8;
@@ -26,8 +26,8 @@ TEST(ProgotMomentum, ends_at_the_same_plan_in_fewer_iterations) {
   problem.epsilon = .02 * problem.statistics.mean;
   TestRun plain(world());
   TestRun moved(world());
-  const Result expected = solve(problem, false, plain);
-  const Result result = solve(problem, true, moved);
+  const Outcome expected = solve(problem, false, plain);
+  const Outcome result = solve(problem, true, moved);
   EXPECT_TRUE(result.converged.value());
   EXPECT_LT(result.iterations, expected.iterations / 2);
   EXPECT_NEAR(*result.transport_cost, *expected.transport_cost, 1e-5);
@@ -38,11 +38,11 @@ TEST(ProgotMomentum, resumes_to_the_bit) {
   problem.epsilon = .03 * problem.statistics.mean;
   TestRun whole(world());
   whole.checkpoints = MemoryCheckpoints(1);
-  const Result expected = solve(problem, true, whole);
+  const Outcome expected = solve(problem, true, whole);
   for (std::size_t at = 0; at < whole.checkpoints.saved().size(); at += 7) {
     TestRun rest(world());
     rest.checkpoints.resume_from(whole.checkpoints.saved()[at]);
-    const Result resumed = solve(problem, true, rest);
+    const Outcome resumed = solve(problem, true, rest);
     EXPECT_EQ(resumed.iterations, expected.iterations) << at;
     EXPECT_EQ(resumed.potentials, expected.potentials) << at;
   }

@@ -32,15 +32,15 @@ sinkhorn::SinkhornConfig solves_to(double tolerance) {
   return solves;
 }
 
-Result solve(Communicator& ranks, const Problem& problem, const progot::ProgotConfig& config,
-             const std::string& precision) {
+Outcome solve(Communicator& ranks, const Problem& problem, const progot::ProgotConfig& config,
+              const std::string& precision) {
   TestRun run(ranks, precision);
   return progot::solve(config, solves_to(1e-4), problem, run.context);
 }
 
 /// By as many iterations whatever the rounding: in float it may decide of the last one.
-Result solve_for_long(Communicator& ranks, const Problem& problem, progot::ProgotConfig config,
-                      const std::string& precision) {
+Outcome solve_for_long(Communicator& ranks, const Problem& problem, progot::ProgotConfig config,
+                       const std::string& precision) {
   config.first_tolerance = 0;
   sinkhorn::SinkhornConfig solves = solves_to(0);
   solves.max_iterations = 30;
@@ -55,7 +55,7 @@ Problem relative_problem(const Cost& cost, const Sizes& sizes) {
   return problem;
 }
 
-void expect_same(const Result& many, const Result& one, double tolerance) {
+void expect_same(const Outcome& many, const Outcome& one, double tolerance) {
   EXPECT_EQ(many.iterations_per_step, one.iterations_per_step);
   EXPECT_EQ(many.converged, one.converged);
   expect_near(many.epsilons, one.epsilons, tolerance);
@@ -68,8 +68,8 @@ void expect_same(const Result& many, const Result& one, double tolerance) {
   if (many.shape->diagonal_mass) {
     EXPECT_NEAR(*many.shape->diagonal_mass, *one.shape->diagonal_mass, tolerance);
   }
-  for (std::size_t t = 0; t < one.model.size(); ++t) {
-    expect_near(many.model.at(t).values, one.model[t].values, tolerance);
+  for (std::size_t t = 0; t < one.tensors.size(); ++t) {
+    expect_near(many.tensors.at(t).values, one.tensors[t].values, tolerance);
   }
   if (world().rank() != 0) {
     EXPECT_TRUE(many.potentials.empty());
@@ -132,14 +132,14 @@ TEST(ProgotRanks, are_stopped_in_the_evaluation_and_solve_nothing_again) {
   solves.max_iterations = 1;
   solves.storage = "streamed";
   TestRun whole(world(), "float32");
-  const Result expected = progot::solve(config, solves, wide, whole.context);
+  const Outcome expected = progot::solve(config, solves, wide, whole.context);
   const std::int64_t num_asked = whole.stop.num_answers();
   TestRun stopped(world(), "float32");
   if (world().rank() == 0) stopped.stop.ask_at(num_asked);  // the last pause
   EXPECT_THROW(progot::solve(config, solves, wide, stopped.context), Stopped);
   TestRun resumed(world(), "float32");
   resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
-  const Result rest = progot::solve(config, solves, wide, resumed.context);
+  const Outcome rest = progot::solve(config, solves, wide, resumed.context);
   EXPECT_EQ(resumed.stop.num_answers(), num_asked - 2 * (solves.max_iterations + 1));
   EXPECT_EQ(rest.objective, expected.objective);
   EXPECT_EQ(rest.dual_value, expected.dual_value);
@@ -184,10 +184,10 @@ class ProgotResume : public testing::Test {
     config_.tuning.scales = {.25};
     config_.tuning.start = 1;
   }
-  Result run(TestRun& run) const {
+  Outcome run(TestRun& run) const {
     return progot::solve(config_, solves_to(1e-6), problem_, run.context);
   }
-  static void expect_same_bits(const Result& a, const Result& b) {
+  static void expect_same_bits(const Outcome& a, const Outcome& b) {
     EXPECT_EQ(a.iterations_per_step, b.iterations_per_step);
     EXPECT_EQ(a.converged_per_step, b.converged_per_step);
     EXPECT_EQ(a.epsilons, b.epsilons);
@@ -195,9 +195,9 @@ class ProgotResume : public testing::Test {
     EXPECT_EQ(a.dual_value, b.dual_value);
     EXPECT_EQ(a.potentials, b.potentials);
     EXPECT_EQ(a.points, b.points);
-    ASSERT_EQ(a.model.size(), b.model.size());
-    for (std::size_t t = 0; t < a.model.size(); ++t) {
-      EXPECT_EQ(a.model[t].values, b.model[t].values);
+    ASSERT_EQ(a.tensors.size(), b.tensors.size());
+    for (std::size_t t = 0; t < a.tensors.size(); ++t) {
+      EXPECT_EQ(a.tensors[t].values, b.tensors[t].values);
     }
   }
 
@@ -217,7 +217,7 @@ TEST_F(ProgotResume, ends_with_the_same_bits_from_every_checkpoint) {
   for (const std::string precision : {"float64", "float32"}) {
     TestRun whole(world(), precision);
     whole.checkpoints = MemoryCheckpoints(3);
-    const Result expected = run(whole);
+    const Outcome expected = run(whole);
     const std::vector<checkpoint::Snapshot>& saved = whole.checkpoints.saved();
     ASSERT_GE(saved.size(), 5u);
     std::int64_t last = -1;
@@ -238,7 +238,7 @@ TEST_F(ProgotResume, ends_with_the_same_bits_from_every_checkpoint) {
 /// passes are made again.
 TEST_F(ProgotResume, goes_on_where_it_was_asked_to_stop) {
   TestRun whole(world());
-  const Result expected = run(whole);
+  const Outcome expected = run(whole);
   const std::int64_t num_passes = whole.stop.num_answers();
   std::int64_t tuning = 0;
   for (std::int64_t answer = 1; answer < num_passes; answer += 4) {

@@ -23,8 +23,8 @@ const std::vector<Cost> kMappedCosts = {{CostKind::sqeuclidean},
                                         {CostKind::pnorm, 1.5},
                                         {CostKind::pnorm, 3}};
 
-Result solve(const Problem& problem, const progot::ProgotConfig& config, double tolerance,
-             const std::string& precision = "float64", std::int64_t max_iterations = 10000) {
+Outcome solve(const Problem& problem, const progot::ProgotConfig& config, double tolerance,
+              const std::string& precision = "float64", std::int64_t max_iterations = 10000) {
   TestRun run(world(), precision);
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = tolerance;
@@ -32,10 +32,10 @@ Result solve(const Problem& problem, const progot::ProgotConfig& config, double 
   return progot::solve(config, solves, problem, run.context);
 }
 
-std::vector<double> transported(const Result& result, const Problem& problem,
+std::vector<double> transported(const Outcome& result, const Problem& problem,
                                 const std::vector<double>& points) {
   ThreadPool pool(1);
-  const auto model = progot::restore_model(result.model_json, result.model, pair_of(problem));
+  const auto model = progot::restore_model(result.model, result.tensors, pair_of(problem));
   return progot::transport(model, pair_of(problem), points, pool).points;
 }
 
@@ -66,7 +66,7 @@ void expect_dense(const Problem& given, bool is_debiased) {
   config.steps = 3;
   config.first_tolerance = 0;
   config.debiased = is_debiased;
-  const Result result = solve(problem, config, 1e-13);
+  const Outcome result = solve(problem, config, 1e-13);
   const DenseProgot dense{
       .alphas = {1. / 3, 1. / 2, 1},
       .tolerances = {1e-13, 1e-13, 1e-13},
@@ -80,7 +80,7 @@ void expect_dense(const Problem& given, bool is_debiased) {
   ASSERT_EQ(result.epsilons.size(), 3u);
   for (std::size_t k = 0; k < 3; ++k) {
     EXPECT_NEAR(result.epsilons[k], steps[k].problem.epsilon, kTolerance);
-    const std::vector<double>& g = result.model.at(0).values;  // [K, M]
+    const std::vector<double>& g = result.tensors.at(0).values;  // [K, M]
     expect_near({g.begin() + static_cast<std::ptrdiff_t>(k * 17),
                  g.begin() + static_cast<std::ptrdiff_t>((k + 1) * 17)},
                 steps[k].g, kTolerance);
@@ -143,12 +143,12 @@ TEST(Progot, takes_the_same_course_for_costs_of_the_same_plan) {
     for (double& epsilon : config.epsilons) epsilon *= cost == CostKind::sqeuclidean ? 2 : 1;
     return solve(random_problem({cost}, .3, {.n = 23, .m = 17, .d = 3}), config, 1e-9);
   };
-  const Result half = solved(CostKind::half_sqeuclidean);
-  const Result whole = solved(CostKind::sqeuclidean);
+  const Outcome half = solved(CostKind::half_sqeuclidean);
+  const Outcome whole = solved(CostKind::sqeuclidean);
   EXPECT_EQ(whole.iterations_per_step, half.iterations_per_step);
   expect_near(whole.points, half.points, 1e-12);
   EXPECT_NEAR(whole.shape->entropy, half.shape->entropy, 1e-12);
-  const Result dot = solved(CostKind::dot);
+  const Outcome dot = solved(CostKind::dot);
   EXPECT_EQ(dot.iterations_per_step.at(1), half.iterations_per_step.at(1));
   EXPECT_EQ(dot.iterations_per_step.at(2), half.iterations_per_step.at(2));
   expect_near(dot.points, half.points, 1e-7);  // 1e-9 over weights of .01
@@ -161,7 +161,7 @@ TEST(Progot, starts_a_step_where_the_one_before_has_led) {
     problem.rule = {.value = 0, .relative = "std", .scale = .05};
     problem.epsilon = relative_epsilon(problem.rule, problem);
     progot::ProgotConfig config;
-    const Result warm = solve(problem, config, 1e-3);
+    const Outcome warm = solve(problem, config, 1e-3);
     DenseProgot dense{.alphas = progot::step_lengths(config),
                       .tolerances = progot::step_tolerances(config, 1e-3),
                       .epsilon_of = [&](std::size_t k, const Problem&) { return warm.epsilons[k]; },
@@ -186,7 +186,7 @@ TEST(Progot, finds_the_identity_under_a_positive_definite_map) {
   }
   const Problem problem =
       make_problem({CostKind::half_sqeuclidean}, .02, make_marginal(x, 2), make_marginal(y, 2));
-  const Result result = solve(problem, {}, 1e-3);
+  const Outcome result = solve(problem, {}, 1e-3);
   EXPECT_TRUE(result.converged.value());
   EXPECT_GT(result.shape->diagonal_mass.value(), .99);
   EXPECT_LT(result.shape->identity_kl.value(), .02);
@@ -215,7 +215,7 @@ TEST(Progot, brackets_the_optimum_wherever_it_stops) {
     for (const std::int64_t steps : {1, 2, 5}) {
       progot::ProgotConfig config;
       config.steps = steps;
-      const Result result = solve(problem, config, 1e-9, "float64", stop);
+      const Outcome result = solve(problem, config, 1e-9, "float64", stop);
       EXPECT_FALSE(result.converged.value());
       EXPECT_LE(result.dual_value, 1.969828444541 + 1e-11);
       EXPECT_GE(*result.objective, 1.969828444541 - 1e-11);
@@ -228,18 +228,18 @@ TEST(Progot, says_which_step_has_not_converged) {
   progot::ProgotConfig config;
   config.first_tolerance = 1e-6;  // 86 iterations and more from nothing
   config.steps = 2;
-  const Result result = solve(golden_problem(), config, 1e-1, "float64", 5);
+  const Outcome result = solve(golden_problem(), config, 1e-1, "float64", 5);
   EXPECT_EQ(result.converged_per_step, (std::vector<bool>{false, false}));
   EXPECT_FALSE(result.converged.value());
   // A first step that fell short is enough.
   config.alphas = {1e-3, 1};
   config.first_tolerance = .28;  // it is .2852 after ten
-  const Result lame = solve(golden_problem(), config, .25, "float64", 10);
+  const Outcome lame = solve(golden_problem(), config, .25, "float64", 10);
   EXPECT_EQ(lame.iterations_per_step.at(0), 10);
   EXPECT_EQ(lame.converged_per_step, (std::vector<bool>{false, true}));
   EXPECT_FALSE(lame.converged.value());
   // Nothing to reach.
-  const Result endless = solve(golden_problem(), {}, 0, "float64", 5);
+  const Outcome endless = solve(golden_problem(), {}, 0, "float64", 5);
   EXPECT_FALSE(endless.converged.has_value());
   EXPECT_TRUE(endless.converged_per_step.empty());
 }
@@ -247,8 +247,8 @@ TEST(Progot, says_which_step_has_not_converged) {
 TEST(Progot, agrees_in_both_precisions) {
   for (const Cost& cost : kMappedCosts) {
     const Problem problem = random_problem(cost, .3, {.n = 40, .m = 30, .d = 4});
-    const Result fine = solve(problem, {}, 1e-5);
-    const Result coarse = solve(problem, {}, 1e-5, "float32");
+    const Outcome fine = solve(problem, {}, 1e-5);
+    const Outcome coarse = solve(problem, {}, 1e-5, "float32");
     SCOPED_TRACE(concat(cost_name(cost.kind), " ", cost.p));
     EXPECT_TRUE(coarse.converged.value());
     expect_near(coarse.points, fine.points, 1e-4);
@@ -260,7 +260,7 @@ TEST(Progot, agrees_in_both_precisions) {
 
 TEST(Progot, does_not_move_points_of_no_weight_away_from_the_others) {
   const Problem problem = random_problem({}, .3, {.n = 23, .m = 17, .d = 3});
-  const Result result = solve(problem, {}, 1e-8);
+  const Outcome result = solve(problem, {}, 1e-8);
   for (const double value : result.points) EXPECT_TRUE(std::isfinite(value));
   for (const auto& potential : result.potentials) {
     for (const double value : potential) EXPECT_TRUE(std::isfinite(value));
@@ -300,7 +300,7 @@ TEST(ProgotTuning, ends_at_the_scale_that_maps_the_target_to_itself_best) {
   for (const std::vector<double>& scales :
        {std::vector<double>{.125, 20}, std::vector<double>{20, .125}}) {
     config.tuning.scales = scales;  // far too large an epsilon maps all to the mean
-    const Result result = solve(problem, config, 1e-3);
+    const Outcome result = solve(problem, config, 1e-3);
     EXPECT_NEAR(result.epsilons.back(), .125 * .05 * mean, 1e-12);
     // t = 1/4 at the first of four solves.
     EXPECT_NEAR(result.epsilons.front(),

@@ -24,8 +24,8 @@ sinkhorn::SinkhornConfig settings(double tolerance, const std::string& storage =
   return config;
 }
 
-Result solve(const Problem& problem, const sinkhorn::SinkhornConfig& config,
-             const std::string& precision = "float32") {
+Outcome solve(const Problem& problem, const sinkhorn::SinkhornConfig& config,
+              const std::string& precision = "float32") {
   TestRun run(world(), precision);
   return sinkhorn::solve(config, problem, run.context);
 }
@@ -41,8 +41,8 @@ TEST(Absorbed16, reaches_any_tolerance_of_float32) {
     for (const double tolerance : {1e-1, 1e-3, 1e-5, 1e-6}) {
       if (tolerance < 1e-5 && problem.epsilon < .1) continue;  // beyond float32, stored or not
       SCOPED_TRACE(concat("epsilon ", problem.epsilon, ", tolerance ", tolerance));
-      const Result result = solve(problem, settings(tolerance));
-      const Result plain = solve(problem, settings(tolerance, "streamed"));
+      const Outcome result = solve(problem, settings(tolerance));
+      const Outcome plain = solve(problem, settings(tolerance, "streamed"));
       ASSERT_TRUE(plain.converged.value());
       EXPECT_TRUE(result.converged.value());
       // Evaluated in double, of the potentials returned. Float32 rounds logits of up to 50.
@@ -81,7 +81,7 @@ TEST(Absorbed16, measures_exactly_what_it_returns) {
 }
 
 struct Undisturbed {
-  Result result;
+  Outcome result;
   std::vector<checkpoint::Snapshot> saved;  ///< after each iteration
 };
 
@@ -93,7 +93,7 @@ const Problem& resumed_problem() {
 Undisturbed undisturbed(const sinkhorn::SinkhornConfig& config) {
   TestRun run(world(), "float32");
   run.checkpoints = MemoryCheckpoints(1);
-  Result result = sinkhorn::solve(config, resumed_problem(), run.context);
+  Outcome result = sinkhorn::solve(config, resumed_problem(), run.context);
   return {std::move(result), run.checkpoints.saved()};
 }
 
@@ -101,7 +101,7 @@ void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config, const Und
                                std::size_t at) {
   TestRun rest(world(), "float32");
   rest.checkpoints.resume_from(whole.saved.at(at));
-  const Result resumed = sinkhorn::solve(config, resumed_problem(), rest.context);
+  const Outcome resumed = sinkhorn::solve(config, resumed_problem(), rest.context);
   EXPECT_EQ(resumed.iterations, whole.result.iterations) << at;
   EXPECT_EQ(resumed.potentials, whole.result.potentials) << at;
 }

@@ -15,8 +15,8 @@
 namespace kantor::test {
 namespace {
 
-Result solve(const Problem& problem, double tolerance, const std::string& precision = "float64",
-             std::int64_t max_iterations = 20000) {
+Outcome solve(const Problem& problem, double tolerance, const std::string& precision = "float64",
+              std::int64_t max_iterations = 20000) {
   TestRun run(world(), precision);
   sinkhorn::SinkhornConfig config;
   config.tolerance = tolerance;
@@ -26,7 +26,7 @@ Result solve(const Problem& problem, double tolerance, const std::string& precis
 }
 
 TEST(DivergenceGolden, has_the_published_value_and_potentials) {
-  const Result result = solve(golden_problem(), 1e-13);
+  const Outcome result = solve(golden_problem(), 1e-13);
   ASSERT_TRUE(result.divergence);
   EXPECT_TRUE(result.converged.value());
   EXPECT_NEAR(result.divergence->value, 1.802312263842, 1e-11);
@@ -48,7 +48,7 @@ TEST(DivergenceGolden, has_the_published_value_and_potentials) {
 
 TEST(Divergence, is_bracketed_wherever_it_stops) {
   for (const std::int64_t stop : {1, 3, 10}) {
-    const Result result = solve(golden_problem(), 1e-13, "float64", stop);
+    const Outcome result = solve(golden_problem(), 1e-13, "float64", stop);
     EXPECT_FALSE(result.converged.value());
     EXPECT_LT(result.divergence->lower, 1.802312263842);
     EXPECT_GT(result.divergence->upper, 1.802312263842);
@@ -59,7 +59,7 @@ TEST(Divergence, is_not_converged_before_all_three_are) {
   // One point against many needs one iteration; the cloud against itself does not.
   const Problem problem = make_problem({}, .01, make_marginal({.5}, 1),
                                        make_marginal(kernels::test::uniform(9, -1, 1, 3), 1));
-  const Result result = solve(problem, 1e-9, "float64", 3);
+  const Outcome result = solve(problem, 1e-9, "float64", 3);
   EXPECT_LT(result.marginal_error.at(0), 1e-9);
   EXPECT_FALSE(result.converged.value());
   EXPECT_TRUE(solve(problem, 1e-9).converged.value());
@@ -74,7 +74,7 @@ TEST(Divergence, has_bounds_that_do_not_cross_where_all_gaps_are_closed) {
     xy.dual_value = 1 + lead;
     self.value.objective = .5;
     self.value.dual_value = .5 + lead / 2;
-    const Divergence divergence = sinkhorn::divergence_of(xy, self, self);
+    const sinkhorn::Divergence divergence = sinkhorn::divergence_of(xy, self, self);
     EXPECT_LE(divergence.lower, divergence.value);
     EXPECT_LE(divergence.value, divergence.upper);
   }
@@ -87,7 +87,7 @@ TEST(Divergence, is_zero_between_equals_and_positive_between_others) {
       EXPECT_GT(solve(problem, 1e-9).divergence->value, 1e-3);
       problem = make_problem(cost, epsilon, problem.clouds[0].marginal, problem.clouds[0].marginal);
       // The alternating iteration may crawl there: what it leaves stands in lower and upper.
-      const Result same = solve(problem, 1e-9);
+      const Outcome same = solve(problem, 1e-9);
       EXPECT_NEAR(same.divergence->value, 0, 1e-8);
       EXPECT_LE(same.divergence->lower, 1e-13);
       EXPECT_GE(same.divergence->upper, -1e-13);
@@ -102,7 +102,7 @@ TEST(Divergence, of_a_translation_is_its_square) {
   for (std::size_t i = 0; i < y.size(); i += 2) y[i] += .7;
   for (const double epsilon : {.1, 1.0, 10.0}) {
     const Problem problem = make_problem({}, epsilon, make_marginal(x, 2), make_marginal(y, 2));
-    const Result result = solve(problem, 1e-11);
+    const Outcome result = solve(problem, 1e-11);
     EXPECT_LE(result.divergence->lower, .49 + 1e-13) << epsilon;
     EXPECT_GE(result.divergence->upper, .49 - 1e-13) << epsilon;
     // At the smallest epsilon the alternating iteration crawls and says so.

@@ -91,7 +91,7 @@ double largest(const std::vector<double>& values) {
 
 /// Rounding of an exponent (f + g - C) / eps in double: of its terms, and of the squares that a
 /// cost is made of.
-double rounding(const Problem& problem, const DenseEot& dense, const Result& result) {
+double rounding(const Problem& problem, const DenseEot& dense, const Outcome& result) {
   double size =
       largest(dense.costs) + largest(result.potentials[0]) + largest(result.potentials[1]);
   for (const Cloud& cloud : problem.clouds) {
@@ -102,12 +102,12 @@ double rounding(const Problem& problem, const DenseEot& dense, const Result& res
 }
 
 /// What objective and dual value are sums of.
-double terms_of(const Problem& problem, const Result& result) {
+double terms_of(const Problem& problem, const Outcome& result) {
   return std::abs(*result.transport_cost) + problem.epsilon * (1 + std::abs(*result.kl)) +
          result.marginal_penalty.value_or(0);
 }
 
-void expect_no_nan(const Result& result) {
+void expect_no_nan(const Outcome& result) {
   EXPECT_FALSE(std::isnan(*result.objective));
   EXPECT_FALSE(std::isnan(*result.transport_cost));
   EXPECT_FALSE(std::isnan(*result.kl));
@@ -122,7 +122,7 @@ void expect_no_nan(const Result& result) {
 }
 
 /// L1 errors of the plan of the potentials, with penalties over its mass, written out.
-double dense_error(const Problem& problem, const DenseEot& dense, const Result& result) {
+double dense_error(const Problem& problem, const DenseEot& dense, const Outcome& result) {
   const auto& f = result.potentials[0];
   const auto& g = result.potentials[1];
   const std::vector<double> plan = dense.plan(f, g);
@@ -146,7 +146,7 @@ TEST(SinkhornHardProblems, end_converged_or_say_that_they_did_not) {
     const Problem problem = hard_problem(dice);
     const sinkhorn::SinkhornConfig config = hard_config(dice, rho_of(problem).is_balanced());
     TestRun run(world(), dice.chance(.5) ? "float32" : "float64");
-    const Result result = sinkhorn::solve(config, problem, run.context);
+    const Outcome result = sinkhorn::solve(config, problem, run.context);
     expect_no_nan(result);
     const DenseEot dense(problem);
     const double lost = rounding(problem, dense, result);

@@ -18,8 +18,8 @@
 namespace kantor::test {
 namespace {
 
-Result solve(const Problem& problem, const sinkhorn::SinkhornConfig& config,
-             const std::string& precision = "float64") {
+Outcome solve(const Problem& problem, const sinkhorn::SinkhornConfig& config,
+              const std::string& precision = "float64") {
   TestRun run(world(), precision);
   return sinkhorn::solve(config, problem, run.context);
 }
@@ -39,7 +39,7 @@ sinkhorn::SinkhornConfig adaptive(double tolerance) {
   return config;
 }
 
-void expect_golden(const Result& result, double tolerance) {
+void expect_golden(const Outcome& result, double tolerance) {
   EXPECT_NEAR(*result.objective, 1.969828444541, 1e-11);
   EXPECT_NEAR(result.dual_value, 1.969828444541, 1e-11);
   if (world().rank() != 0) return;
@@ -62,7 +62,7 @@ TEST(Momentum, takes_the_published_course) {
     SCOPED_TRACE(row.weight);
     sinkhorn::SinkhornConfig absorbed = with_weight(row.weight);
     absorbed.storage = "absorbed";
-    const Result read = solve(golden_problem(), absorbed);
+    const Outcome read = solve(golden_problem(), absorbed);
     EXPECT_EQ(read.iterations, row.to_both);
     EXPECT_GT(read.storage->refreshes, 0);
     const auto row_error = [&](std::int64_t iterations) {
@@ -70,7 +70,7 @@ TEST(Momentum, takes_the_published_course) {
     };
     EXPECT_GT(row_error(row.to_rows - 1), 1e-9);
     EXPECT_LE(row_error(row.to_rows), 1e-9);
-    const Result result = solve(golden_problem(), with_weight(row.weight));
+    const Outcome result = solve(golden_problem(), with_weight(row.weight));
     EXPECT_TRUE(result.converged.value());
     EXPECT_EQ(result.iterations, row.to_both);
     expect_golden(solve(golden_problem(), with_weight(row.weight, 1e-13)), 1e-10);
@@ -93,7 +93,7 @@ TEST(Momentum, reports_the_error_of_both_marginals) {
 }
 
 TEST(Momentum, that_goes_too_far_is_not_called_converged) {
-  const Result result =
+  const Outcome result =
       solve(random_problem({}, .003, {.n = 40, .m = 30, .d = 1}), with_weight(1.99, 1e-6, 200));
   EXPECT_FALSE(result.converged.value());
   EXPECT_GT(result.marginal_error.at(0) + result.marginal_error.at(1), 1e-6);
@@ -127,10 +127,10 @@ TEST(Momentum, that_explodes_ends_where_plain_updates_end) {
   for (const std::string precision : {"float64", "float32"}) {
     const double tolerance = precision == "float64" ? 1e-6 : 1e-3;
     const CapturedStderr said;
-    const Result result = solve(problem, with_weight(1.99, tolerance, 20000), precision);
+    const Outcome result = solve(problem, with_weight(1.99, tolerance, 20000), precision);
     EXPECT_NE(said.text().find("momentum = 1.99 is too much"), std::string::npos) << said.text();
     EXPECT_TRUE(result.converged.value());
-    const Result plain = solve(problem, with_weight(1, tolerance, 20000), precision);
+    const Outcome plain = solve(problem, with_weight(1, tolerance, 20000), precision);
     EXPECT_NEAR(result.dual_value, plain.dual_value, tolerance * 10);
   }
 }
@@ -144,8 +144,8 @@ TEST(AdaptiveMomentum, saves_most_iterations_and_never_costs_many) {
         Problem problem = random_problem({}, 1, {.n = 60, .m = 50, .d = d});
         problem.epsilon = relative * problem.statistics.mean;
         SCOPED_TRACE(concat("d ", d, ", epsilon ", relative, ", tolerance ", tolerance));
-        const Result plain = solve(problem, with_weight(1, tolerance, 20000));
-        const Result result = solve(problem, adaptive(tolerance));
+        const Outcome plain = solve(problem, with_weight(1, tolerance, 20000));
+        const Outcome result = solve(problem, adaptive(tolerance));
         ASSERT_TRUE(plain.converged.value());
         EXPECT_TRUE(result.converged.value());
         EXPECT_LE(result.iterations, plain.iterations + 5);
@@ -156,7 +156,7 @@ TEST(AdaptiveMomentum, saves_most_iterations_and_never_costs_many) {
     }
   }
   EXPECT_LT(std::exp(log_ratio / count), .6);
-  const Result golden = solve(golden_problem(), adaptive(1e-9));
+  const Outcome golden = solve(golden_problem(), adaptive(1e-9));
   EXPECT_LT(golden.iterations, 60);
   expect_golden(solve(golden_problem(), adaptive(1e-13)), 1e-10);
 }
@@ -197,13 +197,13 @@ void expect_resumes_to_the_bit(const sinkhorn::SinkhornConfig& config) {
   const Problem problem = random_problem({}, .02, {.n = 45, .m = 38, .d = 2});
   TestRun whole(world());
   whole.checkpoints = MemoryCheckpoints(1);
-  const Result expected = sinkhorn::solve(config, problem, whole.context);
+  const Outcome expected = sinkhorn::solve(config, problem, whole.context);
   EXPECT_TRUE(expected.converged.value());
   ASSERT_GT(expected.iterations, 30);
   for (std::size_t at = 0; at < whole.checkpoints.saved().size(); ++at) {
     TestRun rest(world());
     rest.checkpoints.resume_from(whole.checkpoints.saved()[at]);
-    const Result resumed = sinkhorn::solve(config, problem, rest.context);
+    const Outcome resumed = sinkhorn::solve(config, problem, rest.context);
     EXPECT_EQ(resumed.iterations, expected.iterations) << at;
     EXPECT_EQ(resumed.potentials, expected.potentials) << at;
   }
@@ -230,7 +230,7 @@ TEST(EpsilonDecay, ends_at_the_same_potentials) {
   for (const double weight : {1.0, 1.4}) {
     sinkhorn::SinkhornConfig config = with_weight(weight, 1e-12);
     config.epsilon_decay.emplace();
-    const Result result = solve(golden_problem(), config);
+    const Outcome result = solve(golden_problem(), config);
     EXPECT_TRUE(result.converged.value());
     EXPECT_GT(result.iterations, 22);  // 10 * .9^22 < 1
     expect_golden(result, 1e-9);
@@ -240,7 +240,7 @@ TEST(EpsilonDecay, ends_at_the_same_potentials) {
 TEST(EpsilonDecay, measures_at_the_epsilon_of_the_problem) {
   sinkhorn::SinkhornConfig config = with_weight(1, 1e-3, 10);  // still at 3.5 epsilon
   config.epsilon_decay.emplace();
-  const Result result = solve(golden_problem(), config);
+  const Outcome result = solve(golden_problem(), config);
   EXPECT_EQ(result.iterations, 10);
   EXPECT_FALSE(result.converged.value());
   EXPECT_GT(result.marginal_error.at(0), 1e-3);

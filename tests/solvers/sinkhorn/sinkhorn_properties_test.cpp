@@ -25,20 +25,20 @@ struct Way {
 
 class SinkhornProperties : public testing::TestWithParam<Way> {
  protected:
-  Result solve(Problem problem, double scale = 1) const {
+  Outcome solve(Problem problem, double scale = 1) const {
     TestRun run(world());
     rho_of(problem) = {GetParam().rho.x * scale, GetParam().rho.y * scale};
     sinkhorn::SinkhornConfig config;
     config.tolerance = 1e-12;
     config.max_iterations = 20000;
     config.momentum.is_adaptive = GetParam().has_momentum;
-    const Result result = sinkhorn::solve(config, problem, run.context);
+    const Outcome result = sinkhorn::solve(config, problem, run.context);
     EXPECT_TRUE(result.converged.value());
     return result;
   }
   /// Values at a scale of their own, potentials too. Both solves end at an error of 1e-12, and the
   /// slowest mode of these problems contracts by no less than .99 an iteration: 1e-10.
-  static void expect_same(const Result& result, const Result& expected, double scale = 1) {
+  static void expect_same(const Outcome& result, const Outcome& expected, double scale = 1) {
     const double tolerance = 1e-10 * scale;
     EXPECT_NEAR(*result.objective, scale * *expected.objective, tolerance);
     EXPECT_NEAR(*result.transport_cost, scale * *expected.transport_cost, tolerance);
@@ -46,7 +46,7 @@ class SinkhornProperties : public testing::TestWithParam<Way> {
     EXPECT_NEAR(*result.kl, *expected.kl, 1e-9);
     EXPECT_NEAR(result.mass.value_or(1), expected.mass.value_or(1), 1e-9);
   }
-  static void expect_potentials(const Result& result, const Result& expected, double scale = 1) {
+  static void expect_potentials(const Outcome& result, const Outcome& expected, double scale = 1) {
     for (std::size_t k = 0; k < 2; ++k) {
       for (std::size_t i = 0; i < expected.potentials[k].size(); ++i) {
         EXPECT_NEAR(result.potentials.at(k).at(i), scale * expected.potentials[k][i], 1e-9 * scale);
@@ -67,7 +67,7 @@ TEST_P(SinkhornProperties, exchange_with_the_marginals) {
   for (const Cost& cost : kAllCosts) {
     SCOPED_TRACE(cost_name(cost.kind));
     const Problem problem = small(cost);
-    const Result result = solve(problem);
+    const Outcome result = solve(problem);
     Problem swapped =
         make_problem(cost, .3, problem.clouds[1].marginal, problem.clouds[0].marginal);
     TestRun run(world());
@@ -75,7 +75,7 @@ TEST_P(SinkhornProperties, exchange_with_the_marginals) {
     sinkhorn::SinkhornConfig config;
     config.tolerance = 1e-12;
     config.max_iterations = 20000;
-    const Result exchanged = sinkhorn::solve(config, swapped, run.context);
+    const Outcome exchanged = sinkhorn::solve(config, swapped, run.context);
     expect_same(exchanged, result);
     const double shift = result.potentials[0][0] - exchanged.potentials[1][0];  // of the gauge
     if (!rho_of(swapped).is_balanced()) {
@@ -96,8 +96,8 @@ TEST_P(SinkhornProperties, scale_with_cost_and_epsilon) {
                                                       2, problem.clouds[0].marginal.weights()),
                                         make_marginal(mapped(problem.clouds[1].marginal, stretch),
                                                       2, problem.clouds[1].marginal.weights()));
-    const Result expected = solve(problem);
-    const Result result = solve(scaled, scale);
+    const Outcome expected = solve(problem);
+    const Outcome result = solve(scaled, scale);
     expect_same(result, expected, scale);
     expect_potentials(result, expected, scale);
   }
@@ -114,8 +114,8 @@ TEST_P(SinkhornProperties, do_not_see_where_the_origin_is) {
                                                      problem.clouds[0].marginal.weights()),
                                        make_marginal(mapped(problem.clouds[1].marginal, move), 2,
                                                      problem.clouds[1].marginal.weights()));
-    const Result expected = solve(problem);
-    const Result result = solve(moved);
+    const Outcome expected = solve(problem);
+    const Outcome result = solve(moved);
     expect_same(result, expected);
     expect_potentials(result, expected);
   }
@@ -132,9 +132,9 @@ TEST_P(SinkhornProperties, follow_a_permutation) {
     std::reverse(weights.begin(), weights.end());
     return make_marginal(points, 2, weights);
   };
-  const Result expected = solve(problem);
-  Result result = solve(make_problem(problem.cost.kernel, .3, reversed(problem.clouds[0].marginal),
-                                     reversed(problem.clouds[1].marginal)));
+  const Outcome expected = solve(problem);
+  Outcome result = solve(make_problem(problem.cost.kernel, .3, reversed(problem.clouds[0].marginal),
+                                      reversed(problem.clouds[1].marginal)));
   for (auto& potential : result.potentials) std::reverse(potential.begin(), potential.end());
   expect_same(result, expected);
   expect_potentials(result, expected);
@@ -143,7 +143,7 @@ TEST_P(SinkhornProperties, follow_a_permutation) {
 /// Points whose weights are next to none, down to the smallest number that there is.
 TEST_P(SinkhornProperties, do_not_see_points_of_hardly_any_weight) {
   const Problem problem = small({CostKind::sqeuclidean});
-  const Result expected = solve(problem);
+  const Outcome expected = solve(problem);
   for (const double weight : {1e-25, 1e-200, 1e-300, 1e-307, 1e-309, 5e-324}) {
     SCOPED_TRACE(weight);
     const auto with_faint_point = [&](const data::Marginal& marginal) {
@@ -153,7 +153,7 @@ TEST_P(SinkhornProperties, do_not_see_points_of_hardly_any_weight) {
       weights.push_back(weight);
       return make_marginal(points, 2, weights);
     };
-    const Result result =
+    const Outcome result =
         solve(make_problem(problem.cost.kernel, .3, with_faint_point(problem.clouds[0].marginal),
                            with_faint_point(problem.clouds[1].marginal)));
     expect_same(result, expected);
@@ -175,9 +175,9 @@ TEST_P(SinkhornProperties, sum_the_weights_of_equal_points) {
       weights.insert(weights.end(), {weights[0], 0});
       return make_marginal(points, 2, weights);
     };
-    const Result expected = solve(problem);
-    const Result result = solve(make_problem(cost, .3, halved(problem.clouds[0].marginal),
-                                             halved(problem.clouds[1].marginal)));
+    const Outcome expected = solve(problem);
+    const Outcome result = solve(make_problem(cost, .3, halved(problem.clouds[0].marginal),
+                                              halved(problem.clouds[1].marginal)));
     expect_same(result, expected);
     expect_potentials(result, expected);
     EXPECT_NEAR(result.potentials[0][13], result.potentials[0][0], 1e-9);
@@ -190,9 +190,9 @@ TEST_P(SinkhornProperties, hold_between_single_and_between_equal_points) {
     SCOPED_TRACE(cost_name(cost.kind));
     const std::vector<double> once = {.5, -1};
     const std::vector<double> thrice = {.5, -1, .5, -1, .5, -1};
-    const Result one =
+    const Outcome one =
         solve(make_problem(cost, .3, make_marginal(once, 2), make_marginal({1, 2}, 2)));
-    const Result same = solve(
+    const Outcome same = solve(
         make_problem(cost, .3, make_marginal(thrice, 2), make_marginal({1, 2, 1, 2}, 2, {.9, .1})));
     expect_same(same, one);
     if (GetParam().rho.is_balanced()) {
@@ -209,7 +209,7 @@ INSTANTIATE_TEST_SUITE_P(
     testing::Values(Way{{}, false}, Way{{}, true}, Way{{1, 2}, false}, Way{{1, 2}, true},
                     Way{{std::numeric_limits<double>::infinity(), .5}, false}));
 
-Result solve_balanced(const Problem& problem, double tolerance, std::int64_t max_iterations) {
+Outcome solve_balanced(const Problem& problem, double tolerance, std::int64_t max_iterations) {
   TestRun run(world());
   sinkhorn::SinkhornConfig config;
   config.tolerance = tolerance;
@@ -229,7 +229,7 @@ TEST(SinkhornEnds, bracket_the_sorted_matching_at_a_tiny_epsilon) {
   for (std::size_t i = 0; i < 40; ++i) matching += (x[i] - y[i]) * (x[i] - y[i]) / 40;
   for (const double relative : {1e-6, 1e-4}) {
     problem.epsilon = relative * problem.statistics.mean;
-    const Result result = solve_balanced(problem, 1e-6, 300);
+    const Outcome result = solve_balanced(problem, 1e-6, 300);
     EXPECT_LE(result.dual_value, matching + problem.epsilon * std::log(40) + 1e-12);
     EXPECT_GE(*result.transport_cost, matching - 1e-12);
     EXPECT_FALSE(*result.converged && *result.objective - result.dual_value > 1e-3 * matching);
@@ -247,7 +247,7 @@ TEST(SinkhornEnds, need_no_second_pass_for_a_column_of_little_weight) {
   for (const double weight : {1e-30, 1e-100, 1e-280}) {
     const Problem problem = make_problem({}, .05, make_marginal({0, .1, .25}, 1),
                                          make_marginal({0, .2, .3}, 1, {.5 - weight, .5, weight}));
-    const Result result = solve_balanced(problem, 1e-9, 30);
+    const Outcome result = solve_balanced(problem, 1e-9, 30);
     EXPECT_EQ(result.fallback_iterations, 0) << weight;
     EXPECT_NEAR(*result.objective, result.dual_value, 1e-9) << weight;
   }
@@ -257,7 +257,7 @@ TEST(SinkhornEnds, give_the_product_at_a_huge_epsilon) {
   for (const Cost& cost : kAllCosts) {
     Problem problem = small(cost);
     problem.epsilon = 1e3 * std::abs(problem.statistics.mean);
-    const Result result = solve_balanced(problem, 1e-12, 10);
+    const Outcome result = solve_balanced(problem, 1e-12, 10);
     EXPECT_TRUE(result.converged.value());
     EXPECT_LT(*result.kl, 1e-5);  // of the order of (spread / epsilon)^2
     EXPECT_NEAR(*result.objective, problem.statistics.mean,
@@ -270,7 +270,7 @@ TEST(SinkhornEnds, give_the_product_at_a_huge_epsilon) {
 TEST(SinkhornLiterature, has_the_value_of_geomlosss_documentation) {
   const Problem problem =
       make_problem({}, .001, make_marginal({0, 0, 0, 2}, 2), make_marginal({2, 1, 2, 2}, 2));
-  const Result result = solve_balanced(problem, 1e-9, 20000);
+  const Outcome result = solve_balanced(problem, 1e-9, 20000);
   EXPECT_TRUE(result.converged.value());
   EXPECT_NEAR(*result.objective, 4.5 + .001 * std::log(2), 1e-9);
   EXPECT_NEAR(*result.objective, 4.501, 5e-4);

@@ -20,8 +20,8 @@
 namespace kantor::test {
 namespace {
 
-Result solve(Communicator& ranks, const Problem& problem, const std::string& precision,
-             const std::string& storage = "auto") {
+Outcome solve(Communicator& ranks, const Problem& problem, const std::string& precision,
+              const std::string& storage = "auto") {
   TestRun run(ranks, precision);
   sinkhorn::SinkhornConfig config;
   config.tolerance = 1e-4;
@@ -31,7 +31,7 @@ Result solve(Communicator& ranks, const Problem& problem, const std::string& pre
 }
 
 /// By as many iterations whatever the rounding: in float it may decide of the last one.
-Result solve_for_long(Communicator& ranks, const Problem& problem, const std::string& precision) {
+Outcome solve_for_long(Communicator& ranks, const Problem& problem, const std::string& precision) {
   TestRun run(ranks, precision);
   sinkhorn::SinkhornConfig config;
   config.tolerance = 0;
@@ -40,7 +40,7 @@ Result solve_for_long(Communicator& ranks, const Problem& problem, const std::st
   return sinkhorn::solve(config, problem, run.context);
 }
 
-void expect_same(const Result& many, const Result& one, double tolerance) {
+void expect_same(const Outcome& many, const Outcome& one, double tolerance) {
   EXPECT_EQ(many.iterations, one.iterations);
   EXPECT_EQ(many.converged, one.converged);
   EXPECT_NEAR(*many.objective, *one.objective, tolerance);
@@ -92,7 +92,7 @@ TEST(SinkhornRanks, move_and_penalise_as_one_rank_does) {
           TestRun run(ranks);
           return sinkhorn::solve(config, problem, run.context);
         };
-        const Result one = solve_on(*alone);
+        const Outcome one = solve_on(*alone);
         EXPECT_TRUE(one.converged.value());
         expect_same(solve_on(world()), one, 1e-12);
       }
@@ -110,8 +110,8 @@ TEST(SinkhornRanks, penalise_plans_of_any_mass) {
       std::vector<double> costs = costs_of(problem);
       for (double& cost : costs) cost += raise;
       problem.cost.file = data::memory_rows(costs, n, 38);
-      const Result one = solve(*alone, problem, "float64");
-      const Result many = solve(world(), problem, "float64");
+      const Outcome one = solve(*alone, problem, "float64");
+      const Outcome many = solve(world(), problem, "float64");
       EXPECT_TRUE(one.converged.value());
       EXPECT_EQ(many.iterations, one.iterations);
       // Logits of raise / epsilon are rounded, and an update takes so much of what came before on.
@@ -131,7 +131,7 @@ TEST(SinkhornRanks, go_on_with_momentum_where_one_rank_stopped) {
   config.momentum.is_adaptive = true;
   TestRun whole(*alone);
   whole.checkpoints = MemoryCheckpoints(1);
-  const Result expected = sinkhorn::solve(config, problem, whole.context);
+  const Outcome expected = sinkhorn::solve(config, problem, whole.context);
   for (const std::size_t at : {1u, 9u, 20u}) {
     TestRun rest(world());
     rest.checkpoints.resume_from(whole.checkpoints.saved().at(at));
@@ -148,7 +148,7 @@ TEST(SinkhornRanks, save_together_when_one_rank_finds_it_due) {
     config.tolerance = 1e-7;
     config.momentum.weight = weight;
     TestRun one(*alone);
-    const Result expected = sinkhorn::solve(config, problem, one.context);
+    const Outcome expected = sinkhorn::solve(config, problem, one.context);
     TestRun many(world());
     many.checkpoints = MemoryCheckpoints(world().rank() == 0 ? 5 : 0);
     expect_same(sinkhorn::solve(config, problem, many.context), expected, 1e-12);
@@ -172,8 +172,8 @@ TEST(SinkhornRanks, solve_the_divergence_and_start_warm_as_one_rank_does) {
       TestRun run(ranks);
       return sinkhorn::solve(config, problem, run.context);
     };
-    const Result one = solve_on(*alone);
-    const Result many = solve_on(world());
+    const Outcome one = solve_on(*alone);
+    const Outcome many = solve_on(world());
     expect_same(many, one, 1e-12);
     EXPECT_NEAR(many.divergence->value, one.divergence->value, 1e-12);
     EXPECT_EQ(many.divergence->iterations, one.divergence->iterations);
@@ -214,9 +214,9 @@ TEST(SinkhornRanks, read_the_absorbed_kernel_with_momentum) {
     return sinkhorn::solve(config, problem, run.context);
   };
   const auto alone = make_self_communicator();
-  const Result streamed = solved(*alone, "streamed", "float64");
+  const Outcome streamed = solved(*alone, "streamed", "float64");
   expect_same(solved(world(), "absorbed", "float64"), streamed, 1e-12);
-  const Result floats = solved(world(), "absorbed", "float32");
+  const Outcome floats = solved(world(), "absorbed", "float32");
   EXPECT_EQ(floats.converged, true);
   EXPECT_LE(std::abs(floats.iterations - streamed.iterations), 1);
   EXPECT_NEAR(floats.dual_value, streamed.dual_value, 1e-5);
@@ -228,9 +228,9 @@ TEST(SinkhornRanks, reach_the_tolerance_with_a_kernel_in_16_bits) {
   const auto alone = make_self_communicator();
   for (const std::int64_t n : {45, 3, 1}) {
     const Problem problem = random_problem({}, .1, {.n = n, .m = 38, .d = 3});
-    const Result exact = solve(*alone, problem, "float64");
+    const Outcome exact = solve(*alone, problem, "float64");
     for (const std::string storage : {"absorbed16", "absorbed"}) {
-      const Result many = solve(world(), problem, "float32", storage);
+      const Outcome many = solve(world(), problem, "float32", storage);
       EXPECT_EQ(many.converged, true);
       EXPECT_LE(many.marginal_error.at(0), 1.01e-4);
       EXPECT_LE(std::abs(many.iterations - exact.iterations), 1);

@@ -25,8 +25,8 @@ Problem with_penalty(Problem problem, Penalty rho) {
   return problem;
 }
 
-Result solve(const Problem& problem, double tolerance, std::int64_t max_iterations = 20000,
-             double weight = 1, const std::string& precision = "float64") {
+Outcome solve(const Problem& problem, double tolerance, std::int64_t max_iterations = 20000,
+              double weight = 1, const std::string& precision = "float64") {
   TestRun run(world(), precision);
   sinkhorn::SinkhornConfig config;
   config.tolerance = tolerance;
@@ -78,7 +78,7 @@ struct DenseUnbalanced {
 
 TEST(UnbalancedGolden, reaches_the_published_optimum) {
   for (const double weight : {1.0, 1.3}) {
-    const Result result = solve(with_penalty(golden_problem(), {1, 1}), 1e-12, 20000, weight);
+    const Outcome result = solve(with_penalty(golden_problem(), {1, 1}), 1e-12, 20000, weight);
     EXPECT_TRUE(result.converged.value());
     EXPECT_NEAR(*result.mass, .594482552835, 1e-11);
     EXPECT_NEAR(*result.transport_cost, .332577512311, 1e-11);
@@ -100,7 +100,7 @@ TEST(UnbalancedGolden, has_the_values_of_pots_documentation) {
   TestRun run(world());
   const Problem problem =
       with_penalty(make_problem({}, 1, make_marginal({0, 1}, 1), make_marginal({0, 1}, 1)), {1, 1});
-  const Result result = solve(problem, 1e-13);
+  const Outcome result = solve(problem, 1e-13);
   const std::vector<double> plan =
       DenseEot(problem).plan(result.potentials.at(0), result.potentials.at(1));
   EXPECT_NEAR(plan[0], .3220536, 5e-8);
@@ -116,7 +116,7 @@ TEST(Unbalanced, is_optimal_by_the_dense_formulas) {
       const Problem problem =
           with_penalty(random_problem(cost, .1, {.n = 23, .m = 17, .d = 3}), rho);
       SCOPED_TRACE(concat(cost_name(cost.kind), " ", rho.x, " ", rho.y));
-      const Result result = solve(problem, 1e-11);
+      const Outcome result = solve(problem, 1e-11);
       ASSERT_TRUE(result.converged.value());
       const DenseUnbalanced dense(problem);
       const auto& f = result.potentials.at(0);
@@ -139,7 +139,7 @@ TEST(Unbalanced, brackets_the_optimum_wherever_it_stops) {
     const double optimum = solve(problem, 1e-13).dual_value;
     for (const double weight : {1.0, 1.3}) {
       for (const std::int64_t stop : {1, 2, 5, 20}) {
-        const Result result = solve(problem, 1e-13, stop, weight);
+        const Outcome result = solve(problem, 1e-13, stop, weight);
         EXPECT_FALSE(result.converged.value());
         EXPECT_LT(result.dual_value, optimum);
         EXPECT_GT(*result.objective, optimum);
@@ -190,18 +190,18 @@ Problem raised(double raise, const Penalty& rho) {
 
 TEST(Unbalanced, judges_errors_beside_the_mass_of_the_plan) {
   for (const Penalty& rho : {Penalty{1, 1}, Penalty{.5, 2}}) {
-    const Result plain = solve(raised(0, rho), 1e-10);
+    const Outcome plain = solve(raised(0, rho), 1e-10);
     for (const double raise : {-1000.0, -50.0, 100.0, 1000.0}) {
       for (const double weight : {1.0, 1.3}) {
         SCOPED_TRACE(concat(raise, " ", rho.x, " ", weight));
-        const Result result = solve(raised(raise, rho), 1e-10, 20000, weight);
+        const Outcome result = solve(raised(raise, rho), 1e-10, 20000, weight);
         EXPECT_TRUE(result.converged.value());
         const double factor = std::exp(-raise / (.1 + rho.x + rho.y));
         // Potentials of 1,000 at epsilon .1 carry 1e-12; each plan its tolerance, thrice or so.
         EXPECT_NEAR(*result.mass / (factor * *plain.mass), 1, 1e-9);
         for (const double error : result.marginal_error) EXPECT_LE(error, 2e-10);
       }
-      const Result coarse = solve(raised(raise, rho), 1e-3, 20000, 1, "float32");
+      const Outcome coarse = solve(raised(raise, rho), 1e-3, 20000, 1, "float32");
       EXPECT_TRUE(coarse.converged.value());
       EXPECT_NEAR(*coarse.mass / (std::exp(-raise / (.1 + rho.x + rho.y)) * *plain.mass), 1, 1e-2);
     }
@@ -229,15 +229,15 @@ TEST(Unbalanced, is_shifted_to_the_best_of_its_line) {
 }
 
 TEST(Unbalanced, tends_to_the_balanced_problem) {
-  const Result result = solve(with_penalty(golden_problem(), {1e7, 1e7}), 1e-11);
+  const Outcome result = solve(with_penalty(golden_problem(), {1e7, 1e7}), 1e-11);
   EXPECT_NEAR(result.dual_value, 1.969828444541, 1e-6);  // the potentials squared / rho
   EXPECT_NEAR(*result.mass, 1, 1e-6);
 }
 
 TEST(Unbalanced, agrees_in_both_precisions) {
   const Problem problem = with_penalty(random_problem({}, .3, {.n = 40, .m = 30, .d = 4}), {1, 2});
-  const Result fine = solve(problem, 1e-5);
-  const Result coarse = solve(problem, 1e-5, 20000, 1, "float32");
+  const Outcome fine = solve(problem, 1e-5);
+  const Outcome coarse = solve(problem, 1e-5, 20000, 1, "float32");
   EXPECT_TRUE(coarse.converged.value());
   EXPECT_NEAR(coarse.dual_value, fine.dual_value, 1e-5 * 5);
 }
@@ -251,7 +251,7 @@ TEST(Unbalanced, gives_points_of_no_weight_a_potential_and_nothing_else) {
   weights.insert(weights.begin() + 1, 0.0);
   const Problem problem = with_penalty(
       make_problem({}, .1, golden.clouds[0].marginal, make_marginal(points, 2, weights)), {1, 1});
-  const Result result = solve(problem, 1e-12);
+  const Outcome result = solve(problem, 1e-12);
   EXPECT_NEAR(*result.objective, .851586639047, 1e-11);
   const DenseEot dense(problem);
   EXPECT_NEAR(result.potentials.at(1)[1], dense.to_y(result.potentials.at(0))[1] / 1.1, 1e-10);

@@ -17,11 +17,11 @@ const Problem& problem() {
   return kProblem;
 }
 
-Result solve(const sinkhorn::SinkhornConfig& config, TestRun& run) {
+Outcome solve(const sinkhorn::SinkhornConfig& config, TestRun& run) {
   return sinkhorn::solve(config, problem(), run.context);
 }
 
-void expect_same_bits(const Result& a, const Result& b) {
+void expect_same_bits(const Outcome& a, const Outcome& b) {
   EXPECT_EQ(a.iterations, b.iterations);
   EXPECT_EQ(a.fallback_iterations, b.fallback_iterations);
   EXPECT_EQ(a.converged, b.converged);
@@ -73,7 +73,7 @@ TEST(StagesRanks, of_a_divergence_are_stopped_within_an_iteration_and_repeat_non
     sinkhorn::SinkhornConfig config = with_divergence(storage, weight);
     config.tolerance = tolerance;
     TestRun whole(world(), precision);
-    const Result expected = solve(config, whole);
+    const Outcome expected = solve(config, whole);
     const std::int64_t num_passes = whole.stop.num_answers();
     ASSERT_GT(num_passes, expected.iterations + 10);
     for (std::int64_t answer = 1; answer < num_passes; ++answer) {
@@ -96,7 +96,7 @@ TEST(StagesRanks, of_a_divergence_are_saved_when_one_rank_finds_it_due) {
   const sinkhorn::SinkhornConfig config = with_divergence("absorbed", 1);
   TestRun whole(world());
   whole.checkpoints = MemoryCheckpoints(world().rank() == 0 ? 3 : 0);
-  const Result expected = solve(config, whole);
+  const Outcome expected = solve(config, whole);
   std::int64_t last = -1;
   std::int64_t num_later = 0;
   for (const checkpoint::Snapshot& state : whole.checkpoints.saved()) {
@@ -129,7 +129,7 @@ TEST(StagesRanks, are_stopped_in_the_evaluation_and_repeat_nothing_of_the_solve)
   config.storage = "streamed";
   TestRun whole(world(), "float32");
   whole.checkpoints = MemoryCheckpoints(world().rank() == 0 ? 1 : 0);
-  const Result expected = sinkhorn::solve(config, wide, whole.context);
+  const Outcome expected = sinkhorn::solve(config, wide, whole.context);
   const std::int64_t num_asked = whole.stop.num_answers();
   const std::int64_t in_evaluation = num_asked - (expected.iterations + 1);  // a pass is one more
   ASSERT_GE(in_evaluation, 2);  // two passes of two parts at least
@@ -162,7 +162,7 @@ TEST(StagesRanks, begin_again_when_stopped_in_the_subsample) {
   config.warm_start = "subsample";
   config.warm_start_points = 20;
   TestRun whole(world());
-  const Result expected = solve(config, whole);
+  const Outcome expected = solve(config, whole);
   for (const std::int64_t answer : {1, 3}) {
     TestRun stopped(world());
     EXPECT_EQ(stop_at(answer, config, stopped), 0);

@@ -21,8 +21,8 @@
 namespace kantor::test {
 namespace {
 
-Result solve(const Problem& problem, const std::string& warm_start, double tolerance,
-             std::int64_t points = 2000) {
+Outcome solve(const Problem& problem, const std::string& warm_start, double tolerance,
+              std::int64_t points = 2000) {
   TestRun run(world());
   sinkhorn::SinkhornConfig config;
   config.tolerance = tolerance;
@@ -48,10 +48,10 @@ TEST_F(WarmStart, from_its_own_end_needs_one_iteration) {
   for (const Penalty& rho : {Penalty{}, Penalty{1, 1}}) {
     Problem problem = golden_problem();
     rho_of(problem) = rho;
-    const Result cold = solve(problem, "", 1e-9);
+    const Outcome cold = solve(problem, "", 1e-9);
     EXPECT_GT(cold.iterations, 50);
     write("potentials", cold.potentials.at(1));
-    const Result warm = solve(problem, directory(), 1e-9);
+    const Outcome warm = solve(problem, directory(), 1e-9);
     EXPECT_EQ(warm.iterations, 1);
     EXPECT_TRUE(warm.converged.value());
     EXPECT_NEAR(warm.dual_value, cold.dual_value, 1e-12);
@@ -97,8 +97,8 @@ TEST(SubsampleStart, saves_iterations_on_the_whole) {
   const std::vector<double> x = kernels::test::uniform(2 * 400, 0, 1, 5);
   const std::vector<double> y = kernels::test::uniform(2 * 350, .2, 1.4, 6);
   Problem problem = make_problem({}, .01, make_marginal(x, 2), make_marginal(y, 2));
-  const Result cold = solve(problem, "", 1e-2);
-  const Result warm = solve(problem, "subsample", 1e-2, 200);
+  const Outcome cold = solve(problem, "", 1e-2);
+  const Outcome warm = solve(problem, "subsample", 1e-2, 200);
   EXPECT_TRUE(warm.converged.value());
   EXPECT_LT(warm.iterations, cold.iterations / 2);
   // One side is small enough to take part as a whole; then both are.
