@@ -36,7 +36,7 @@ std::vector<double> transported(const Outcome& result, const Problem& problem,
                                 const std::vector<double>& points) {
   ThreadPool pool(1);
   const auto model = progot::restore_model(result.model, result.tensors, pair_of(problem));
-  return progot::transport(model, pair_of(problem), points, pool).points;
+  return progot::transport(model, pair_of(problem), points, pool).map;
 }
 
 /// Weights with zeros, n != m, a relative epsilon of each step's weighted cost.

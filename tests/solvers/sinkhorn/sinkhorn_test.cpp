@@ -136,7 +136,7 @@ TEST(Sinkhorn, does_not_reach_a_tolerance_below_its_rounding) {
 template <class T>
 bool is_stalled(const Problem& problem, double tolerance, std::int64_t max_iterations) {
   TestRun run(world());
-  ShardedPairs<T> points(problem, {}, Storage::streamed, run.context);
+  ShardedPairs<T> points(pair_of(problem), {}, Storage::streamed, run.context);
   std::vector<double> f, g(static_cast<std::size_t>(points.m()), 0.0);
   return sinkhorn::iterate(
              points, {.tolerance = tolerance, .max_iterations = max_iterations, .momentum = {}}, f,
