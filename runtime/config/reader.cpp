@@ -92,7 +92,9 @@ Range& Range::narrow(const std::string& expected, const std::function<bool(doubl
 
 Range& Range::narrow(const std::string& expected, bool holds) {
   if (Key* key = fields_.listed(key_)) {
-    key->range += concat(key->range.empty() ? "" : ", ", expected);
+    const bool is_said = concat(", ", key->range, ",").find(concat(", ", expected, ",")) !=
+                         std::string::npos;  // by another table that has the key
+    if (!is_said) key->range += concat(key->range.empty() ? "" : ", ", expected);
   }
   if (holds || fields_.is_listing()) return *this;
   throw_unexpected(*entry(fields_.resolved_, key_), fields_.where(key_), expected, meaning_);
@@ -185,7 +187,8 @@ void Fields::refuse_unknown() const {
 
 void Fields::known(const char* key, const std::string& type, const char* meaning) {
   known_.emplace_back(key);
-  if (keys_ != nullptr) keys_->push_back({path_, key, type, "", meaning, std::nullopt});
+  if (keys_ == nullptr || listed(key) != nullptr) return;
+  keys_->push_back({path_, key, type, "", meaning, std::nullopt});
 }
 
 Key* Fields::listed(const char* key) {

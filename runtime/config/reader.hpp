@@ -129,9 +129,6 @@ class Fields {
   /// "solver.sinkhorn.tolerance (problem.toml:12)": how messages name a key.
   std::string where(const char* key) const;
 
-  /// Those that were added so far.
-  const std::vector<std::string>& names() const { return known_; }
-
   /// All of a Struct: what it describes and no other keys, then its check(), if it has one.
   template <class Struct>
   void read(Struct& whole) {

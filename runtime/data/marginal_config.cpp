@@ -15,7 +15,7 @@ void MarginalConfig::describe(config::Fields& fields) {
   fields.add("scale", scale, "multiplies the values");
   fields.add("rows", rows, "half-open range [first, last) of rows, after selection");
   fields.add("holdout", holdout, "fraction kept out of training").at_least(0).below(1);
-  if (fields.has("shared")) {
+  if (fields.has("shared") || fields.is_listing()) {
     fields.add_path("shared", shared, "of kind egw: .npy of one row of features per point");
   }
   fields.add("n", n, "number of points, where problem.cost = \"matrix\"; 0 = as many as costs")

@@ -42,8 +42,8 @@ std::vector<Edge> edges_of_pairs(const std::vector<std::vector<double>>& pairs,
       throw ConfigError(concat("problem.graph: edge ", edges.size(), " of ", pairs.size(),
                                " does not join two of the marginals 0 to ", num_nodes - 1));
     }
-    const auto [from, to] = std::minmax(static_cast<std::size_t>(pair[0]),  //
-                                        static_cast<std::size_t>(pair[1]));
+    const auto [from, to] =
+        std::minmax({static_cast<std::size_t>(pair[0]), static_cast<std::size_t>(pair[1])});
     edges.push_back({from, to});
   }
   return edges;
@@ -63,7 +63,7 @@ void GraphConfig::describe(config::Fields& fields) {
   } else {
     fields.add_choice("graph", shape, {"full", "circle", "path", "star", "binary"}, kMeaning);
   }
-  fields.add("edge_weight", weights, "factor of an edge's cost: one of all, or one each");
+  fields.add("edge_weight", weights, "factor of an edge's cost: one of all, or one each").above(0);
 }
 
 std::vector<Edge> GraphConfig::edges(std::size_t num_nodes) const {
@@ -90,9 +90,6 @@ std::vector<Edge> GraphConfig::edges(std::size_t num_nodes) const {
   }
   for (std::size_t e = 0; e < edges.size(); ++e) {
     edges[e].weight = weights[weights.size() == 1 ? 0 : e];
-    if (edges[e].weight > 0 && std::isfinite(edges[e].weight)) continue;
-    throw ConfigError(
-        concat("problem.edge_weight is ", edges[e].weight, "; expected positive numbers"));
   }
   return edges;
 }

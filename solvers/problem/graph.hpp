@@ -25,7 +25,7 @@ struct GraphConfig {
   void describe(config::Fields& fields);
   /// Between K marginals; full: in lexicographic order; circle of two: one edge.
   /// @throws ConfigError: no such node, an edge twice, a node without one, weights of another
-  /// number or not positive.
+  /// number
   std::vector<Edge> edges(std::size_t num_nodes) const;
 };
 

@@ -11,26 +11,33 @@ namespace {
 
 constexpr const KindEntry* kKinds[] = {&kEotKind, &kEgwKind, &kMotKind, &kMgwKind, &kGridsKind};
 
-/// As they are described where nothing is given.
+/// Names of all of its keys.
 std::vector<std::string> keys_of(const KindEntry& kind) {
   config::Table ignored;
-  config::Fields fields(nullptr, "problem", ignored);
+  std::vector<config::Key> keys;
+  config::Fields fields(nullptr, "problem", ignored, &keys);
   ProblemConfig config;
   kind.describe(fields, config);
-  return fields.names();
+  std::vector<std::string> names;
+  for (const config::Key& key : keys) {
+    if (key.table == "problem") names.push_back(key.name);
+  }
+  return names;
 }
 
-/// Keys of kinds that are not selected. @param fields what the selected one has described.
+bool has(const KindEntry& kind, const std::string& key) {
+  const std::vector<std::string> keys = keys_of(kind);
+  return std::find(keys.begin(), keys.end(), key) != keys.end();
+}
+
+/// Keys of kinds that are not selected.
 void refuse_keys_of_others(const config::Fields& fields, const KindEntry& selected) {
-  const auto has = [](const std::vector<std::string>& keys, const std::string& key) {
-    return std::find(keys.begin(), keys.end(), key) != keys.end();
-  };
   for (const KindEntry* kind : kinds()) {
     for (const std::string& key : keys_of(*kind)) {
-      if (!fields.has(key.c_str()) || has(fields.names(), key)) continue;
+      if (!fields.has(key.c_str()) || has(selected, key)) continue;
       std::string owners;
       for (const KindEntry* owner : kinds()) {
-        if (has(keys_of(*owner), key)) owners += concat(owners.empty() ? "" : ", ", owner->name);
+        if (has(*owner, key)) owners += concat(owners.empty() ? "" : ", ", owner->name);
       }
       throw ConfigError(concat(fields.where(key.c_str()), " is a key of kind ", owners,
                                ", but problem.kind is \"", selected.name, "\"; leave it out"));
@@ -55,6 +62,10 @@ void ProblemConfig::describe(config::Fields& fields) {
   fields.add_choice("kind", kind, names, "what is solved");
   const KindEntry& selected = kind_named(kind);
   selected.describe(fields, *this);
+  for (const KindEntry* each : kKinds) {
+    ProblemConfig ignored;
+    if (fields.is_listing()) each->describe(fields, ignored);
+  }
   refuse_keys_of_others(fields, selected);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
 }

@@ -15,16 +15,15 @@ constexpr const char* kDistortions[] = {"quadratic", "inner_product"};
 void describe(config::Fields& fields, ProblemConfig& config) {
   describe_cost(fields, kEgwKind, config);
   config.epsilon.describe(fields);
-  fields.add("alpha", config.terms.emplace<EgwTerms>().alpha,
-             "of the distortion; the rest is of |s - t|^2 between shared features");
+  fields
+      .add("alpha", config.terms.emplace<EgwTerms>().alpha,
+           "of the distortion; the rest is of |s - t|^2 between shared features")
+      .between(0, 1);
 }
 
 void check(const ProblemConfig& config) {
   check_marginals(kEgwKind, config);
   const double alpha = std::get<EgwTerms>(config.terms).alpha;
-  if (!(alpha >= 0 && alpha <= 1)) {
-    throw ConfigError(concat("problem.alpha is ", alpha, "; expected a number from 0 to 1"));
-  }
   for (std::size_t i = 0; i < 2; ++i) {
     if (config.marginals[i].shared.empty() == (alpha == 1)) continue;
     throw ConfigError(alpha == 1

@@ -14,21 +14,14 @@ void describe(config::Fields& fields, ProblemConfig& config) {
   describe_cost(fields, kGridsKind, config);
   config.epsilon.describe(fields);
   auto& terms = config.terms.emplace<GridTerms>();
-  fields.add("size", terms.size, "points a side that densities are brought to; 0 = as they are");
-  fields.add("dust", terms.dust, "share of a density's mass that is spread over all points");
+  fields.add("size", terms.size, "points a side that densities are brought to; 0 = as they are")
+      .at_least(0);
+  fields.add("dust", terms.dust, "share of a density's mass that is spread over all points")
+      .at_least(0)
+      .below(1);
 }
 
-void check(const ProblemConfig& config) {
-  check_marginals(kGridsKind, config);
-  const auto& terms = std::get<GridTerms>(config.terms);
-  if (terms.size < 0 || terms.size == 1) {
-    throw ConfigError(
-        concat("problem.size is ", terms.size, "; expected 2 or more, or 0 for as they are"));
-  }
-  if (!(terms.dust >= 0 && terms.dust < 1)) {
-    throw ConfigError(concat("problem.dust is ", terms.dust, "; expected 0 or more, below 1"));
-  }
-}
+void check(const ProblemConfig& config) { check_marginals(kGridsKind, config); }
 
 void load(const ProblemConfig& /*config*/, Problem& problem, Context& context) {
   if (problem.n(0) == problem.n(1)) return;

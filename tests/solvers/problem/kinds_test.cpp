@@ -121,16 +121,16 @@ TEST(Kinds, refuse_what_they_cannot_be) {
            {"mgw", "", {}, {"needs two or more", "0 are given"}},
            {"mot", "cost = \"euclidean\"", {2, 2}, {"problem.cost", "half_sqeuclidean"}},
            {"egw", "cost = \"sqeuclidean\"", {2, 2}, {"problem.cost", "inner_product"}},
-           {"egw", "alpha = 1.5", {2, 2}, {"problem.alpha is 1.5"}},
+           {"egw", "alpha = 1.5", {2, 2}, {"problem.alpha", "1.5"}},
            {"egw", "alpha = 0.5", {2, 2}, {"problem.alpha = 0.5 needs", "marginals.0.shared"}},
            {"mot", "graph = [[0, 1], [1, 3]]", {2, 2, 2}, {"problem.graph: edge 1 of 2"}},
            {"mot", "graph = [[0, 1], [1, 0]]", {2, 2}, {"joins marginals 0 and 1 twice"}},
            {"mot", "graph = [[0, 1]]", {2, 2, 2}, {"joins marginal 2 to none"}},
            {"mot", "graph = \"ring\"", {2, 2}, {"problem.graph", "circle"}},
            {"mgw", "edge_weight = [1.0, 2.0]", {2, 2}, {"2 numbers for 1 edges"}},
-           {"mgw", "edge_weight = -1.0", {2, 2}, {"problem.edge_weight is -1"}},
-           {"grids", "size = 1", {2, 2}, {"problem.size is 1"}},
-           {"grids", "dust = 1.0", {2, 2}, {"problem.dust is 1"}}}) {
+           {"mgw", "edge_weight = -1.0", {2, 2}, {"problem.edge_weight", "-1"}},
+           {"grids", "size = -1", {2, 2}, {"problem.size", "-1"}},
+           {"grids", "dust = 1.0", {2, 2}, {"problem.dust", "1"}}}) {
     const std::string message =
         message_of<ConfigError>([&] { read_kind(row.kind, row.keys, cubes(row.dimensions)); });
     for (const char* each : row.told) {
