@@ -6,6 +6,7 @@
 #include "launch/output_directory.hpp"
 #include "launch/verbs.hpp"
 #include "runtime/core/error.hpp"
+#include "runtime/core/index.hpp"
 #include "runtime/data/marginal.hpp"
 #include "runtime/data/npy.hpp"
 #include "solvers/registry.hpp"
@@ -81,15 +82,16 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
     if (session.is_first()) check_output_directory(arguments.out);
   });
   const Problem problem = load_problem(loaded.typed.problem, context);
-  const double scale =
-      loaded.typed.problem.marginals[static_cast<std::size_t>(arguments.marginal)].scale;
   std::unique_ptr<Fitted> fitted;
+  double scale = 1;
   Points points;
   collectively(session.world, "reading the run", [&] {
     check_run_of(arguments.run_directory, result, loaded.fingerprints, problem);
     fitted = entry_of(loaded.typed)
                  .restore(read_stored_run(arguments.run_directory, result), problem, context.pool);
-    points = read_points(arguments, arguments.as_is ? 1 : scale, fitted->num_dims());
+    const std::int64_t dims = fitted->num_dims();  // a matrix of costs has no marginals to scale
+    scale = loaded.typed.problem.marginals.at(index(arguments.marginal)).scale;
+    points = read_points(arguments, arguments.as_is ? 1 : scale, dims);
   });
 
   Evaluation evaluation;

@@ -84,7 +84,7 @@ struct SolverEntry {
   Result (*solve)(const Tables& tables, const Problem& problem, Context& context);
   /// What the closing summary says of the solver's own keys of a result.json.
   std::vector<Line> (*lines)(const Record& result);
-  /// A finished run, asked anew. @param problem must outlive it, as the pool. @throws DataError.
+  /// A finished run, asked anew. @param pool must outlive it. @throws DataError.
   std::unique_ptr<Fitted> (*restore)(StoredRun run, const Problem& problem, ThreadPool& pool);
 };
 

@@ -112,8 +112,9 @@ TEST(Evaluate, maps_a_marginal_to_itself_without_bias) {
 TEST(Evaluate, refuses_a_self_potential_of_another_length) {
   const Problem problem = golden_problem();
   Stored stored = solved(problem, true);
-  stored.array("divergence/0") = stored.array("divergence/1");
-  stored.array("divergence/0").name = "divergence/0";
+  Array& own = stored.array("divergence/0");
+  own.shape = stored.array("divergence/1").shape;
+  own.values = stored.array("divergence/1").values;
   const std::string message =
       message_of<DataError>([&] { evaluate(problem, stored, 0, kQuery, true); });
   EXPECT_NE(message.find("[6]; expected [8]"), std::string::npos) << message;
