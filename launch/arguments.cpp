@@ -24,8 +24,8 @@ constexpr const char* kExamples = R"(Examples:
   mpirun -np 4 kantor doctor                  whether this machine is in order
 
 `kantor VERB --help` has more. Exit codes: 0 done, 2 usage, 3 input data, 4 not
-converged (results written), 70 numerical failure, 74 I/O, 75 a rank was lost,
-78 configuration or an output directory that is in use.)";
+converged (results written), 70 numerical failure, 74 I/O, 75 stopped or a rank
+lost (--resume goes on), 78 configuration or an output directory in use.)";
 
 constexpr const char* kRunExamples = R"(PROBLEM.toml, at its shortest:
   [problem]

@@ -106,10 +106,12 @@ std::vector<std::string> describe_values(const data::RowSource& source) {
         concat("min ", statistics.smallest, ", max ", statistics.largest, ", mean ",
                statistics.sum / static_cast<double>(statistics.num_finite), " (", of, ")")));
   }
-  lines.push_back(labelled(
-      "not finite", statistics.first_bad.empty()
-                        ? concat("none (", of, ")")
-                        : concat(statistics.first_bad, "; kantor run will refuse the file")));
+  lines.push_back(
+      labelled("not finite", statistics.first_bad.empty()
+                                 ? concat("none (", of, ")")
+                                 : concat(statistics.first_bad,
+                                          "; kantor run will refuse the file as points (in "
+                                          "problem.cost_file, inf forbids a pair)")));
   return lines;
 }
 
