@@ -30,8 +30,10 @@ bool are_same(const Value& a, const Value& b) {
   const auto* list = std::get_if<config::Array>(&a.data);
   const auto* other = std::get_if<config::Array>(&b.data);
   if (list != nullptr && other != nullptr) return std::ranges::equal(*list, *other, are_same);
-  const auto number = number_in(a);
-  return number ? number == number_in(b) : config::to_toml_inline(a) == config::to_toml_inline(b);
+  const auto number = number_in(a);  // 2 is 2.0, but whole numbers are told apart beyond 2^53
+  return number && a.data.index() != b.data.index()
+             ? number == number_in(b)
+             : config::to_toml_inline(a) == config::to_toml_inline(b);
 }
 
 bool is_list_of_tables(const Value& value) {

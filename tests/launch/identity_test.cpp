@@ -50,6 +50,8 @@ TEST(Identity, names_the_key_and_both_values_of_a_difference) {
             "solver.neural.network.width was [128, 128] and is [8, 9]");
   EXPECT_EQ(difference("", kSinkhorn), "solver.name was \"neural\" and is \"sinkhorn\"");
   EXPECT_EQ(difference("", "[run]\nseed = 4\n"), "run.seed was 0 and is 4");
+  EXPECT_EQ(difference("[run]\nseed = 9007199254740993\n", "[run]\nseed = 9007199254740992\n"),
+            "run.seed was 9007199254740993 and is 9007199254740992");
   EXPECT_EQ(difference(kSinkhorn, kSinkhorn + "sinkhorn = { epsilon_decay = { start = 4 } }\n"),
             "solver.sinkhorn.epsilon_decay was not given and is { start = 4.0, factor = 0.9 }");
   std::string other = identity_of("");
