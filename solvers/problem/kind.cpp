@@ -72,7 +72,13 @@ void ProblemConfig::describe(config::Fields& fields) {
 
 void ProblemConfig::check() const {
   epsilon.check();
-  kind_named(kind).check(*this);
+  const KindEntry& selected = kind_named(kind);
+  for (std::size_t i = 0; i < marginals.size(); ++i) {
+    if (marginals[i].shared.empty() || selected.takes_shared) continue;
+    throw ConfigError(concat("problem.marginals.", i, ".shared is a key of kind egw, but ",
+                             "problem.kind is \"", selected.name, "\"; leave it out"));
+  }
+  selected.check(*this);
 }
 
 void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig& config) {
@@ -87,12 +93,7 @@ void check_marginals(const KindEntry& kind, const ProblemConfig& config) {
                              kind.most > 2 ? "or more " : "", "[[problem.marginals]], but ", num,
                              num == 1 ? " is given" : " are given"));
   }
-  for (std::size_t i = 0; i < num; ++i) {
-    config.marginals[i].check();
-    if (config.marginals[i].shared.empty() || &kind == &kEgwKind) continue;
-    throw ConfigError(concat("problem.marginals.", i, ".shared is a key of kind egw, but ",
-                             "problem.kind is \"", kind.name, "\"; leave it out"));
-  }
+  for (const data::MarginalConfig& marginal : config.marginals) marginal.check();
 }
 
 std::string sizes_of_clouds(const Problem& problem) {

@@ -26,6 +26,7 @@ struct KindEntry {
   void (*load)(const ProblemConfig& config, Problem& problem, Context& context);
   /// "37 x 23 points, d = 3", for opening lines.
   std::string (*sizes)(const Problem& problem);
+  bool takes_shared = false;  ///< features of each point in one space, beside its own
 };
 
 constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();

@@ -69,6 +69,7 @@ const KindEntry kEgwKind = {"egw",     "entropic Gromov-Wasserstein between two 
                             2,         2,
                             false,     kDistortions,
                             &describe, &check,
-                            &load,     &sizes_of_clouds};
+                            &load,     &sizes_of_clouds,
+                            true};
 
 }  // namespace kantor

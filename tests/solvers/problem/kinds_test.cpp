@@ -140,6 +140,11 @@ TEST(Kinds, refuse_what_they_cannot_be) {
   const std::string shared = message_of<ConfigError>(
       [] { read_kind("mot", "", cubes({2}) + "shared = \"s.npy\"\n" + cubes({2})); });
   EXPECT_NE(shared.find("problem.marginals.0.shared is a key of kind egw"), std::string::npos);
+  const std::string beside_costs = message_of<ConfigError>([] {
+    read_kind("eot", "cost = \"matrix\"\ncost_file = \"c.npy\"",
+              "[[problem.marginals]]\n[[problem.marginals]]\nshared = \"s.npy\"\n");
+  });
+  EXPECT_NE(beside_costs.find("problem.marginals.1.shared is a key"), std::string::npos);
 }
 
 TEST(Graph, has_the_edges_of_its_shape) {
