@@ -51,6 +51,7 @@ std::int64_t CheckpointScope::leave_restored() {
   const checkpoint::Metadata& metadata = restored()->metadata;
   const std::int64_t step = parent_ == nullptr ? metadata.step : metadata.integer(prefix_ + "step");
   root().restored_ = nullptr;
+  root().translated_ = {};
   return step;
 }
 

@@ -21,6 +21,9 @@ class Oracle final : public EotOracle {
 
   Solution solve(const Pair& pair, double tolerance, CheckpointScope& scope) override {
     pair_ = pair;
+    Stopping stopping = config_.stopping();
+    stopping.tolerance = tolerance;
+    if (points_) stopping.decay = {};  // its start is at hand
     if (!points_) {
       const StoragePlan plan =
           plan_storage(solve_shape(pair, {}, sizeof(T) == 8, context_),
@@ -31,8 +34,6 @@ class Oracle final : public EotOracle {
       points_->set_rows(pair);
     }
     points_->store_costs();
-    Stopping stopping = config_.stopping();
-    stopping.tolerance = tolerance;
     Solution solution;
     solution.g = g_;
     const Report report =
