@@ -19,7 +19,7 @@ namespace kantor {
 /// `describe(const StateFields&)`, and is replicated; all calls are alike on all ranks.
 class CheckpointScope {
  public:
-  /// Of what cannot be interrupted: nothing is kept.
+  /// A part of what cannot be interrupted: nothing is kept.
   CheckpointScope() = default;
   /// The run: its names and its steps.
   /// @param translate what the run goes on from, into the names of today; null: they are.

@@ -1,7 +1,6 @@
 #include "launch/finished_run.hpp"
 
 #include <cmath>
-#include <filesystem>
 
 #include "launch/identity.hpp"
 #include "launch/json_files.hpp"
@@ -12,17 +11,6 @@
 
 namespace kantor::launch {
 namespace {
-
-namespace fs = std::filesystem;
-
-std::string file_of(const std::string& run_directory, const std::string& name) {
-  return (fs::path(run_directory) / name).string();
-}
-
-bool has_file(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
 
 /// resolved.toml and result.json are of one run.
 void check_same_problem(const std::string& run_directory, const Record& result,

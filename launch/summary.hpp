@@ -15,8 +15,8 @@ namespace kantor::launch {
 std::vector<std::string> opening_lines(const Configuration& configuration, const Problem& problem,
                                        const RunFacts& facts);
 
-/// Of a result.json: each quantity that is there under its defined name, the proven gap, the known
-/// answer, the speed, and what the solver says of its own keys.
+/// Lines on a result.json: each quantity that is there under its defined name, the proven gap, the
+/// known answer, the speed, and what the solver says of its own keys.
 std::vector<std::string> closing_lines(const Record& result);
 
 /// "  label         text".

@@ -20,15 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr const char* kRemedy = "; restore it, or solve the problem again in another --out";
 
-std::string file_of(const std::string& folder, const std::string& name) {
-  return (fs::path(folder) / name).string();
-}
-
-bool has_file(const std::string& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 void check_finite(const std::vector<double>& values, const std::string& what) {
   for (std::size_t i = 0; i < values.size(); ++i) {
     if (std::isfinite(values[i])) continue;
@@ -93,6 +84,15 @@ bool is_result(const Record& record) {
 }
 
 }  // namespace
+
+std::string file_of(const std::string& folder, const std::string& name) {
+  return (fs::path(folder) / name).string();
+}
+
+bool has_file(const std::string& path) {
+  std::error_code ignored;
+  return fs::exists(path, ignored);
+}
 
 std::optional<Record> parse_result(const std::string& text) {
   try {

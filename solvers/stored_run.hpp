@@ -26,6 +26,10 @@ constexpr const char* kSelfPotentials = "divergence";  ///< /k.npy
 constexpr const char* kPoints = "points";              ///< .npy
 }  // namespace run_files
 
+std::string file_of(const std::string& folder, const std::string& name);
+/// False where it cannot be looked at, too.
+bool has_file(const std::string& path);
+
 /// A result.json: what all results have is there, and of its kind; objective, dual_value and the
 /// like are so if they are there. Nothing if the text is something else.
 std::optional<Record> parse_result(const std::string& text);

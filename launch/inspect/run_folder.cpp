@@ -81,11 +81,6 @@ std::string state_text(const fs::path& folder, const Status& status,
 
 std::string text_of(const fs::path& path) { return read_text_file(path.string()); }
 
-bool has_file(const fs::path& path) {
-  std::error_code ignored;
-  return fs::exists(path, ignored);
-}
-
 /// The end of a long file.
 std::string tail_of(const fs::path& path) {
   constexpr std::streamoff kBytes = 65536;

@@ -31,7 +31,7 @@ class EotOracle {
   /// @param scope     of this solve alone. @throws Stopped.
   virtual Solution solve(const Pair& pair, double tolerance, CheckpointScope& scope) = 0;
 
-  // Of the last pair that was solved:
+  // What is asked of the last pair that was solved:
 
   /// E_P[v y^T], one pass and one all-reduce, of the plan of g with exact rows. Points y as they
   /// are, not centred.

@@ -24,7 +24,7 @@ struct Pair {
   std::int64_t d() const { return x.d(); }
 };
 
-/// Of a problem of two marginals.
+/// The pair of a problem of two marginals.
 Pair pair_of(const Problem& problem);
 
 /// A cloud against itself: every rank reads its rows from the data.

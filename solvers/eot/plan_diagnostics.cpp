@@ -24,7 +24,7 @@ std::vector<double> raw_point(const Pair& pair, const double* at) {
   return point;
 }
 
-/// Of this rank's point `row`, which is point `column` of all, and y_column.
+/// Cost of this rank's point `row`, which is point `column` of all, and y_column.
 double diagonal_cost(const Pair& pair, const ShardedPairs<double>& points, std::int64_t row,
                      std::int64_t column) {
   if (pair.cost.file) return cost_at(*pair.cost.file, column, column);

@@ -116,7 +116,7 @@ class Routing {
   }
 
  private:
-  /// Of each row the best pairs, as far as the flow does not know them. @param out_of_cut those
+  /// The best pairs of each row, as far as the flow does not know them. @param out_of_cut those
   /// alone that lead out of the minimum cut. @return whether there were any, on any rank.
   bool tell(std::int64_t most, bool out_of_cut) {
     std::vector<CarriedMass> told;

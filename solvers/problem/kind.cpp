@@ -86,13 +86,17 @@ void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig&
   fields.add_choice("cost", config.cost, {kind.costs.begin(), kind.costs.end()}, "c(x, y)");
 }
 
-void check_marginals(const KindEntry& kind, const ProblemConfig& config) {
+void check_number_of_marginals(const KindEntry& kind, const ProblemConfig& config) {
   const std::size_t num = config.marginals.size();
   if (num < kind.fewest || num > kind.most) {
     throw ConfigError(concat("problem.kind = \"", kind.name, "\" needs two ",
                              kind.most > 2 ? "or more " : "", "[[problem.marginals]], but ", num,
                              num == 1 ? " is given" : " are given"));
   }
+}
+
+void check_marginals(const KindEntry& kind, const ProblemConfig& config) {
+  check_number_of_marginals(kind, config);
   for (const data::MarginalConfig& marginal : config.marginals) marginal.check();
 }
 

@@ -41,7 +41,9 @@ const KindEntry& kind_named(const std::string& name);
 // What rows are made of.
 
 void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig& config);
-/// As many marginals as the kind takes, each as it should be. @throws ConfigError.
+/// As many marginals as the kind takes. @throws ConfigError.
+void check_number_of_marginals(const KindEntry& kind, const ProblemConfig& config);
+/// The same, and each as it should be. @throws ConfigError.
 void check_marginals(const KindEntry& kind, const ProblemConfig& config);
 /// "37 x 23 points, d = 3"; "d = 3 x 2" where they differ.
 std::string sizes_of_clouds(const Problem& problem);

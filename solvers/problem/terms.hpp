@@ -48,7 +48,7 @@ struct GridTerms {
 
 using Terms = std::variant<EotTerms, EgwTerms, MotTerms, MgwTerms, GridTerms>;
 
-/// Of kinds without penalties: both marginals held exactly.
+/// Penalties of the marginals; kinds that have none hold both exactly.
 inline Penalty penalty_of(const Terms& terms) {
   const auto* eot = std::get_if<EotTerms>(&terms);
   return eot == nullptr ? Penalty{} : eot->rho;

@@ -37,7 +37,7 @@ struct SolvedSteps {
 SolvedSteps restored_steps(CheckpointScope& run, const ProgotConfig& config, std::int64_t n,
                            std::int64_t m);
 
-/// Of step k, and of what it has found.
+/// Names of step k, and of what it has found.
 std::string name_of_step(std::size_t k);
 
 }  // namespace kantor::progot

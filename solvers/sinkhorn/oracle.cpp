@@ -23,7 +23,6 @@ class Oracle final : public EotOracle {
     pair_ = pair;
     Stopping stopping = config_.stopping();
     stopping.tolerance = tolerance;
-    if (points_) stopping.decay = {};  // its start is at hand
     if (!points_) {
       const StoragePlan plan =
           plan_storage(solve_shape(pair, {}, sizeof(T) == 8, context_),
@@ -31,6 +30,7 @@ class Oracle final : public EotOracle {
       points_.emplace(pair, Subset{}, plan, context_);
       g_.assign(index(points_->m()), 0.0);
     } else {
+      stopping.decay = {};  // its start is at hand
       points_->set_rows(pair);
     }
     points_->store_costs();

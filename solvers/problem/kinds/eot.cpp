@@ -62,11 +62,7 @@ void check(const ProblemConfig& config) {
                           : "problem.cost_file is given; set problem.cost = \"matrix\" to use it");
   }
   if (!is_matrix) return check_marginals(kEotKind, config);
-  if (config.marginals.size() != 2 && !config.marginals.empty()) {
-    throw ConfigError(concat("problem.kind = \"eot\" needs two [[problem.marginals]], but ",
-                             config.marginals.size(), config.marginals.size() == 1 ? " is" : " are",
-                             " given"));
-  }
+  if (!config.marginals.empty()) check_number_of_marginals(kEotKind, config);
   for (const data::MarginalConfig& marginal : config.marginals) marginal.check_weights_alone();
 }
 
