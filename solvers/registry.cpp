@@ -5,21 +5,16 @@
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
 #include "solvers/device/device_soft_min.hpp"
-#include "solvers/neural/entry.hpp"
 #include "solvers/problem/kind.hpp"
-#include "solvers/progot/entry.hpp"
-#include "solvers/sinkhorn/entry.hpp"
 
 namespace kantor {
 
 namespace {
 
-constexpr const SolverEntry* kSolvers[] = {&neural::kEot, &sinkhorn::kEot, &progot::kEot};
-
 /// Of all solvers, each once.
 std::vector<const TableEntry*> all_tables() {
   std::vector<const TableEntry*> tables;
-  for (const SolverEntry* entry : kSolvers) {
+  for (const SolverEntry* entry : solvers()) {
     for (const TableEntry* table : entry->tables) {
       if (std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
     }
@@ -29,7 +24,7 @@ std::vector<const TableEntry*> all_tables() {
 
 std::vector<std::string> all_names() {
   std::vector<std::string> names;
-  for (const SolverEntry* entry : kSolvers) {
+  for (const SolverEntry* entry : solvers()) {
     if (std::find(names.begin(), names.end(), entry->name) == names.end()) {
       names.emplace_back(entry->name);
     }
@@ -43,8 +38,7 @@ std::vector<std::string> kinds_with_solvers() {
     const auto solves = [&](const SolverEntry* entry) {
       return kind->name == std::string(entry->kind);
     };
-    if (std::any_of(std::begin(kSolvers), std::end(kSolvers), solves))
-      names.emplace_back(kind->name);
+    if (std::ranges::any_of(solvers(), solves)) names.emplace_back(kind->name);
   }
   return names;
 }
@@ -52,7 +46,7 @@ std::vector<std::string> kinds_with_solvers() {
 /// What the solver needs is offered; or who does without it.
 void check_needs(const SolverEntry& entry, const ProblemConfig& problem) {
   std::vector<std::string> others;
-  for (const SolverEntry* other : kSolvers) {
+  for (const SolverEntry* other : solvers()) {
     const bool is_able = other->needs.without(offered_by(problem)).is_empty();
     if (is_able && problem.kind == other->kind) others.push_back(concat('"', other->name, '"'));
   }
@@ -69,7 +63,7 @@ void use_device(Context& context) {
 }  // namespace
 
 const SolverEntry& entry_of(const Configuration& configuration) {
-  for (const SolverEntry* entry : kSolvers) {
+  for (const SolverEntry* entry : solvers()) {
     if (configuration.problem.kind == entry->kind && configuration.solver == entry->name) {
       return *entry;
     }
@@ -129,7 +123,7 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
 }
 
 std::vector<Line> own_lines(const Record& result) {
-  for (const SolverEntry* entry : kSolvers) {
+  for (const SolverEntry* entry : solvers()) {
     if (result.find_as<std::string>("kind") == entry->kind &&
         result.find_as<std::string>("solver") == entry->name) {
       return entry->lines(result);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The list of solvers, and what they have in common: (problem kind, solver name) -> entry.
+// (problem kind, solver name) -> entry, and what all solvers have in common.
 
 #include <string>
 #include <vector>

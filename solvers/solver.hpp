@@ -1,7 +1,6 @@
 #pragma once
 
-// What a solver tells the program. Each defines its entry in its own folder; registry.cpp lists
-// them.
+// What a solver tells the program. Each defines its entry in its own folder.
 
 #include <any>
 #include <memory>
@@ -87,5 +86,8 @@ struct SolverEntry {
   /// A finished run, asked anew. @param pool must outlive it. @throws DataError.
   std::unique_ptr<Fitted> (*restore)(StoredRun run, const Problem& problem, ThreadPool& pool);
 };
+
+/// All that there are, in solver_list.cpp.
+std::span<const SolverEntry* const> solvers();
 
 }  // namespace kantor

@@ -9,8 +9,6 @@ namespace kantor {
 
 namespace {
 
-constexpr const KindEntry* kKinds[] = {&kEotKind, &kEgwKind, &kMotKind, &kMgwKind, &kGridsKind};
-
 /// Names of all of its keys.
 std::vector<std::string> keys_of(const KindEntry& kind) {
   config::Table ignored;
@@ -47,10 +45,8 @@ void refuse_keys_of_others(const config::Fields& fields, const KindEntry& select
 
 }  // namespace
 
-std::span<const KindEntry* const> kinds() { return kKinds; }
-
 const KindEntry& kind_named(const std::string& name) {
-  for (const KindEntry* kind : kKinds) {
+  for (const KindEntry* kind : kinds()) {
     if (name == kind->name) return *kind;
   }
   throw ConfigError(concat("unknown kind \"", name, "\""));
@@ -58,11 +54,11 @@ const KindEntry& kind_named(const std::string& name) {
 
 void ProblemConfig::describe(config::Fields& fields) {
   std::vector<std::string> names;
-  for (const KindEntry* each : kKinds) names.emplace_back(each->name);
+  for (const KindEntry* each : kinds()) names.emplace_back(each->name);
   fields.add_choice("kind", kind, names, "what is solved");
   const KindEntry& selected = kind_named(kind);
   selected.describe(fields, *this);
-  for (const KindEntry* each : kKinds) {
+  for (const KindEntry* each : kinds()) {
     ProblemConfig ignored;
     if (fields.is_listing()) each->describe(fields, ignored);
   }

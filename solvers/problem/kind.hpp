@@ -1,6 +1,6 @@
 #pragma once
 
-// problem.kind as a table: one row and one file in kinds/ each.
+// problem.kind as a table: one row in kind_list.cpp and one file in kinds/ each.
 
 #include <cstddef>
 #include <limits>
@@ -34,6 +34,7 @@ constexpr std::size_t kAnyNumber = std::numeric_limits<std::size_t>::max();
 // One file in kinds/ each.
 extern const KindEntry kEotKind, kEgwKind, kMotKind, kMgwKind, kGridsKind;
 
+/// All that there are, in kind_list.cpp.
 std::span<const KindEntry* const> kinds();
 /// @throws ConfigError.
 const KindEntry& kind_named(const std::string& name);

@@ -24,7 +24,7 @@ struct Room {
 };
 constexpr int kShared = 1;
 constexpr int kTop = 7;
-constexpr std::array<Room, 12> kRooms = {{{"solvers/device/", 0},
+constexpr std::array<Room, 13> kRooms = {{{"solvers/device/", 0},
                                           {"solvers/problem/", kShared},
                                           {"solvers/eot/", 2},
                                           {"solvers/sinkhorn/", 3},
@@ -35,7 +35,8 @@ constexpr std::array<Room, 12> kRooms = {{{"solvers/device/", 0},
                                           {"solvers/scones/", 5},
                                           {"solvers/unot/", 5},
                                           {"solvers/mgw/", 6},
-                                          {"solvers/registry.", kTop}}};
+                                          {"solvers/registry.", kTop},
+                                          {"solvers/solver_list.", kTop}}};
 
 /// Headers that begin with one of `headers` may stand only in files that begin with one of
 /// `places`.

@@ -1,0 +1,14 @@
+// All solvers. A program that defines solvers() itself has others.
+
+#include "solvers/neural/entry.hpp"
+#include "solvers/progot/entry.hpp"
+#include "solvers/sinkhorn/entry.hpp"
+
+namespace kantor {
+
+std::span<const SolverEntry* const> solvers() {
+  static constexpr const SolverEntry* kSolvers[] = {&neural::kEot, &sinkhorn::kEot, &progot::kEot};
+  return kSolvers;
+}
+
+}  // namespace kantor
