@@ -27,9 +27,6 @@ LoadedConfiguration load_configuration(const std::string& path,
 /// @throws DataError as well: a file is not there.
 LoadedConfiguration load_run_configuration(const std::string& path, const std::string& data_root);
 
-/// Hashes of the marginals in a resolved.toml; empty without any. @throws ConfigError.
-std::vector<std::string> read_fingerprints(const std::string& path);
-
 /// The text of resolved.toml: all values with origins, then the table [fingerprints], which
 /// load_configuration takes out again. kantor runs it like any problem file.
 /// @param run_directory that it is written to: file names beside it are relative; "" for a text

@@ -1,12 +1,11 @@
 #include "launch/finished_run.hpp"
 
-#include <cmath>
-
 #include "launch/identity.hpp"
 #include "launch/json_files.hpp"
 #include "launch/output_directory.hpp"
 #include "runtime/core/error.hpp"
 #include "solvers/problem/open_marginals.hpp"
+#include "solvers/problem/stored_problem.hpp"
 #include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
@@ -15,16 +14,12 @@ namespace {
 /// resolved.toml and result.json are of one run.
 void check_same_problem(const std::string& run_directory, const Record& result,
                         const Problem& problem) {
-  constexpr double kRounding = 1e-9;  // of a relative epsilon, on another number of ranks
   const std::string cost = problem.cost.name;
   const auto its_cost = result.get<std::string>("cost");
-  const double epsilon = result.number("epsilon");
-  if (its_cost == cost && std::abs(epsilon - problem.epsilon) <= kRounding * problem.epsilon) {
-    return;
-  }
+  if (its_cost == cost && has_epsilon_of(result, problem)) return;
   throw DataError(concat("run ", run_directory, ": its result.json is of cost ", its_cost,
-                         " at epsilon ", epsilon, ", its resolved.toml says cost ", cost,
-                         " at epsilon ", problem.epsilon,
+                         " at epsilon ", result.number("epsilon"), ", its resolved.toml says cost ",
+                         cost, " at epsilon ", problem.epsilon,
                          "; restore it, or solve the problem again in another --out"));
 }
 
@@ -32,7 +27,7 @@ void check_same_problem(const std::string& run_directory, const Record& result,
 
 LoadedConfiguration load_finished_run(const std::string& run_directory,
                                       const std::string& data_root) {
-  const std::string resolved = file_of(run_directory, "resolved.toml");
+  const std::string resolved = file_of(run_directory, run_files::kResolved);
   if (!has_file(resolved)) {
     throw UsageError(concat(run_directory,
                             has_file(run_directory) ? " is not a run directory" : " does not exist",
@@ -58,7 +53,7 @@ void check_run_of(const std::string& run_directory, const Record& result,
 }
 
 void check_same_run(const std::string& run_directory, const LoadedConfiguration& loaded) {
-  const std::string resolved = file_of(run_directory, "resolved.toml");
+  const std::string resolved = file_of(run_directory, run_files::kResolved);
   const LoadedConfiguration finished = load_configuration(resolved, {});
   const std::string difference = difference_of(identity_toml(finished), identity_toml(loaded));
   if (!difference.empty()) {

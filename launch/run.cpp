@@ -15,7 +15,6 @@
 #include "launch/summary.hpp"
 #include "launch/torch_setup.hpp"
 #include "launch/verbs.hpp"
-#include "launch/warm_start.hpp"
 #include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
@@ -33,8 +32,11 @@ bool has_finished(Found found) { return found == Found::finished || found == Fou
 std::string look_at_start(const LoadedConfiguration& loaded, const Problem& problem,
                           Session& session) {
   std::string note;
+  const auto check_start = entry_of(loaded.typed).check_start;
   collectively(session.world, "checking the warm start", [&] {
-    if (session.is_first()) note = check_warm_start(loaded.typed, problem);
+    if (check_start != nullptr && session.is_first()) {
+      note = check_start(loaded.typed.tables, problem);
+    }
   });
   return note;
 }
@@ -127,7 +129,8 @@ void start_record(RunDirectory& directory, const RunArguments& arguments,
   directory.remove_leftovers();
   directory.set_status({.state = "running", .reason = "", .step = std::max<std::int64_t>(step, 0)});
   directory.write_text("problem.toml", loaded.text);
-  directory.write_text("resolved.toml", resolved_toml(loaded.resolved, problem, directory.path()));
+  directory.write_text(run_files::kResolved,
+                       resolved_toml(loaded.resolved, problem, directory.path()));
   directory.write_text("environment.json", environment_json(facts, session.command_line));
   session.metrics = metrics::MetricsFile(directory.file("metrics.jsonl"));
   session.log.info(version_line());

@@ -77,6 +77,9 @@ struct SolverEntry {
   Features needs;
   /// Its own rules between tables. @throws ConfigError.
   void (*check)(const Selection& selection);
+  /// Whether what a run would start from, another run say, is of this problem; null: it starts from
+  /// nothing. Rank 0 alone. @return what to warn of, or "". @throws ConfigError, DataError.
+  std::string (*check_start)(const Tables& tables, const Problem& problem) = nullptr;
   /// What it holds on each rank, for --dry-run. Collective. @throws ConfigError: no room.
   std::string (*holds)(const Tables& tables, const Problem& problem, Context& context);
   /// Collective.

@@ -18,6 +18,7 @@ namespace kantor {
 /// Names of files in the folder of a run.
 namespace run_files {
 constexpr const char* kResult = "result.json";
+constexpr const char* kResolved = "resolved.toml";
 constexpr const char* kModel = "model.json";
 constexpr const char* kTensors = "model.safetensors";
 constexpr const char* kPotentials = "potentials";      ///< /k.npy, one per marginal

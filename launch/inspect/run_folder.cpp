@@ -137,7 +137,8 @@ void describe_plan_of_run(const fs::path& folder,
                           Description& description) {
   auto& lines = description.lines;
   try {
-    const Configuration typed = load_configuration((folder / "resolved.toml").string(), {}).typed;
+    const Configuration typed =
+        load_configuration((folder / run_files::kResolved).string(), {}).typed;
     lines.push_back(labelled("problem", concat(typed.problem.kind, ", cost ", typed.problem.cost)));
     for (std::size_t i = 0; i < typed.problem.marginals.size(); ++i) {
       const data::MarginalConfig& marginal = typed.problem.marginals[i];
@@ -150,7 +151,7 @@ void describe_plan_of_run(const fs::path& folder,
     lines.push_back(labelled("solver", concat(typed.solver, ", ", typed.run.precision)));
   } catch (const Error& error) {
     lines.push_back(labelled("problem", "unknown"));
-    if (has_file(folder / "resolved.toml")) description.damage = error.what();
+    if (has_file(folder / run_files::kResolved)) description.damage = error.what();
   }
   if (!environment) return;
   lines.push_back(labelled(

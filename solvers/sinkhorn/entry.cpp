@@ -4,6 +4,7 @@
 #include "solvers/eot/storage/plan.hpp"
 #include "solvers/problem/open_marginals.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
+#include "solvers/sinkhorn/warm_start.hpp"
 
 namespace kantor::sinkhorn {
 
@@ -45,6 +46,10 @@ constinit const SolverEntry kEot{.kind = "eot",
                                  .tables = kTables,
                                  .needs = {},
                                  .check = check,
+                                 .check_start =
+                                     [](const Tables& tables, const Problem& problem) {
+                                       return check_start(tables.get<SinkhornConfig>(), problem);
+                                     },
                                  .holds = holds,
                                  .solve = solve_eot,
                                  .lines = lines_of,

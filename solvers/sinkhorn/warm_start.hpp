@@ -15,6 +15,11 @@ namespace kantor::sinkhorn {
 /// @param m how many points it must have. @throws DataError.
 std::vector<double> read_start(const std::string& directory, std::int64_t m);
 
+/// Whether the run that config.warm_start names is a start for this problem. Rank 0 alone.
+/// @return what to warn of: another epsilon or cost makes a start all the same; "" if nothing.
+/// @throws ConfigError: other marginals; DataError: no potential of as many points.
+std::string check_start(const SinkhornConfig& config, const Problem& problem);
+
 /// g by config.warm_start: 0 without one, with forbidden pairs what all allowed ones of a column
 /// cost; "gaussian": from the optimal potential between Gaussians of the marginals' moments;
 /// "subsample": from a solve of config.warm_start_points seeded points a marginal; else from a run
