@@ -45,9 +45,11 @@ std::string wrapped(const std::string& text, std::size_t indent) {
 
 /// "tolerance = 0.001           number, 0 or more", and what it means.
 std::string described(const config::Key& key) {
+  const std::string meaning =
+      concat(key.meaning, key.of.empty() ? "" : "; of kind " + join(key.of));
   if (is_table(key)) {
     return concat(key.name, ": ", key.type, "\n",
-                  wrapped(concat(key.meaning, "; see `kantor keys ", path_of(key), '`'), 4));
+                  wrapped(concat(meaning, "; see `kantor keys ", path_of(key), '`'), 4));
   }
   constexpr std::size_t kFirstColumn = 30;
   std::string line =
@@ -56,9 +58,9 @@ std::string described(const config::Key& key) {
   line.resize(std::max(kFirstColumn, line.size() + 2), ' ');
   if (line.size() + type.size() > kWidth) {
     return concat(line.substr(0, line.find_last_not_of(' ') + 1), "\n", wrapped(type, 4),
-                  wrapped(key.meaning, 4));
+                  wrapped(meaning, 4));
   }
-  return concat(line, type, "\n", wrapped(key.meaning, 4));
+  return concat(line, type, "\n", wrapped(meaning, 4));
 }
 
 /// All tables, a line each.

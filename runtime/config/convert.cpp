@@ -93,6 +93,13 @@ std::vector<double> as_numbers(const Value& value, const std::string& where, con
   });
 }
 
+std::vector<double> as_any_numbers(const Value& value, const std::string& where,
+                                   const char* meaning) {
+  return list_of<double>(value, where, [&](const Value& item, const std::string& place) {
+    return as_any_number(item, place, meaning);
+  });
+}
+
 std::vector<std::string> as_texts(const Value& value, const std::string& where,
                                   const char* meaning) {
   return list_of<std::string>(value, where, [&](const Value& item, const std::string& place) {

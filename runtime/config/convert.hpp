@@ -30,6 +30,8 @@ std::vector<std::int64_t> as_integers(const Value& value, const std::string& whe
                                       const char* meaning = "");
 std::vector<double> as_numbers(const Value& value, const std::string& where,
                                const char* meaning = "");
+std::vector<double> as_any_numbers(const Value& value, const std::string& where,
+                                   const char* meaning = "");
 std::vector<std::string> as_texts(const Value& value, const std::string& where,
                                   const char* meaning = "");
 /// An array of arrays of equal length. [rows][columns]

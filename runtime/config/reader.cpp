@@ -92,9 +92,7 @@ Range& Range::narrow(const std::string& expected, const std::function<bool(doubl
 
 Range& Range::narrow(const std::string& expected, bool holds) {
   if (Key* key = fields_.listed(key_)) {
-    const bool is_said = concat(", ", key->range, ",").find(concat(", ", expected, ",")) !=
-                         std::string::npos;  // by another table that has the key
-    if (!is_said) key->range += concat(key->range.empty() ? "" : ", ", expected);
+    key->range += concat(key->range.empty() ? "" : ", ", expected);
   }
   if (holds || fields_.is_listing()) return *this;
   throw_unexpected(*entry(fields_.resolved_, key_), fields_.where(key_), expected, meaning_);
@@ -131,7 +129,8 @@ void Fields::add(const char* key, std::string& field, const char* meaning) {
   add_value(key, field, "text", meaning, as_text);
 }
 Range Fields::add(const char* key, std::vector<double>& field, const char* meaning) {
-  add_value(key, field, "list of numbers", meaning, as_numbers);
+  const bool is_finite = std::ranges::all_of(field, [](double x) { return std::isfinite(x); });
+  add_value(key, field, "list of numbers", meaning, is_finite ? as_numbers : as_any_numbers);
   return {*this, key, meaning, field};
 }
 Range Fields::add(const char* key, std::vector<std::int64_t>& field, const char* meaning) {

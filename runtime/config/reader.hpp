@@ -33,7 +33,8 @@ struct Key {
   std::string type;   ///< "number"; tables: kTable, kOptionalTable, kTables
   std::string range;  ///< of numbers: "0 or more"
   std::string meaning;
-  std::optional<Value> standard;  ///< the default; none of a table, or where one must be given
+  std::optional<Value> standard;     ///< the default; none of a table, or where one must be given
+  std::vector<std::string> of = {};  ///< kinds of the table that have it so; all without any
 };
 inline constexpr const char* kTable = "table";
 inline constexpr const char* kOptionalTable = "table, if given";
@@ -82,7 +83,7 @@ class Fields {
   /// inf and nan are refused unless the default is one of them.
   Range add(const char* key, double& field, const char* meaning);
   void add(const char* key, std::string& field, const char* meaning);
-  /// Lists; one value alone is a list of one.
+  /// Lists; one value alone is a list of one. inf and nan as above.
   Range add(const char* key, std::vector<double>& field, const char* meaning);
   Range add(const char* key, std::vector<std::int64_t>& field, const char* meaning);
   void add(const char* key, std::vector<std::string>& field, const char* meaning);
@@ -126,6 +127,8 @@ class Fields {
   bool has(const char* key) const;
   /// Nothing is read: keys that depend on others are to be named all.
   bool is_listing() const { return keys_ != nullptr; }
+  /// A key that was listed elsewhere; only while listing.
+  void list(Key key) { keys_->push_back(std::move(key)); }
   /// "solver.sinkhorn.tolerance (problem.toml:12)": how messages name a key.
   std::string where(const char* key) const;
 

@@ -10,46 +10,30 @@ namespace kantor {
 
 namespace {
 
-constexpr const char* kEpsilon = "a number, or { relative = \"mean\" | \"std\", scale = 0.05 }";
-
-double number_of(const config::Value& value, const std::string& where) {
-  if (const auto* real = std::get_if<double>(&value.data)) return *real;
-  if (const auto* whole = std::get_if<std::int64_t>(&value.data))
-    return static_cast<double>(*whole);
-  throw ConfigError(concat(where, " is ", value.type_name(),
-                           "; expected a number, or { relative = \"mean\", scale = 0.05 }"));
-}
+constexpr const char* kForms =
+    "a number above 0, or { relative = \"mean\" | \"std\", scale = 0.05 }";
 
 }  // namespace
 
 void EpsilonConfig::describe(config::Fields& fields) {
-  const config::Value* given = fields.raw("epsilon", kEpsilon);
+  const config::Value* given = fields.raw("epsilon", "weight of KL(P | mu x nu)", kForms);
   is_given = given != nullptr;
   if (!is_given) return;
   if (!given->is_table()) {
-    value = number_of(*given, fields.where("epsilon"));
-    fields.resolve_raw("epsilon", {value, given->origin, ""});
+    fields.add("epsilon", value, kForms).above(0);
     return;
   }
-  config::Table resolved;
-  config::Fields inner(given, "problem.epsilon", resolved);
-  inner.add_choice("relative", relative, {"mean", "std"}, "of the cost under the product");
-  inner.add("scale", scale, "epsilon = scale * statistic");
-  inner.refuse_unknown();
+  fields.add_table("epsilon", kForms, [&](config::Fields& inner) {
+    inner.add_choice("relative", relative, {"mean", "std"}, "of the cost under the product");
+    inner.add("scale", scale, "epsilon = scale * statistic").above(0);
+  });
   if (relative.empty()) {
     throw ConfigError(concat(fields.where("epsilon"), " lacks relative = \"mean\" | \"std\""));
   }
-  fields.resolve_raw("epsilon", {resolved, given->origin, ""});
 }
 
 void EpsilonConfig::check() const {
-  if (!is_given) throw ConfigError(concat("problem.epsilon is missing; expected ", kEpsilon));
-  if (relative.empty() && !(value > 0 && std::isfinite(value))) {
-    throw ConfigError(concat("problem.epsilon is ", value, "; expected a positive number"));
-  }
-  if (!relative.empty() && !(scale > 0 && std::isfinite(scale))) {
-    throw ConfigError(concat("problem.epsilon.scale is ", scale, "; expected a positive number"));
-  }
+  if (!is_given) throw ConfigError(concat("problem.epsilon is missing; expected ", kForms));
 }
 
 Epsilon resolve_epsilon(const EpsilonConfig& rule, const GroundCost& cost, const Cloud& x,

@@ -52,9 +52,9 @@ std::vector<Edge> edges_of_pairs(const std::vector<std::vector<double>>& pairs,
 }  // namespace
 
 void GraphConfig::describe(config::Fields& fields) {
-  constexpr const char* kMeaning =
-      "\"full\", \"circle\", \"path\", \"star\", \"binary\" or pairs of marginals [[0, 1], ..]";
-  const config::Value* given = fields.raw("graph", kMeaning);
+  constexpr const char* kMeaning = "which marginals cost something together";
+  const config::Value* given =
+      fields.raw("graph", kMeaning, "full | circle | path | star | binary, or pairs [[0, 1], ..]");
   if (given == nullptr) {
     fields.resolve_raw("graph", {shape, "default", ""});
   } else if (std::holds_alternative<config::Array>(given->data)) {

@@ -9,37 +9,56 @@ namespace kantor {
 
 namespace {
 
-/// Names of all of its keys.
-std::vector<std::string> keys_of(const KindEntry& kind) {
+/// All of its keys, and those of tables below them.
+std::vector<config::Key> keys_of(const KindEntry& kind) {
   config::Table ignored;
   std::vector<config::Key> keys;
   config::Fields fields(nullptr, "problem", ignored, &keys);
   ProblemConfig config;
   kind.describe(fields, config);
-  std::vector<std::string> names;
-  for (const config::Key& key : keys) {
-    if (key.table == "problem") names.push_back(key.name);
-  }
-  return names;
+  return keys;
 }
 
-bool has(const KindEntry& kind, const std::string& key) {
-  const std::vector<std::string> keys = keys_of(kind);
-  return std::find(keys.begin(), keys.end(), key) != keys.end();
+bool has(const KindEntry& kind, const std::string& name) {
+  return std::ranges::any_of(keys_of(kind), [&](const config::Key& key) {
+    return key.table == "problem" && key.name == name;
+  });
 }
 
 /// Keys of kinds that are not selected.
 void refuse_keys_of_others(const config::Fields& fields, const KindEntry& selected) {
   for (const KindEntry* kind : kinds()) {
-    for (const std::string& key : keys_of(*kind)) {
-      if (!fields.has(key.c_str()) || has(selected, key)) continue;
+    for (const config::Key& key : keys_of(*kind)) {
+      if (key.table != "problem" || !fields.has(key.name.c_str())) continue;
+      if (has(selected, key.name)) continue;
       std::string owners;
       for (const KindEntry* owner : kinds()) {
-        if (has(*owner, key)) owners += concat(owners.empty() ? "" : ", ", owner->name);
+        if (has(*owner, key.name)) owners += concat(owners.empty() ? "" : ", ", owner->name);
       }
-      throw ConfigError(concat(fields.where(key.c_str()), " is a key of kind ", owners,
+      throw ConfigError(concat(fields.where(key.name.c_str()), " is a key of kind ", owners,
                                ", but problem.kind is \"", selected.name, "\"; leave it out"));
     }
+  }
+}
+
+/// Of all kinds: what some have alike once, with their names.
+void list_keys(config::Fields& fields) {
+  const auto text_of = [](const config::Key& key) {
+    return concat(key.table, ".", key.name, "\n", key.type, "\n", key.range, "\n", key.meaning,
+                  "\n", key.standard ? config::to_toml_inline(*key.standard) : "");
+  };
+  std::vector<config::Key> all;
+  for (const KindEntry* kind : kinds()) {
+    for (const config::Key& key : keys_of(*kind)) {
+      const auto is_same = [&](const config::Key& other) { return text_of(other) == text_of(key); };
+      auto known = std::ranges::find_if(all, is_same);
+      if (known == all.end()) known = all.insert(known, key);
+      known->of.emplace_back(kind->name);
+    }
+  }
+  for (config::Key& key : all) {
+    if (key.of.size() == kinds().size()) key.of.clear();
+    fields.list(std::move(key));
   }
 }
 
@@ -56,13 +75,13 @@ void ProblemConfig::describe(config::Fields& fields) {
   std::vector<std::string> names;
   for (const KindEntry* each : kinds()) names.emplace_back(each->name);
   fields.add_choice("kind", kind, names, "what is solved");
-  const KindEntry& selected = kind_named(kind);
-  selected.describe(fields, *this);
-  for (const KindEntry* each : kinds()) {
-    ProblemConfig ignored;
-    if (fields.is_listing()) each->describe(fields, ignored);
+  if (fields.is_listing()) {
+    list_keys(fields);
+  } else {
+    const KindEntry& selected = kind_named(kind);
+    selected.describe(fields, *this);
+    refuse_keys_of_others(fields, selected);
   }
-  refuse_keys_of_others(fields, selected);
   fields.add_list("marginals", marginals, "one table [[problem.marginals]] each");
 }
 

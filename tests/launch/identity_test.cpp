@@ -74,6 +74,17 @@ TEST(Identity, takes_a_key_that_the_stored_side_lacks_for_its_default) {
   EXPECT_EQ(difference_of(tableless, whole), "");
 }
 
+TEST(Identity, takes_defaults_of_the_kind_of_problem) {
+  for (const auto& [kind, standard] :
+       {std::pair{"eot", "sqeuclidean"}, std::pair{"egw", "quadratic"}}) {
+    const std::string problem = concat("[problem]\nkind = \"", kind, "\"\n");
+    const auto with = [&](const char* cost) { return concat(problem, "cost = \"", cost, "\"\n"); };
+    EXPECT_EQ(difference_of(problem, with(standard)), "");
+    EXPECT_EQ(difference_of(problem, with("dot")),
+              concat("problem.cost was \"", standard, "\" and is \"dot\""));
+  }
+}
+
 TEST(Identity, refuses_a_key_that_is_known_no_more) {
   const std::string whole = identity_of("");
   std::string older = whole;

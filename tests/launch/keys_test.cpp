@@ -13,6 +13,7 @@ namespace {
 using testing::AnyOf;
 using testing::Contains;
 using testing::HasSubstr;
+using testing::IsSupersetOf;
 using testing::StartsWith;
 
 class Keys : public Launch {
@@ -70,6 +71,22 @@ TEST_F(Keys, tells_default_type_range_and_meaning) {
   EXPECT_THAT(lines, Contains(HasSubstr("auto | materialised | streamed")));
   EXPECT_THAT(lines, Contains(HasSubstr("see `kantor keys solver.sinkhorn.epsilon_decay`")));
   EXPECT_THAT(told("problem.marginals.generator"), Contains(StartsWith("exact_moments = false")));
+}
+
+TEST_F(Keys, tells_of_each_kind_what_is_its_own) {
+  const std::vector<std::string> lines = told("problem");
+  EXPECT_THAT(lines,
+              IsSupersetOf({
+                  "cost = \"quadratic\"            quadratic | inner_product",
+                  "    c(x, y); of kind egw, mgw",
+                  "cost = \"sqeuclidean\"          sqeuclidean | half_sqeuclidean | dot",
+                  "    c(x, y); of kind mot",
+                  "p = 2.0                       number, more than 1",
+                  "    exponent of pnorm; of kind eot",
+                  "rho = inf                     list of numbers, 1 to 2 of them, more than 0",
+                  "    a number above 0, or { relative = \"mean\" | \"std\", scale = 0.05 }",
+                  "    weight of KL(P | mu x nu)",
+              }));
 }
 
 TEST_F(Keys, fits_a_terminal_and_lists_all_tables) {

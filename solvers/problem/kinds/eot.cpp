@@ -1,8 +1,5 @@
 // Entropic optimal transport between two marginals.
 
-#include <cmath>
-
-#include "runtime/config/convert.hpp"
 #include "runtime/core/error.hpp"
 #include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/kind.hpp"
@@ -17,44 +14,25 @@ constexpr const char* kCosts[] = {"sqeuclidean", "half_sqeuclidean", "dot",     
 
 /// One penalty for both marginals, or one each; not given = both held exactly.
 void describe_rho(config::Fields& fields, Penalty& rho) {
-  constexpr const char* kMeaning =
-      "KL penalty of the marginals: one number, or [rho of x, rho of y]; inf = held exactly";
-  const config::Value* given = fields.raw("rho", kMeaning);
-  if (given == nullptr) {
-    fields.resolve_raw("rho", {rho.x, "default", ""});
-    return;
-  }
-  const std::string where = fields.where("rho");
-  if (const auto* both = std::get_if<config::Array>(&given->data)) {
-    if (both->size() != 2) {
-      throw ConfigError(concat(where, " has ", both->size(), " numbers; expected ", kMeaning));
-    }
-    rho.x = config::as_any_number((*both)[0], where, kMeaning);
-    rho.y = config::as_any_number((*both)[1], where, kMeaning);
-  } else {
-    rho.x = rho.y = config::as_any_number(*given, where, kMeaning);
-  }
+  std::vector<double> both = {rho.x};
+  fields
+      .add("rho", both,
+           "KL penalty of the marginals: one number, or [rho of x, rho of y]; inf = held exactly")
+      .items(1, 2)
+      .above(0);
+  rho = {both.front(), both.back()};
+  if (both.size() == 1) fields.resolve_raw("rho", {rho.x, "", ""});
 }
 
 void describe(config::Fields& fields, ProblemConfig& config) {
   describe_cost(fields, kEotKind, config);
-  fields.add("p", config.p, "exponent of pnorm");
+  fields.add("p", config.p, "exponent of pnorm").above(1);
   fields.add_path("cost_file", config.cost_file, "of cost \"matrix\": .npy of all costs, [n, m]");
   config.epsilon.describe(fields);
   describe_rho(fields, config.terms.emplace<EotTerms>().rho);
 }
 
 void check(const ProblemConfig& config) {
-  const Penalty rho = penalty_of(config.terms);
-  for (const double each : {rho.x, rho.y}) {
-    if (!(each > 0)) {
-      throw ConfigError(concat("problem.rho is ", each,
-                               "; expected a positive number, or inf for an exact marginal"));
-    }
-  }
-  if (config.cost == "pnorm" && !(config.p > 1 && std::isfinite(config.p))) {
-    throw ConfigError(concat("problem.p is ", config.p, "; expected an exponent above 1"));
-  }
   const bool is_matrix = config.cost == kMatrixCost;
   if (is_matrix != !config.cost_file.empty()) {
     throw ConfigError(is_matrix

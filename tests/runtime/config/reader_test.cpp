@@ -268,5 +268,20 @@ TEST(Range, takes_its_ends) {
   EXPECT_EQ(keys.at(2).range, "2 of them, 0 or more, less than 5");
 }
 
+struct Penalties {
+  std::vector<double> both = {std::numeric_limits<double>::infinity()};
+  void describe(Fields& fields) { fields.add("both", both, "").items(1, 2).above(0); }
+};
+
+TEST(Range, holds_infinities_of_a_list_whose_default_has_one) {
+  Value resolved{Table{}, "", ""};
+  const auto read_line = [&](const std::string& line) {
+    return read<Penalties>(test::parsed("[table]\n" + line + "\n"), "table", resolved).both;
+  };
+  EXPECT_EQ(read_line("both = [2, inf]").at(1), std::numeric_limits<double>::infinity());
+  EXPECT_THAT(message_of<ConfigError>([&] { read_line("both = nan"); }),
+              HasSubstr("expected more than 0"));
+}
+
 }  // namespace
 }  // namespace kantor::config
