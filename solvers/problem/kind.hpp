@@ -22,8 +22,8 @@ struct KindEntry {
   void (*describe)(config::Fields& fields, ProblemConfig& config);
   /// What one key asks of another, and of the marginals. @throws ConfigError.
   void (*check)(const ProblemConfig& config);
-  /// What of the problem follows from its clouds, which are loaded. Collective.
-  void (*load)(const ProblemConfig& config, Problem& problem, Context& context);
+  /// What of the problem follows from its clouds, which are loaded. Collective; null: nothing.
+  void (*load)(const ProblemConfig& config, Problem& problem, Context& context) = nullptr;
   /// "37 x 23 points, d = 3", for opening lines.
   std::string (*sizes)(const Problem& problem);
   bool takes_shared = false;  ///< features of each point in one space, beside its own
@@ -46,6 +46,19 @@ void describe_cost(config::Fields& fields, const KindEntry& kind, ProblemConfig&
 void check_number_of_marginals(const KindEntry& kind, const ProblemConfig& config);
 /// The same, and each as it should be. @throws ConfigError.
 void check_marginals(const KindEntry& kind, const ProblemConfig& config);
+/// KindEntry::describe of a kind with GraphTerms: cost, epsilon, and the graph.
+template <const KindEntry& kKind>
+void describe_on_graph(config::Fields& fields, ProblemConfig& config) {
+  describe_cost(fields, kKind, config);
+  config.epsilon.describe(fields);
+  config.terms.emplace<GraphTerms>().graph.describe(fields);
+}
+/// KindEntry::check of the same: marginals, and the graph between them.
+template <const KindEntry& kKind>
+void check_on_graph(const ProblemConfig& config) {
+  check_marginals(kKind, config);
+  static_cast<void>(std::get<GraphTerms>(config.terms).graph.edges(config.marginals.size()));
+}
 /// "37 x 23 points, d = 3"; "d = 3 x 2" where they differ.
 std::string sizes_of_clouds(const Problem& problem);
 

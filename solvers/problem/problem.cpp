@@ -109,7 +109,7 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
   for (data::Marginal& marginal : load_marginals(config, kind, problem.cost, context.world)) {
     problem.clouds.push_back(cloud_of(std::move(marginal), context.world));
   }
-  kind.load(config, problem, context);
+  if (kind.load != nullptr) kind.load(config, problem, context);
   return problem;
 }
 

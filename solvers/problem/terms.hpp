@@ -2,6 +2,7 @@
 
 // What the kinds of problems have beside clouds, a cost and epsilon.
 
+#include <any>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -35,10 +36,8 @@ struct EgwTerms {
   double alpha = 1;
   std::vector<Cloud> shared = {};  ///< s, t: once loaded, unless alpha = 1
 };
-struct MotTerms {
-  GraphConfig graph;
-};
-struct MgwTerms {
+/// Of mot and mgw.
+struct GraphTerms {
   GraphConfig graph;
 };
 struct GridTerms {
@@ -46,7 +45,8 @@ struct GridTerms {
   double dust = 1e-6;     ///< of a density's mass, spread over all points
 };
 
-using Terms = std::variant<EotTerms, EgwTerms, MotTerms, MgwTerms, GridTerms>;
+/// The last is for kinds whose terms are known to their own files alone.
+using Terms = std::variant<EotTerms, EgwTerms, GraphTerms, GridTerms, std::any>;
 
 /// Penalties of the marginals; kinds that have none hold both exactly.
 inline Penalty penalty_of(const Terms& terms) {

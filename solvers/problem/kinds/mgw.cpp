@@ -8,26 +8,17 @@ namespace {
 
 constexpr const char* kCosts[] = {"quadratic", "inner_product"};
 
-void describe(config::Fields& fields, ProblemConfig& config) {
-  describe_cost(fields, kMgwKind, config);
-  config.epsilon.describe(fields);
-  config.terms.emplace<MgwTerms>().graph.describe(fields);
-}
-
-void check(const ProblemConfig& config) {
-  check_marginals(kMgwKind, config);
-  static_cast<void>(std::get<MgwTerms>(config.terms).graph.edges(config.marginals.size()));
-}
-
-void load(const ProblemConfig& /*config*/, Problem& /*problem*/, Context& /*context*/) {}
-
 }  // namespace
 
 const KindEntry kMgwKind = {
-    "mgw",     "Gromov-Wasserstein between the spaces at the nodes of a graph",
-    2,         kAnyNumber,
-    false,     kCosts,
-    &describe, &check,
-    &load,     &sizes_of_clouds};
+    .name = "mgw",
+    .meaning = "Gromov-Wasserstein between the spaces at the nodes of a graph",
+    .fewest = 2,
+    .most = kAnyNumber,
+    .is_in_one_space = false,
+    .costs = kCosts,
+    .describe = describe_on_graph<kMgwKind>,
+    .check = check_on_graph<kMgwKind>,
+    .sizes = sizes_of_clouds};
 
 }  // namespace kantor

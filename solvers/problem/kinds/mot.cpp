@@ -8,25 +8,16 @@ namespace {
 
 constexpr const char* kCosts[] = {"sqeuclidean", "half_sqeuclidean", "dot"};
 
-void describe(config::Fields& fields, ProblemConfig& config) {
-  describe_cost(fields, kMotKind, config);
-  config.epsilon.describe(fields);
-  config.terms.emplace<MotTerms>().graph.describe(fields);
-}
-
-void check(const ProblemConfig& config) {
-  check_marginals(kMotKind, config);
-  static_cast<void>(std::get<MotTerms>(config.terms).graph.edges(config.marginals.size()));
-}
-
-void load(const ProblemConfig& /*config*/, Problem& /*problem*/, Context& /*context*/) {}
-
 }  // namespace
 
-const KindEntry kMotKind = {"mot",     "transport between the marginals at the nodes of a graph",
-                            2,         kAnyNumber,
-                            true,      kCosts,
-                            &describe, &check,
-                            &load,     &sizes_of_clouds};
+const KindEntry kMotKind = {.name = "mot",
+                            .meaning = "transport between the marginals at the nodes of a graph",
+                            .fewest = 2,
+                            .most = kAnyNumber,
+                            .is_in_one_space = true,
+                            .costs = kCosts,
+                            .describe = describe_on_graph<kMotKind>,
+                            .check = check_on_graph<kMotKind>,
+                            .sizes = sizes_of_clouds};
 
 }  // namespace kantor

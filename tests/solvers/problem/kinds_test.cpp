@@ -62,7 +62,7 @@ TEST(Kinds, load_clouds_at_the_nodes_of_a_graph_in_one_space) {
       load(read_kind("mot", "graph = \"circle\"\nedge_weight = [1.0, 2.0, 0.5]", cubes({3, 3, 3})));
   EXPECT_EQ(problem.clouds.size(), 3u);
   EXPECT_EQ(problem.kind->sizes(problem), "9 x 9 x 9 points, d = 3");
-  const std::vector<Edge> edges = std::get<MotTerms>(problem.terms).graph.edges(3);
+  const std::vector<Edge> edges = std::get<GraphTerms>(problem.terms).graph.edges(3);
   ASSERT_EQ(edges.size(), 3u);
   EXPECT_EQ(edges[2].from, 0u);
   EXPECT_EQ(edges[2].to, 2u);
