@@ -42,6 +42,7 @@ struct RunConfig {
 
   void describe(config::Fields& fields);
   void check() const;
+  bool is_double() const { return precision == "float64"; }
 };
 
 /// What reduces over a rank's pairs in place of the host. The solvers know what it does.
@@ -64,5 +65,12 @@ struct Context {
 
   bool stop_requested() const { return stop != nullptr && stop->requested(); }
 };
+
+/// What `work` gives for the type of run.precision: []<class T>() { .. }.
+template <class Work>
+auto in_precision(const Context& context, const Work& work) {
+  return context.run.is_double() ? work.template operator()<double>()
+                                 : work.template operator()<float>();
+}
 
 }  // namespace kantor

@@ -104,7 +104,7 @@ Description describe_problem(const std::string& path) {
         labelled(concat("marginal ", i),
                  concat(printable(marginal.name()), ": n = ", marginal.n(), ", d = ", marginal.d(),
                         ", ", marginal.is_weighted() ? "weighted" : "uniform", ", ",
-                        format_bytes(numbers * (typed.run.precision == "float64" ? 8 : 4)), " as ",
+                        format_bytes(numbers * (typed.run.is_double() ? 8 : 4)), " as ",
                         typed.run.precision)));
   }
   lines.push_back(labelled("solver", concat(typed.solver, ", backend ", typed.run.backend)));

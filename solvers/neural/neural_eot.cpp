@@ -59,7 +59,7 @@ Potential make_potential(const NeuralConfig& config, const Pair& pair, Context& 
   }
   const at::Device device = device_of(context.run, context.world);
   const auto options =
-      torch::TensorOptions(context.run.precision == "float64" ? torch::kFloat64 : torch::kFloat32)
+      torch::TensorOptions(context.run.is_double() ? torch::kFloat64 : torch::kFloat32)
           .device(device);
   return {config.network, std::move(inputs), pair.centre, options,
           static_cast<std::uint64_t>(context.run.seed)};
@@ -253,8 +253,7 @@ Result solve_in(const NeuralConfig& config, const Pair& pair, Context& context) 
 
 Result solve(const NeuralConfig& config, const Problem& problem, Context& context) {
   const Pair pair = pair_of(problem);
-  return context.run.precision == "float64" ? solve_in<double>(config, pair, context)
-                                            : solve_in<float>(config, pair, context);
+  return in_precision(context, [&]<class T>() { return solve_in<T>(config, pair, context); });
 }
 
 std::vector<Line> lines_of(const Record& result) {
@@ -278,7 +277,7 @@ std::vector<Line> lines_of(const Record& result) {
 }
 
 double batch_bytes(const NeuralConfig& config, const Problem& problem, const Context& context) {
-  const double element = context.run.precision == "float64" ? 8 : 4;
+  const double element = context.run.is_double() ? 8 : 4;
   return static_cast<double>(config.batch) * static_cast<double>(problem.d()) * element * 2;
 }
 
@@ -294,7 +293,7 @@ void check_room_for_batch(const NeuralConfig& config, const Problem& problem, Co
 }
 
 double bytes_per_rank(const NeuralConfig& config, const Problem& problem, const Context& context) {
-  const double element = context.run.precision == "float64" ? 8 : 4;
+  const double element = context.run.is_double() ? 8 : 4;
   const auto limit = [&](std::int64_t n) {
     return static_cast<double>(config.evaluation_points > 0 ? std::min(n, config.evaluation_points)
                                                             : n);

@@ -87,7 +87,7 @@ void check_number_range(const GroundCost& cost, const Cloud& x, const Cloud& y, 
   context.world.all_reduce<double>(norms, ReduceOp::max, "largest points");
   const double most =
       cost.file ? norms[0] : bound(cost.kernel, norms[0], norms[1], static_cast<double>(x.d()));
-  const bool is_double = context.run.precision == "float64";
+  const bool is_double = context.run.is_double();
   const Range range = is_double ? range_of<double>() : range_of<float>();
   const double room = range.largest / 8;  // for the sums of a few
   // What epsilon is divided into has to be a number, down to epsilon's own digits.

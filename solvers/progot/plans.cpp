@@ -10,7 +10,7 @@ namespace {
 /// rows, the K potentials, two copies of them while they are saved. Of the evaluation: the moved
 /// rows, points as given, on rank 0 the whole cloud.
 SolveShape shape_of(const ProgotConfig& config, const Pair& pair, const Context& context) {
-  SolveShape shape = solve_shape(pair, {}, context.run.precision == "float64", context);
+  SolveShape shape = solve_shape(pair, {}, context.run.is_double(), context);
   const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
   const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
   const std::int64_t solve = 3 * shape.rows * shape.d + self;

@@ -376,8 +376,8 @@ std::vector<Line> lines_of(const Record& result) {
 
 Result solve(const ProgotConfig& config, const sinkhorn::SinkhornConfig& solves,
              const Problem& problem, Context& context) {
-  return context.run.precision == "float64" ? solve_in<double>(config, solves, problem, context)
-                                            : solve_in<float>(config, solves, problem, context);
+  return in_precision(context,
+                      [&]<class T>() { return solve_in<T>(config, solves, problem, context); });
 }
 
 }  // namespace kantor::progot

@@ -32,9 +32,8 @@ Certificate certificate_of(const Pair& pair, const Subset& subset, ShardedPairs<
                            const Stopping& stopping, std::vector<double> f, std::vector<double> g,
                            std::int64_t step, Context& context) {
   Certificate certificate;
-  certificate.report = context.run.precision == "float64"
-                           ? solve<double>(pair, subset, stopping, f, g, context)
-                           : solve<float>(pair, subset, stopping, f, g, context);
+  certificate.report = in_precision(
+      context, [&]<class T>() { return solve<T>(pair, subset, stopping, f, g, context); });
   EvaluationProgress evaluation(num_value_passes(points.m()), step, {}, context);
   points.pause_in(&evaluation);
   certificate.value = plan_value(points, f, g, context);

@@ -32,9 +32,9 @@ SelfTransport solve_self(const Pair& pair, std::size_t marginal, const Stopping&
   const std::string name = concat("stage.", label);
   Solution solution = solve_once(run, name, self.n(0), 0, context.world, [&] {
     CheckpointScope scope(run, name, first_step);
-    return context.run.precision == "float64"
-               ? solve_in<double>(self, stopping, plan, context, label, scope)
-               : solve_in<float>(self, stopping, plan, context, label, scope);
+    return in_precision(context, [&]<class T>() {
+      return solve_in<T>(self, stopping, plan, context, label, scope);
+    });
   });
   SelfTransport solved{.report = solution.report, .value = {}, .potential = std::move(solution.f)};
   const std::int64_t step = first_step + solved.report.iterations;

@@ -27,7 +27,7 @@ namespace kantor::sinkhorn {
 namespace {
 
 SolveShape shape_of(const Pair& pair, const Context& context) {
-  return solve_shape(pair, {}, context.run.precision == "float64", context);
+  return solve_shape(pair, {}, context.run.is_double(), context);
 }
 
 /// What is stored, and how long that took.
@@ -83,8 +83,8 @@ Solved solve_first(const SinkhornConfig& config, const Pair& pair, const Storage
                    CheckpointScope& run, Context& context) {
   Costs costs{.plan = plan};
   Solution solution = solve_once(run, "stage.sinkhorn", pair.n(0), pair.n(1), context.world, [&] {
-    return context.run.precision == "float64" ? solve_in<double>(config, pair, costs, context, run)
-                                              : solve_in<float>(config, pair, costs, context, run);
+    return in_precision(context,
+                        [&]<class T>() { return solve_in<T>(config, pair, costs, context, run); });
   });
   const Shard rows = shard_of(pair.n(0), context.world.rank(), context.world.size());
   return {solution.report,
