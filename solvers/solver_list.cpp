@@ -1,4 +1,4 @@
-// All solvers. A program that defines solvers() itself has others.
+// All solvers. A program that defines solvers() itself has others (tests/solvers/toy).
 
 #include "solvers/neural/entry.hpp"
 #include "solvers/progot/entry.hpp"

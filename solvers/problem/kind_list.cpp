@@ -1,4 +1,4 @@
-// All kinds of problems. A program that defines kinds() itself has others.
+// All kinds of problems. A program that defines kinds() itself has others (tests/solvers/toy).
 
 #include "solvers/problem/kind.hpp"
 
