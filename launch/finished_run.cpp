@@ -9,21 +9,6 @@
 #include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
-namespace {
-
-/// resolved.toml and result.json are of one run.
-void check_same_problem(const std::string& run_directory, const Record& result,
-                        const Problem& problem) {
-  const std::string cost = problem.cost.name;
-  const auto its_cost = result.get<std::string>("cost");
-  if (its_cost == cost && has_epsilon_of(result, problem)) return;
-  throw DataError(concat("run ", run_directory, ": its result.json is of cost ", its_cost,
-                         " at epsilon ", result.number("epsilon"), ", its resolved.toml says cost ",
-                         cost, " at epsilon ", problem.epsilon,
-                         "; restore it, or solve the problem again in another --out"));
-}
-
-}  // namespace
 
 LoadedConfiguration load_finished_run(const std::string& run_directory,
                                       const std::string& data_root) {
@@ -49,7 +34,13 @@ void check_run_of(const std::string& run_directory, const Record& result,
     throw DataError(concat(change, "; restore the file, name the folder that holds it with ",
                            "--data-root DIR, or solve the problem again"));
   }
-  check_same_problem(run_directory, result, problem);
+  const std::string cost = problem.cost.name;
+  const auto its_cost = result.get<std::string>("cost");
+  if (its_cost == cost && has_epsilon_of(result, problem)) return;
+  throw DataError(concat("run ", run_directory, ": its result.json is of cost ", its_cost,
+                         " at epsilon ", result.number("epsilon"), ", its resolved.toml says cost ",
+                         cost, " at epsilon ", problem.epsilon,
+                         "; restore it, or solve the problem again in another --out"));
 }
 
 void check_same_run(const std::string& run_directory, const LoadedConfiguration& loaded) {

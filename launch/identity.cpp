@@ -53,19 +53,15 @@ struct Both {
   std::string listed;  ///< that of known_keys(): "problem.marginals.scale"
 };
 
-std::string kind_in(const Value& settings) {
-  const Value* problem = settings.find("problem");
-  const Value* kind = problem == nullptr ? nullptr : problem->find("kind");
-  const auto* name = kind == nullptr ? nullptr : std::get_if<std::string>(&kind->data);
-  return name == nullptr ? "" : *name;
-}
-
 class Comparison {
  public:
-  /// @param kind of the problem, which says what defaults are.
-  explicit Comparison(const std::string& kind) {
+  /// @param settings whose kind of problem says what defaults are.
+  explicit Comparison(const Value& settings) {
+    const Value* problem = settings.find("problem");
+    const Value* kind = problem == nullptr ? nullptr : problem->find("kind");
+    const std::string name = kind == nullptr ? "" : std::get<std::string>(kind->data);
     std::erase_if(keys_, [&](const config::Key& key) {
-      return !key.of.empty() && std::ranges::find(key.of, kind) == key.of.end();
+      return !key.of.empty() && std::ranges::find(key.of, name) == key.of.end();
     });
   }
   /// The first difference, or "".
@@ -148,7 +144,7 @@ std::string identity_toml(const LoadedConfiguration& loaded) {
 std::string difference_of(const std::string& stored, const std::string& mine) {
   const Value was = config::parse_toml(stored, "the settings of the run");
   const Value is = config::parse_toml(mine, "the settings");
-  return Comparison(kind_in(is)).between({&was, &is, "", ""});
+  return Comparison(is).between({&was, &is, "", ""});
 }
 
 }  // namespace kantor::launch

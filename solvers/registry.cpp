@@ -11,36 +11,32 @@ namespace kantor {
 
 namespace {
 
-/// Of all solvers, each once.
+template <class T>
+void add_once(const T& item, std::vector<T>& list) {
+  if (std::ranges::find(list, item) == list.end()) list.push_back(item);
+}
+
 std::vector<const TableEntry*> all_tables() {
   std::vector<const TableEntry*> tables;
   for (const SolverEntry* entry : solvers()) {
-    for (const TableEntry* table : entry->tables) {
-      if (std::find(tables.begin(), tables.end(), table) == tables.end()) tables.push_back(table);
-    }
+    for (const TableEntry* table : entry->tables) add_once(table, tables);
   }
   return tables;
 }
 
-std::vector<std::string> all_names() {
+/// Of all solvers, each once.
+std::vector<std::string> all(const char* SolverEntry::*name) {
   std::vector<std::string> names;
-  for (const SolverEntry* entry : solvers()) {
-    if (std::find(names.begin(), names.end(), entry->name) == names.end()) {
-      names.emplace_back(entry->name);
-    }
-  }
+  for (const SolverEntry* entry : solvers()) add_once(std::string(entry->*name), names);
   return names;
 }
 
-std::vector<std::string> kinds_with_solvers() {
-  std::vector<std::string> names;
-  for (const KindEntry* kind : kinds()) {
-    const auto solves = [&](const SolverEntry* entry) {
-      return kind->name == std::string(entry->kind);
-    };
-    if (std::ranges::any_of(solvers(), solves)) names.emplace_back(kind->name);
+/// Null: none of that name solves that kind.
+const SolverEntry* find_entry(const std::string& kind, const std::string& name) {
+  for (const SolverEntry* entry : solvers()) {
+    if (kind == entry->kind && name == entry->name) return entry;
   }
-  return names;
+  return nullptr;
 }
 
 /// What the solver needs is offered; or who does without it.
@@ -63,24 +59,22 @@ void use_device(Context& context) {
 }  // namespace
 
 const SolverEntry& entry_of(const Configuration& configuration) {
-  for (const SolverEntry* entry : solvers()) {
-    if (configuration.problem.kind == entry->kind && configuration.solver == entry->name) {
-      return *entry;
-    }
+  const std::string& kind = configuration.problem.kind;
+  if (const auto* entry = find_entry(kind, configuration.solver)) return *entry;
+  const std::vector<std::string> kinds = all(&SolverEntry::kind);
+  if (std::ranges::find(kinds, kind) == kinds.end()) {
+    throw ConfigError(concat("no solver solves problem.kind = \"", kind,
+                             "\" yet; kinds with solvers: ", join(kinds)));
   }
-  const std::string kind = concat("problem.kind = \"", configuration.problem.kind, "\"");
-  const std::vector<std::string> kinds = kinds_with_solvers();
-  if (std::find(kinds.begin(), kinds.end(), configuration.problem.kind) == kinds.end()) {
-    throw ConfigError(concat("no solver solves ", kind, " yet; kinds with solvers: ", join(kinds)));
-  }
-  throw ConfigError(concat("solver.name = \"", configuration.solver, "\" does not solve ", kind));
+  throw ConfigError(concat("solver.name = \"", configuration.solver,
+                           "\" does not solve problem.kind = \"", kind, '"'));
 }
 
 void Configuration::describe(config::Fields& fields) {
   fields.add_struct("problem", problem, "marginals, cost and epsilon");
   fields.add_table("solver", "which solver runs, and the tables of all",
                    [&](config::Fields& inner) {
-                     inner.add_choice("name", solver, all_names(), "which solver runs");
+                     inner.add_choice("name", solver, all(&SolverEntry::name), "which solver runs");
                      for (const TableEntry* table : all_tables()) {
                        inner.add_table(table->name, table->meaning,
                                        [&](config::Fields& keys) { table->read(keys, tables); });
@@ -123,13 +117,9 @@ Result solve(const Configuration& configuration, const Problem& problem, Context
 }
 
 std::vector<Line> own_lines(const Record& result) {
-  for (const SolverEntry* entry : solvers()) {
-    if (result.find_as<std::string>("kind") == entry->kind &&
-        result.find_as<std::string>("solver") == entry->name) {
-      return entry->lines(result);
-    }
-  }
-  return {};
+  const auto text = [&](const char* key) { return result.find_as<std::string>(key).value_or(""); };
+  const SolverEntry* entry = find_entry(text("kind"), text("solver"));
+  return entry == nullptr ? std::vector<Line>() : entry->lines(result);
 }
 
 std::string describe_plan(const Configuration& configuration, const Problem& problem,

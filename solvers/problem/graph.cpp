@@ -55,9 +55,7 @@ void GraphConfig::describe(config::Fields& fields) {
   constexpr const char* kMeaning = "which marginals cost something together";
   const config::Value* given =
       fields.raw("graph", kMeaning, "full | circle | path | star | binary, or pairs [[0, 1], ..]");
-  if (given == nullptr) {
-    fields.resolve_raw("graph", {shape, "default", ""});
-  } else if (std::holds_alternative<config::Array>(given->data)) {
+  if (given != nullptr && std::holds_alternative<config::Array>(given->data)) {
     pairs = config::as_matrix(*given, fields.where("graph"), kMeaning);
     shape.clear();
   } else {

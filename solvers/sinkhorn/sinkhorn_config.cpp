@@ -10,24 +10,10 @@ namespace {
 void describe_momentum(config::Fields& fields, Momentum& momentum) {
   constexpr const char* kMeaning =
       "weight of each update, below 2: 1 = plain, or \"adaptive\": found on the way";
-  constexpr const char* kType = "a number above 0 and below 2, or \"adaptive\"";
-  const config::Value* given = fields.raw("momentum", kMeaning, kType);
-  if (given == nullptr) {
-    fields.resolve_raw("momentum", {momentum.weight, "default", ""});
-    return;
-  }
-  if (std::holds_alternative<std::string>(given->data)) {
-    if (config::as_text(*given, fields.where("momentum"), kMeaning) != "adaptive") {
-      config::throw_unexpected(*given, fields.where("momentum"), kType, kMeaning);
-    }
-    momentum = {.weight = 1, .is_adaptive = true};
-    return;
-  }
-  momentum = {.weight = config::as_number(*given, fields.where("momentum"), kMeaning)};
-  if (momentum.weight <= 0 || momentum.weight >= 2) {
-    config::throw_unexpected(*given, fields.where("momentum"), kType, kMeaning);
-  }
-  fields.resolve_raw("momentum", {momentum.weight, given->origin, ""});
+  const config::Value* given = fields.raw("momentum", kMeaning, "number, or \"adaptive\"");
+  const auto* word = std::get_if<std::string>(given == nullptr ? nullptr : &given->data);
+  momentum.is_adaptive = word != nullptr && *word == "adaptive";
+  if (!momentum.is_adaptive) fields.add("momentum", momentum.weight, kMeaning).above(0).below(2);
 }
 
 /// A word or a folder.

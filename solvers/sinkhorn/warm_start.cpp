@@ -117,17 +117,16 @@ std::vector<double> from_subsample(const SinkhornConfig& config, const Pair& pai
 }  // namespace
 
 std::vector<double> read_start(const std::string& directory, std::int64_t m) {
-  const std::filesystem::path folder(directory);
   std::error_code ignored;
-  if (!std::filesystem::is_directory(folder, ignored)) {
+  if (!std::filesystem::is_directory(directory, ignored)) {
     throw DataError(concat("solver.sinkhorn.warm_start: ", directory,
                            " is no folder; name a run directory, \"gaussian\" or \"subsample\""));
   }
-  const bool is_certified =
-      std::filesystem::exists(folder / run_files::kCertificate / "1.npy", ignored);
-  const std::string path =
-      (folder / (is_certified ? run_files::kCertificate : run_files::kPotentials) / "1.npy")
-          .string();
+  const auto second_in = [&](const char* inner) {
+    return file_of(directory, concat(inner, "/1.npy"));
+  };
+  std::string path = second_in(run_files::kCertificate);
+  if (!has_file(path)) path = second_in(run_files::kPotentials);
   std::vector<double> g = data::read_npy_vector(path);
   if (std::ssize(g) != m) {
     throw DataError(concat("solver.sinkhorn.warm_start: ", path, " has ", g.size(),
