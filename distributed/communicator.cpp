@@ -76,15 +76,15 @@ std::int64_t Communicator::agree(std::int64_t value, std::string_view what) {
 }
 
 void Communicator::synchronize() {
-  settle_until([] { return false; });
+  synchronize_until([] { return false; });
 }
 
-void Communicator::settle_until(const std::function<bool()>& is_enough) {
+void Communicator::synchronize_until(const std::function<bool()>& is_enough) {
   const double start_s = monotonic_seconds();
   do_synchronize(is_enough);
   const double waited_s = monotonic_seconds() - start_s;
   counts_.wait_s += waited_s;
-  if (last_end_s_ > 0) last_end_s_ += waited_s;  // no work of this rank's own: no more patience
+  if (last_end_s_ > 0) last_end_s_ += waited_s;  // no work of this rank's own: no later deadline
 }
 
 }  // namespace kantor

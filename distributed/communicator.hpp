@@ -80,7 +80,7 @@ class Communicator {
   void synchronize();
   /// The same, until `is_enough` if that comes before: for a wait of the caller's own that may
   /// stand behind verbs. With none under way it returns at once.
-  void settle_until(const std::function<bool()>& is_enough);
+  void synchronize_until(const std::function<bool()>& is_enough);
 
   const CommCounts& counts() const { return counts_; }
 
@@ -102,9 +102,9 @@ class Communicator {
   /// For ranks that report the same failure: true for the first of this host to ask.
   virtual bool take_the_word() { return true; }
 
-  /// For a back end on top of this one, which knows how long its ranks have worked: the patience
+  /// For a back end on top of this one, which knows how long its ranks have worked: the deadline
   /// of the calls from here on; none: its own measure.
-  void take_deadline(std::optional<double> seconds) { given_patience_s_ = seconds; }
+  void take_deadline(std::optional<double> seconds) { given_deadline_s_ = seconds; }
 
   /// Ends all ranks at once with this exit code; for a rank that cannot reach the next agreement.
   [[noreturn]] virtual void abort(int exit_code) = 0;
@@ -139,10 +139,10 @@ class Communicator {
  private:
   class Counted;  // one call: its number, its counter, its time
 
-  /// Of a call that begins now: what takes one rank long may take a busier one three times as long.
+  /// For a call that begins now: what takes one rank long may take a busier one thrice as long.
   double deadline_s(double now_s) const {
     constexpr double kSlowest = 3;
-    return given_patience_s_.value_or(last_end_s_ == 0 ? 0 : kSlowest * (now_s - last_end_s_));
+    return given_deadline_s_.value_or(last_end_s_ == 0 ? 0 : kSlowest * (now_s - last_end_s_));
   }
   static void check_reducible(ElementType type, Verb verb, std::string_view what);
   static void check_overlap(const void* a, std::size_t a_bytes, const void* b, std::size_t b_bytes,
@@ -153,7 +153,7 @@ class Communicator {
   CommCounts counts_;
   std::int64_t num_calls_ = 0;
   double last_end_s_ = 0;  ///< of the last call
-  std::optional<double> given_patience_s_;
+  std::optional<double> given_deadline_s_;
   std::int64_t step_ = 0;
 };
 

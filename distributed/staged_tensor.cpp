@@ -56,7 +56,7 @@ at::Tensor StagedTensor::host(Communicator& world) {
     return own_;
   }
   const auto is_free = [this] { return staging_->is_free(); };
-  world.settle_until(is_free);
+  world.synchronize_until(is_free);
   const double start_s = monotonic_seconds();  // what is left is work of this rank's own device
   while (!is_free()) pause_between_polls(monotonic_seconds() - start_s);
   return torch::from_blob(staging_->buffer(), shape_, options_.device(torch::kCPU));

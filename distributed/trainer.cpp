@@ -169,7 +169,7 @@ bool Trainer::is_logged(const StepId& id) const {
 
 /// On the CPU a look costs nothing. On a GPU it waits for all that was asked of it, and nothing
 /// else does: so only where someone wants to see numbers, and often enough to stop in time.
-bool Trainer::settles_at(const StepId& id) const {
+bool Trainer::synchronizes_at(const StepId& id) const {
   if (num_open_ == ledger_.size(0)) return true;
   const std::int64_t saves_every = context_.run.checkpoint.every_steps;
   return ledger_.is_cpu() || is_logged(id) || (saves_every > 0 && (id.step + 1) % saves_every == 0);
@@ -183,7 +183,7 @@ TrainingReport Trainer::run() {
   context_.profile.restart();
   if (step_ == 0) save();
   while (step_ < config_.steps) {
-    if (!settles_at(advance())) continue;
+    if (!synchronizes_at(advance())) continue;
     bool stop = false;
     for (const StepReport& done : synchronize()) {
       record(done);

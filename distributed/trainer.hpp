@@ -85,7 +85,7 @@ class Trainer {
   void update(const StepId& id);
   std::vector<StepReport> synchronize();
   StepReport finish(const StepId& id, std::span<const double> row);
-  bool settles_at(const StepId& id) const;
+  bool synchronizes_at(const StepId& id) const;
   void record(const StepReport& done);
   void save();
 

@@ -41,7 +41,7 @@ class StopRequests final : public StopSource {
   double longest_save_s_ = 0;
 };
 
-/// Of a cause, for people: "SIGUSR1", "the file STOP in the run directory", ..
+/// The name of a cause, for people: "SIGUSR1", "the file STOP in the run directory", ..
 std::string reason_of(std::int64_t cause);
 
 /// The monotonic deadline of a run that may take max_wall_s seconds (0 = no limit) and whose batch

@@ -32,7 +32,7 @@ struct Seconds {
   double total = 0;
 };
 
-/// Of the closing summary: what is said of a solver's own keys.
+/// A line of the closing summary: what is said of a solver's own keys.
 struct Line {
   std::string label;
   std::string text;

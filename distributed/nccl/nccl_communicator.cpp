@@ -96,7 +96,7 @@ NcclCommunicator::~NcclCommunicator() {
 void NcclCommunicator::finish() {
   if (is_finished_) return;
   refuse_after_failure([] { return "closing NCCL"; });
-  settle_all();
+  synchronize_all();
   const LastResort::Watch watch(last_resort_, LastResort::limit_of(options_.timeout_s),
                                 [] { return "closing NCCL"; });
   is_finished_ = true;
@@ -164,18 +164,18 @@ void NcclCommunicator::do_synchronize(const std::function<bool()>& is_enough) {
   refuse_after_failure([] { return "waiting for the GPU"; });
   if (flight_->is_empty()) return;
   guard_.reset();
-  while (!flight_->is_empty() && !is_enough()) settle_oldest(is_enough);
+  while (!flight_->is_empty() && !is_enough()) synchronize_oldest(is_enough);
   guard();
 }
 
-void NcclCommunicator::settle_all() {
+void NcclCommunicator::synchronize_all() {
   guard_.reset();
-  while (!flight_->is_empty()) settle_oldest([] { return false; });
+  while (!flight_->is_empty()) synchronize_oldest([] { return false; });
 }
 
 /// Each verb has a deadline of its own, from when the one before it was seen done or the host began
 /// to look: on a slow GPU many steps may lie before it.
-void NcclCommunicator::settle_oldest(const std::function<bool()>& is_enough) {
+void NcclCommunicator::synchronize_oldest(const std::function<bool()>& is_enough) {
   const Call& call = flight_->oldest();
   const LastResort::Watch watch(last_resort_, LastResort::limit_of(deadline_s(call)),
                                 [&call] { return call.text(); });

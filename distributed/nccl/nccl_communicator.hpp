@@ -85,8 +85,8 @@ class NcclCommunicator final : public Communicator {
   void name_failure(const Call& call, const std::function<void()>& body);
   double deadline_s(const Call& call) const;
 
-  void settle_all();
-  void settle_oldest(const std::function<bool()>& is_enough);
+  void synchronize_all();
+  void synchronize_oldest(const std::function<bool()>& is_enough);
   const Call& first_unfinished(const Call& otherwise) noexcept;
   void guard();
 

@@ -77,13 +77,13 @@ void NcclCommunicator::carry_out(const Operation& operation, const Call& call) {
     enqueue(operation, call);
     return;
   }
-  settle_all();  // they share the stream's order, and one deadline cannot cover all
+  synchronize_all();  // they share the stream's order, and one deadline cannot cover all
   Transfer transfer(*this, operation);
   wait_for([&] { return transfer.is_done(); });
 }
 
 void NcclCommunicator::enqueue(const Operation& operation, const Call& call) {
-  if (flight_->is_full()) settle_oldest([] { return false; });
+  if (flight_->is_full()) synchronize_oldest([] { return false; });
   const cudaStream_t stream = stream_for(true);
   handle_.accept(operation.start(operation.input, operation.output, stream), operation.function);
   wait_for(
@@ -110,7 +110,7 @@ template <class Real, class Key>
 void NcclCommunicator::max_of_reals(void* buffer, std::int64_t count, ElementType key_type,
                                     const Call& call) {
   if (count == 0) return;
-  settle_all();
+  synchronize_all();
   const auto size = static_cast<std::size_t>(count);
   const bool is_device = is_on_device(buffer);
   std::vector<Real> values(size);
@@ -171,14 +171,14 @@ void NcclCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementTyp
 
 void NcclCommunicator::do_barrier(const Call& call) {
   run(call, [&] {
-    settle_all();
+    synchronize_all();
     host_.barrier(call.what);
   });
 }
 
 std::int64_t NcclCommunicator::do_agree(std::int64_t value, const Call& call) {
   run(call, [&] {
-    settle_all();
+    synchronize_all();
     value = host_.agree(value, call.what);
   });
   return value;

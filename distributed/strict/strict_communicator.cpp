@@ -44,15 +44,15 @@ void StrictCommunicator::abort(int exit_code) {
   inside_->abort(exit_code);  // ends the process, at which the launcher ends the others
 }
 
-/// Within the process twice of it, for the first waits for the other processes meanwhile.
-void StrictCommunicator::share_patience(const Call& call) {
+/// Twice as long within the process, whose first rank waits for the other processes meanwhile.
+void StrictCommunicator::share_deadline(const Call& call) {
   inside_->take_deadline(2 * call.deadline_s);
   if (is_first()) between_->take_deadline(call.deadline_s);
 }
 
 void StrictCommunicator::gather(std::span<const std::byte> part, std::span<std::byte> all,
                                 const Call& call) {
-  share_patience(call);
+  share_deadline(call);
   process_parts_.resize(part.size() * static_cast<std::size_t>(inside_->size()));
   inside_->all_gather<std::byte>(part, process_parts_, call.what);
   if (is_first()) between_->all_gather<std::byte>(process_parts_, all, call.what);
@@ -89,7 +89,7 @@ void StrictCommunicator::do_reduce_scatter(const void* all, void* part, std::int
 void StrictCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,
                                       const Call& call) {
   const std::span<std::byte> bytes = bytes_of(buffer, count, type);
-  share_patience(call);
+  share_deadline(call);
   const int root_process = root / inside_->size();
   if (process_ == root_process) {
     inside_->broadcast<std::byte>(bytes, root % inside_->size(), call.what);
@@ -99,14 +99,14 @@ void StrictCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementT
 }
 
 void StrictCommunicator::do_barrier(const Call& call) {
-  share_patience(call);
+  share_deadline(call);
   inside_->barrier(call.what);
   if (is_first()) between_->barrier(call.what);
   inside_->barrier(call.what);
 }
 
 std::int64_t StrictCommunicator::do_agree(std::int64_t value, const Call& call) {
-  share_patience(call);
+  share_deadline(call);
   std::int64_t agreed = inside_->agree(value, call.what);
   if (is_first()) agreed = between_->agree(agreed, call.what);
   inside_->broadcast(std::span<std::int64_t>(&agreed, 1), 0, call.what);

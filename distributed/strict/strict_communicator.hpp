@@ -45,8 +45,9 @@ class StrictCommunicator final : public Communicator {
 
  private:
   bool is_first() const { return between_ != nullptr; }
-  /// [V, bytes] of all ranks, in rank order.
-  void share_patience(const Call& call);
+  /// Gives the deadline of the call to those that it makes within and between the processes.
+  void share_deadline(const Call& call);
+  /// @param[out] all [V, bytes], the parts of all ranks in rank order.
   void gather(std::span<const std::byte> part, std::span<std::byte> all, const Call& call);
   /// Elements [first, first + count) of all ranks' buffers, taken together in rank order.
   void reduce(std::span<const std::byte> mine, void* result, std::int64_t first, std::int64_t count,

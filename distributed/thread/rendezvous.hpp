@@ -29,7 +29,7 @@ class Rendezvous {
   /// @param reason told to every rank; that of the first to close is kept.
   bool close(std::int64_t meeting, const std::string& reason);
 
-  /// Of a closed place.
+  /// Why the place is closed.
   std::string reason() const;
 
  private:

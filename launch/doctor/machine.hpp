@@ -14,8 +14,8 @@ namespace kantor::launch {
 
 Check check_processor();
 
-/// Of one host: ranks on it, worker threads of each, cores that the host has and that this rank may
-/// use.
+/// Cores of one host: ranks on it, worker threads of each, cores that the host has and that this
+/// rank may use.
 struct CoreUse {
   int num_ranks = 1;
   int num_threads = 1;

@@ -21,7 +21,7 @@
 namespace kantor::launch {
 namespace {
 
-// Of a matrix at most so many values are looked at, in at most so many rows.
+// What is looked at of a matrix: at most so many values, in at most so many rows.
 constexpr std::int64_t kMostValues = std::int64_t{1} << 22;
 constexpr std::int64_t kMostRows = 65536;
 constexpr std::int64_t kBlockValues = 65536;

@@ -131,7 +131,7 @@ void describe_files(const std::string& folder, const Record& result, Description
   }
 }
 
-/// Of a run without a result, as far as its configuration can be read.
+/// The plan of a run without a result, as far as its configuration can be read.
 void describe_plan_of_run(const fs::path& folder,
                           const std::optional<StoredEnvironment>& environment,
                           Description& description) {

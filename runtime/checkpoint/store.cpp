@@ -54,7 +54,7 @@ std::vector<StoredFile> files_in(const std::string& folder) {
   return files;
 }
 
-/// Of the step that its name says, or it is another file by that name. @throws DataError, IoError.
+/// The state of the step in the name, or it is another file by it. @throws DataError, IoError.
 Snapshot read_stored(const StoredFile& file, data::FileSystem& files, bool with_data) {
   Snapshot snapshot =
       with_data ? read_checkpoint(file.path, files) : read_outline(file.path, files);

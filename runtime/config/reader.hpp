@@ -54,7 +54,7 @@ class Range {
   Range& above(double bound);
   Range& below(double bound);
   Range& between(double least, double most);  ///< both included
-  /// Of a list.
+  /// The length of a list.
   Range& items(std::size_t fewest, std::size_t most);
 
  private:

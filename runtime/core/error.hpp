@@ -6,7 +6,7 @@
 
 namespace kantor {
 
-/// What a process returns; README lists the meanings.
+/// What a process returns; launch/RUNS.md lists the meanings.
 enum class ExitCode : int {
   done = 0,
   usage = 2,

@@ -23,7 +23,7 @@ class Log {
   void open_file(const std::string& path);
   void info(const std::string& message);
   void warn(const std::string& message);
-  /// Of what all ranks see alike: rank 0 says it.
+  /// A warning about what all ranks see alike: rank 0 says it.
   void warn_once(const std::string& message);
   /// To log.txt alone.
   void detail(const std::string& message);

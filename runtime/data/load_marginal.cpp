@@ -140,7 +140,7 @@ std::vector<double> load_weights(const MarginalConfig& config, std::int64_t num_
 }
 
 void add_generator(Fingerprint& fingerprint, const GeneratorConfig& generator) {
-  // Of the formula, not of the values: the last bit of log and cos may differ between machines.
+  // The formula counts, not its values: the last bit of log and cos may differ between machines.
   fingerprint.add_text(generator.name);
   const std::array<std::int64_t, 6> whole = {generator.n,
                                              generator.d,

@@ -17,7 +17,7 @@
 
 namespace kantor::kernels {
 
-/// Costs between points; definitions in the README's table of costs.
+/// Costs between points; definitions in the table of solvers/README.md.
 enum class CostKind { sqeuclidean, half_sqeuclidean, dot, euclidean, pnorm };
 struct Cost {
   CostKind kind = CostKind::sqeuclidean;

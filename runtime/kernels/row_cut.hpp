@@ -58,8 +58,8 @@ inline RowCut cut_rows(std::int64_t num_rows, std::int64_t num_columns, std::int
   return cut;
 }
 
-/// Of a pass that is made in parts: blocks for every lane in each, and pairs enough that what a
-/// call does once for all columns does not show.
+/// Rows in each part of a pass that is made in parts: blocks for every lane, and pairs enough that
+/// what a call does once for all columns does not show.
 inline std::int64_t rows_of_part(std::int64_t num_rows, std::int64_t num_columns,
                                  std::int64_t depth, std::size_t element_bytes,
                                  std::int64_t least_pairs) {
@@ -80,7 +80,7 @@ inline std::int64_t stored_stride(std::int64_t num_columns, std::size_t element_
   return (format == KernelFormat::codes ? lines | 1 : lines) * line;
 }
 
-/// Of a kernel in codes: the longest blocks, as only a few of their rows need the cache at a time.
+/// Cut of a kernel in codes: the longest blocks, as few of their rows need the cache at a time.
 inline RowCut cut_code_rows(std::int64_t num_rows) { return cut_rows(num_rows, 1, 0, 1); }
 
 }  // namespace kantor::kernels

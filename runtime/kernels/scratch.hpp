@@ -28,7 +28,7 @@ struct Scratch {
 
   std::int64_t bytes() const { return shared + threads * each; }
 };
-/// Of two calls, one after the other.
+/// Scratch that serves two calls, one after the other.
 inline Scratch largest(const Scratch& a, const Scratch& b) {
   const std::int64_t each = std::max(a.each, b.each);
   const std::int64_t first = std::max(a.shared + a.each, b.shared + b.each);

@@ -74,9 +74,9 @@ struct VectorKernels {
                    std::int64_t n, T* sums);
   /// Rows in 16 bits (absorbed/unit_code.hpp), of float; else null. Codes of scale values_j.
   void (*encode)(const T* values, T scale, std::int64_t n, std::uint16_t* codes);
-  /// Of codes over kCodeUnit: dots_r = sum_j rows_rj b_j and sums_j += sum_r scales_r before_rj, of
-  /// the rows that the call before has brought to the cache: memory and arithmetic overlap. What
-  /// lies `ahead` codes behind the rows is asked for, too.
+  /// Products of codes over kCodeUnit: dots_r = sum_j rows_rj b_j, and sums_j += sum_r scales_r
+  /// before_rj over the rows that the call before has brought to the cache: memory and arithmetic
+  /// overlap. What lies `ahead` codes behind the rows is asked for, too.
   /// @param rows, before [kCodeRows] pointers, of which some may be the same.
   void (*dot_and_add_codes)(const std::uint16_t* const* rows, std::int64_t ahead, const T* b,
                             double* dots, const std::uint16_t* const* before, const T* scales,

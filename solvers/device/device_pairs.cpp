@@ -100,7 +100,7 @@ struct DevicePairs<T>::State {
     result.epsilon = epsilon;
     return result;
   }
-  /// Of the rest of the costs; minima are to be given back their row_parts.
+  /// Reduction of the rest of the costs; minima are to be given back their row_parts.
   TensorReduction from_g(std::span<const double> g, double epsilon) const {
     return with(over_y, without_parts(upload(g), column_parts), epsilon);
   }

@@ -15,8 +15,7 @@ namespace kantor {
 class EvaluationProgress final : public Pauses {
  public:
   /// @param num_passes as a rule; where there are many more, however short, requests are heard
-  /// before
-  ///                   each of these, too.
+  ///                   before each of these, too.
   /// @param step       of the state that is evaluated.
   /// @param save       saves that state; called on all ranks alike. Empty: it is saved already.
   EvaluationProgress(std::int64_t num_passes, std::int64_t step, std::function<void()> save,
@@ -24,7 +23,7 @@ class EvaluationProgress final : public Pauses {
 
   void begin(std::int64_t num_parts) override;
   void pause() override;
-  /// Of the line.
+  /// Ends the line of progress.
   void finish();
 
  private:

@@ -45,7 +45,7 @@ struct RowPart {
   std::int64_t count = 0;
   bool is_whole = true;  ///< all of the pass
 
-  /// Of a vector with so many numbers a row; of none, none.
+  /// The rows' part of a vector with so many numbers a row; of none, none.
   template <class U>
   std::span<U> of(std::span<U> values, std::int64_t num_values = 1) const {
     if (values.empty()) return values;
@@ -79,10 +79,10 @@ class ShardedPairs {
   double epsilon() const { return epsilon_; }
   const Penalty& penalty() const { return rho_; }
   bool has_forbidden_pairs() const { return has_forbidden_pairs_; }  ///< costs of inf
-  /// Of a GPU's pairs with automatic storage, known once costs are stored.
+  /// How costs are kept; for a GPU's pairs with automatic storage known once they are stored.
   Storage storage() const { return form_; }
   bool is_absorbed() const { return kantor::is_absorbed(form_); }
-  /// Of iterations that a kernel in 16 bits no more leads.
+  /// Storage for iterations that a kernel in 16 bits no more leads.
   Storage form_of_tail() const { return form_of_tail_; }
   std::span<const double> a() const { return a_; }  ///< [N_r] weights of this rank's rows
   std::span<const double> b() const { return b_; }  ///< [M]

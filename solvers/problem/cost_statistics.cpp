@@ -74,8 +74,8 @@ CostStatistics of_dot(const Cloud& first, const Cloud& second, bool with_std, Co
   return statistics;
 }
 
-/// Of the costs of some pairs: deviations are from their own mean, so that nothing cancels however
-/// far from 0 all of them are. Source: Chan, Golub & LeVeque 1983.
+/// Sums over the costs of some pairs: deviations are from their own mean, so that nothing cancels
+/// however far from 0 all of them are. Source: Chan, Golub & LeVeque 1983.
 struct Spread {
   double mass = 0;
   double sum = 0;     ///< of mass times cost
@@ -91,7 +91,7 @@ struct Spread {
   }
 };
 
-/// Of a row of weight a. @param b, costs [M].
+/// Sums over a row of weight a. @param b, costs [M].
 Spread spread_of(double a, std::span<const double> b, std::span<const double> costs) {
   Spread row;
   for (std::size_t j = 0; j < b.size(); ++j) {

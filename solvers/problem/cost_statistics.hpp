@@ -6,7 +6,7 @@
 
 namespace kantor {
 
-/// Of the cost under the product of the weighted marginals, in its own unit.
+/// Spread of the cost under the product of the weighted marginals, in its own unit.
 struct CostStatistics {
   double mean = 0;
   double standard_deviation = 0;

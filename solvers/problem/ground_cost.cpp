@@ -17,7 +17,7 @@ constexpr std::array kCosts = {CostName{"sqeuclidean", kernels::CostKind::sqeucl
                                CostName{"dot", kernels::CostKind::dot},
                                CostName{"euclidean", kernels::CostKind::euclidean},
                                CostName{"pnorm", kernels::CostKind::pnorm},
-                               // Of lifted points, see kinds/egw.cpp.
+                               // Costs of lifted points, see kinds/egw.cpp.
                                CostName{"quadratic", kernels::CostKind::dot},
                                CostName{"inner_product", kernels::CostKind::dot}};
 constexpr const char* kCosine = "cosine";

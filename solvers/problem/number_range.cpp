@@ -15,7 +15,7 @@ namespace {
 
 using kernels::CostKind;
 
-/// Of this rank's share of the rows, as they are or from the centre.
+/// Largest norm in this rank's share of the rows, as they are or from the centre.
 double largest_norm(const data::Marginal& marginal, std::span<const double> centre,
                     const Communicator& world) {
   const Shard share = shard_of(marginal.n(), world.rank(), world.size());

@@ -8,8 +8,8 @@
 
 namespace kantor::progot {
 
-/// Of the solves; debiased, also of those of the moved cloud against itself, beside which the costs
-/// of the solve stay: where there is room for the solve, there is for streaming the other.
+/// Storage of the solves; debiased, also of those of the moved cloud against itself, beside which
+/// the costs of the solve stay: with room for the solve, there is room for streaming the other.
 std::vector<StoragePlan> plans_of(const ProgotConfig& config,
                                   const sinkhorn::SinkhornConfig& solves, const Pair& pair,
                                   CheckpointScope& run, Context& context);

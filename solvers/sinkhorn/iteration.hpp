@@ -36,7 +36,7 @@ struct Report {
   bool converged = false;
   std::int64_t iterations = 0;
   std::int64_t fallbacks = 0;  ///< iterations whose g-update needed the max-stabilised form
-  /// Of the potentials returned, at the problem's epsilon: L1 of the x-marginal, or where that is
+  /// Error of the potentials returned, at the problem's epsilon: L1 of the x-marginal, or if it is
   /// larger and the kernel was in codes, of the y-marginal with the next f; with momentum or
   /// penalties, plus that of the y-marginal, which is then not exact; with penalties, distances to
   /// what the potentials ask of the marginals, a_i exp(-f_i / rho_x) and b_j exp(-g_j / rho_y),
@@ -46,7 +46,7 @@ struct Report {
   /// Near max_iterations: the level of the error has not fallen by a tenth from the third quarter
   /// of them to the last, of 20 at least each. For advice; not kept by checkpoints of the loop.
   bool is_stalled = false;
-  /// Of this rank, in the problem's storage: the mean without the first; 0 if there were none.
+  /// Mean of this rank, in the problem's storage, without the first; 0 if there were none.
   double seconds_per_iteration = 0;
   std::int64_t refreshes = 0;  ///< of the absorbed kernel
   double refresh_s = 0;        ///< in all

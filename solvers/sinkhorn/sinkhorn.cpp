@@ -36,8 +36,8 @@ struct Costs {
   double store_s = 0;
 };
 
-/// Of the problem, then for the divergence of each marginal against itself. All before anything is
-/// solved.
+/// Storage of the problem, then for the divergence of each marginal against itself. All before
+/// anything is solved.
 std::vector<StoragePlan> plans_of(const SinkhornConfig& config, const Pair& pair,
                                   CheckpointScope& run, Context& context) {
   const Storage asked = storage_named(config.storage);

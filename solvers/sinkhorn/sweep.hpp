@@ -88,8 +88,8 @@ std::unique_ptr<Sweep<T>> sweep_of(const ShardedPairs<T>& problem, Context& cont
 struct ColumnUpdate {
   bool fell_back =
       false;  ///< columns had all but vanished: the max-stabilised transform was needed
-  /// Of the columns of the plan of (f, updated g), with penalties over its mass; 0 for a plain
-  /// update.
+  /// Error of the columns of the plan of (f, updated g), with penalties over its mass; 0 for a
+  /// plain update.
   double error = 0;
 };
 

@@ -117,7 +117,7 @@ TEST(MpiCommunicator, sums_reals_alike_in_pieces_and_at_once) {
   }
 }
 
-TEST(MpiCommunicator, waits_longer_where_it_is_given_more_patience) {
+TEST(MpiCommunicator, waits_longer_where_it_is_given_a_later_deadline) {
   const bool is_late = world().rank() == world().size() - 1;
   auto hasty = make_world({.timeout_s = is_late ? 60.0 : 0.05});
   hasty->take_deadline(0.25);

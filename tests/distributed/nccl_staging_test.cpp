@@ -108,7 +108,7 @@ TEST(Staging, waits_for_no_verb_behind_its_copy) {
   batches.hold_up();
   const auto is_free = [&] { return batches.staging->is_free(); };
   EXPECT_FALSE(is_free());
-  batches.ranks->settle_until(is_free);
+  batches.ranks->synchronize_until(is_free);
   EXPECT_TRUE(is_free());
   fake_gpu::set_delay(0);
   EXPECT_THROW(batches.ranks->synchronize(), CommError);
@@ -124,7 +124,7 @@ TEST(Staging, wait_behind_a_verb_that_never_ends_names_it) {
   batches.send(device);
   batches.send(device);
   const std::string message = message_of<CommError>(
-      [&] { batches.ranks->settle_until([&] { return batches.staging->is_free(); }); });
+      [&] { batches.ranks->synchronize_until([&] { return batches.staging->is_free(); }); });
   EXPECT_THAT(message, AllOf(HasSubstr("all_reduce #1 (verb, 8 B) at step 3"),
                              HasSubstr("not finished after 0.5 s")));
   host().barrier("all have given up");

@@ -165,7 +165,7 @@ TEST(UnderWay, number_of_verbs_is_bounded) {
 TEST(UnderWay, verb_that_never_ends_is_named_by_the_next_look) {
   std::vector<double> in_host_memory(2, 1);
   const std::vector<std::pair<const char*, std::function<void(Training&)>>> looks = {
-      {"settle", [](Training& training) { training.ranks->synchronize(); }},
+      {"synchronize", [](Training& training) { training.ranks->synchronize(); }},
       {"barrier", [](Training& training) { training.ranks->barrier("barrier"); }},
       {"agree", [](Training& training) { training.ranks->agree(1, "agree"); }},
       {"host",
@@ -189,7 +189,7 @@ TEST(UnderWay, verb_that_never_ends_is_named_by_the_next_look) {
   }
 }
 
-TEST(UnderWay, a_verb_has_the_patience_it_was_called_with) {
+TEST(UnderWay, a_verb_has_the_deadline_it_was_called_with) {
   auto& training = *new Training(kSoon_s);
   fake_gpu::inject(on_last("ncclAllGather:1:pending"));
   training.ranks->take_deadline(0.8);
@@ -205,7 +205,7 @@ TEST(UnderWay, a_look_ends_once_the_caller_has_enough) {
   fake_gpu::inject("ncclAllGather:1:pending");
   training.step(1);
   int num_asked = 0;
-  training.ranks->settle_until([&] { return ++num_asked > 5; });
+  training.ranks->synchronize_until([&] { return ++num_asked > 5; });
   EXPECT_EQ(num_asked, 7) << "of these the last one ends the look";
   EXPECT_THAT(loss_of(training, [&] { training.ranks->synchronize(); }),
               HasSubstr("all_gather #1"));

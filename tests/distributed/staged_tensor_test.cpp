@@ -54,7 +54,7 @@ TEST(StagedTensor, is_copied_plainly_where_there_is_no_page_locked_memory) {
   StagedTensor staged({3, 2}, torch::kFloat32, torch::kMeta, nullptr);
   const at::Tensor host = staged.host(ranks);
   EXPECT_TRUE(host.is_cpu());
-  EXPECT_EQ(ranks.num_settled(), 1);
+  EXPECT_EQ(ranks.num_synchronized(), 1);
   const at::Tensor sent = staged.send();
   EXPECT_TRUE(sent.is_meta());
   EXPECT_EQ(sent.sizes(), (std::vector<std::int64_t>{3, 2}));
@@ -67,7 +67,7 @@ TEST(StagedTensor, sends_what_was_filled_and_waits_for_the_buffer_behind_the_ver
   std::vector<at::Tensor> sent;
   for (int round = 0; round < 5; ++round) {
     staged.host(ranks).fill_(round);
-    EXPECT_EQ(ranks.num_settled(), round + 1);
+    EXPECT_EQ(ranks.num_synchronized(), round + 1);
     sent.push_back(staged.send());
   }
   for (int round = 0; round < 5; ++round) {

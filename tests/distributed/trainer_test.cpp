@@ -276,15 +276,15 @@ TEST(Trainer, writes_the_same_lines_again_except_for_time) {
   EXPECT_EQ(first, second);
 }
 
-TEST(Trainer, settles_the_verbs_before_it_reads_what_they_gave) {
+TEST(Trainer, synchronizes_the_verbs_before_it_reads_what_they_gave) {
   FaultInjectingCommunicator ranks(world(), 1000);
   OwnContext context(ranks);
   LeastSquares<double> problem(ranks, Rows::same);
   Trainer trainer(config_of(5), problem, problem.parameters(), *context);
-  EXPECT_EQ(ranks.num_settled(), 1) << "the values of rank 0";
+  EXPECT_EQ(ranks.num_synchronized(), 1) << "the values of rank 0";
   for (int step = 1; step <= 3; ++step) {
     trainer.step();
-    EXPECT_EQ(ranks.num_settled(), 1 + step);
+    EXPECT_EQ(ranks.num_synchronized(), 1 + step);
   }
 }
 

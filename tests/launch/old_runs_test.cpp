@@ -49,7 +49,7 @@ TEST_P(OldRuns, go_on_to_the_bits_that_they_came_to) {
   EXPECT_TRUE(mine == expected) << nlohmann::ordered_json::diff(expected, mine).dump(1);
 }
 
-/// Of the table that this solver reads, and of one that it does not.
+/// Keys of the table that this solver reads, and of one that it does not.
 struct Settings {
   std::string read, said, unread;
 };

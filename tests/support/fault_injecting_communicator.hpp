@@ -26,8 +26,8 @@ class FaultInjectingCommunicator final : public Communicator {
     inner_.at_step(step);
   }
   void abort(int exit_code) override { inner_.abort(exit_code); }
-  /// How often it was asked to settle.
-  int num_settled() const { return num_settled_; }
+  /// How often it was asked to synchronize.
+  int num_synchronized() const { return num_synchronized_; }
 
  protected:
   void do_all_reduce(void* buffer, std::int64_t count, ElementType type, ReduceOp op,
@@ -73,8 +73,8 @@ class FaultInjectingCommunicator final : public Communicator {
     return inner_.agree(value, call.what);
   }
   void do_synchronize(const std::function<bool()>& is_enough) override {
-    ++num_settled_;
-    inner_.settle_until(is_enough);
+    ++num_synchronized_;
+    inner_.synchronize_until(is_enough);
   }
 
  private:
@@ -105,7 +105,7 @@ class FaultInjectingCommunicator final : public Communicator {
   Communicator& inner_;
   std::int64_t failing_call_;
   int failing_rank_;
-  int num_settled_ = 0;
+  int num_synchronized_ = 0;
 };
 
 }  // namespace kantor::test

@@ -96,10 +96,10 @@ bool Process::says(const std::string& text, double deadline_s) {
   return outcome_.err.find(text) != std::string::npos;
 }
 
-bool Process::read_some(std::chrono::milliseconds patience) {
+bool Process::read_some(std::chrono::milliseconds timeout) {
   if (out_ < 0 && err_ < 0) return false;
   pollfd ends[] = {{out_, POLLIN, 0}, {err_, POLLIN, 0}};
-  if (poll(ends, 2, static_cast<int>(patience.count())) == 0) return false;
+  if (poll(ends, 2, static_cast<int>(timeout.count())) == 0) return false;
   if (ends[0].revents != 0) drain(out_, outcome_.out);
   if (ends[1].revents != 0) drain(err_, outcome_.err);
   return true;

@@ -38,7 +38,7 @@ class Process {
 
  private:
   /// Reads what comes; false once both ends are closed, or nothing came in time.
-  bool read_some(std::chrono::milliseconds patience);
+  bool read_some(std::chrono::milliseconds timeout);
 
   pid_t pid_ = -1;
   int out_ = -1;

@@ -17,7 +17,7 @@ struct CodeLoops {
   using Batch = typename Vector::Batch;
   static constexpr std::int64_t kWidth = Vector::kWidth;
 
-  /// Of codes over kCodeUnit.
+  /// Values of codes over kCodeUnit.
   static float number(std::uint16_t code) {
     const std::uint32_t bits = std::uint32_t{code} << kCodeShift;
     float value;

@@ -20,7 +20,7 @@ struct PairCost {
   double p = 2;
 };
 
-/// Of a call whose sums are costs.
+/// The form of a call whose sums are costs.
 inline PairCost given_costs() { return {CostForm::products, 0, -1, 2}; }
 
 /// Rows of a matrix in device memory: float, or double if the call is_double.

@@ -50,7 +50,7 @@ KANTOR_DEVICE double fused(double a, double b, double c) { return ::fma(a, b, c)
 
 #else
 
-// Of the emulated thread that runs now.
+// Place and exchanges of the emulated thread that runs now.
 int thread_index();
 int block_x();
 int block_y();

@@ -68,7 +68,7 @@ class PairTiles {
     return c / 4 * 32 + gpu::thread_index() % 8 * 4 + c % 4;
   }
 
-  /// Of the thread's outer point r; -inf beyond the last.
+  /// Bias of the thread's outer point r; -inf beyond the last.
   KANTOR_DEVICE T outer_bias(int r) const {
     const std::int64_t i = pairs_.first_outer() + row() + r;
     return i < pairs_.outer.count ? static_cast<T>(pairs_.outer.bias[i] - outer_shift_)
@@ -93,7 +93,7 @@ class PairTiles {
     if (kFrom != SumsFrom::products && pairs_.form == CostForm::distance) sum = gpu::fast_sqrt(sum);
     return gpu::fused(pairs_.scale, sum, bias);
   }
-  /// Of the thread's inner points.
+  /// Biases and weights of the thread's inner points.
   KANTOR_DEVICE void biases(T (&to)[Shape::kPerThread]) const { pick(biases_, to); }
   KANTOR_DEVICE void weights(T (&to)[Shape::kPerThread]) const { pick(weights_, to); }
 

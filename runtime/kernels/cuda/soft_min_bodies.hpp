@@ -128,7 +128,7 @@ struct KeptSums {
   T* sums;              ///< [N, stride]; behind a row's last, those of points at 0
   std::int64_t stride;  ///< a multiple of 4
 
-  /// Of the thread's pairs in the tile that begins at the column `first`; rows are outer points.
+  /// Keeps the thread's sums in the tile that begins at column `first`; rows are outer points.
   template <class Tiles>
   KANTOR_DEVICE void store(const Pairs<T>& pairs, std::int64_t first,
                            const typename Tiles::Sums& from) const {
@@ -164,7 +164,7 @@ struct Forward {
   static constexpr int kPerThread = Tile<T>::kPerThread;
   static constexpr T kLowest = sizeof(T) == 4 ? T(-3e38) : T(-1e300);
 
-  /// Of one of the thread's rows: relative to 2^largest, what is not yet in double apart.
+  /// Sum of one of the thread's rows, relative to 2^largest; what is not yet in double, apart.
   struct RowSum {
     T largest = kLowest;
     T recent = T(0);

@@ -86,7 +86,7 @@ class SoftMinLaunches {
     return pairs;
   }
   KeptSums<T> kept() const { return {reinterpret_cast<T*>(at(layout_.kept)), layout_.sums_stride}; }
-  /// Of these rows, if they come from memory.
+  /// Sums of these rows, if they come from memory.
   KeptSums<const T> sums_of(const Rows& rows) const {
     if (layout_.keeps_sums) return {kept().sums, layout_.sums_stride};
     if (call_.sums == nullptr) return {};
@@ -109,7 +109,7 @@ class SoftMinLaunches {
                 kMostSharedBytes);
   static constexpr std::int64_t kOfWarps = 8 * sizeof(double) / sizeof(T);
 
-  /// Of rows, then of columns; null: they are 0.
+  /// Parts of rows, then of columns; null: they are 0.
   const double* parts() const {
     if (!has_parts(call_)) return nullptr;
     if (call_.parts != nullptr) return call_.parts;

@@ -20,10 +20,9 @@ struct Line {
   double at(std::int64_t d) const { return at_zero + per_dimension * static_cast<double>(d); }
 };
 
-/// Of one instruction set and one type of numbers. Measured by experiments/bench/storage_rates, two
-/// threads on 2 cores of an AMD EPYC (Zen 5), n = m = 4,096 and, stored, 8,192; the other sets in
-/// processes of instruction_set(). Other processors have other rates, but in
-/// like proportion.
+/// Rates of one instruction set and type of numbers. Measured by experiments/bench/storage_rates,
+/// two threads on 2 cores of an AMD EPYC (Zen 5), n = m = 4,096 and, stored, 8,192; the other sets
+/// in processes of instruction_set(). Other processors have other rates, but in like proportion.
 struct Rates {
   InstructionSet set;
   bool is_double;

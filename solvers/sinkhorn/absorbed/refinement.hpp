@@ -25,7 +25,7 @@ class Refinement {
     const bool falls = error < (1 - kLeastFall) * level_;
     level_ = falls ? error : level_;
     num_level_ = falls ? 0 : num_level_ + 1;
-    // Of all rows, half of what it may be.
+    // Half of what the error of all rows may be.
     const double wrong_by = kernels::kCodeError * -std::expm1(-2 * drift);
     return error <= std::max(kFall * column_error_, wrong_by) || num_level_ >= kMostLevel;
   }

@@ -100,7 +100,7 @@ TEST(MissingMass, is_made_up_for_to_rounding) {
   }
 }
 
-/// Of as many parts as there can be.
+/// Passes of as many parts as there can be.
 class CountedPasses final : public Pauses {
  public:
   std::int64_t least_pairs() const override { return 1; }

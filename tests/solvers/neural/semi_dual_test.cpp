@@ -88,7 +88,7 @@ TEST(SemiDual, is_the_same_on_one_rank_and_on_many) {
 
 // Kernels are compared with LibTorch's operations then, which waits for what is under way; between
 // other steps nobody does.
-TEST(SemiDual, settles_before_its_first_reduction_alone) {
+TEST(SemiDual, synchronizes_before_its_first_reduction_alone) {
   const Problem problem = random_problem({}, .3, {.n = 40, .m = 31, .d = 3});
   const Pair pair = pair_of(problem);
   const neural::Potential potential = small_potential(problem);
@@ -99,7 +99,7 @@ TEST(SemiDual, settles_before_its_first_reduction_alone) {
     neural::SemiDual<double> objective(batch_of(8, negatives), pair, potential, run.context);
     for (const std::int64_t step : {0, 1, 2}) {
       objective.evaluate({.step = step, .group_step = step});
-      EXPECT_EQ(ranks.num_settled(), 1) << negatives << ", step " << step;
+      EXPECT_EQ(ranks.num_synchronized(), 1) << negatives << ", step " << step;
     }
   }
 }

@@ -11,7 +11,7 @@ namespace kantor::test {
 
 struct DenseProgot {
   std::vector<double> alphas, tolerances;
-  /// Of a step's problem, as it is by then.
+  /// Epsilon of a step's problem, as it is by then.
   std::function<double(std::size_t, const Problem&)> epsilon_of;
   bool is_warm = true;
   bool is_debiased = false;

@@ -205,7 +205,7 @@ class ProgotResume : public testing::Test {
   Problem problem_ = relative_problem({CostKind::half_sqeuclidean}, {.n = 45, .m = 38, .d = 3});
 };
 
-/// Of nothing, or of the start of a solve.
+/// A state of nothing, or of the start of a solve.
 bool is_boundary(const checkpoint::Snapshot& state) {
   for (const auto& [name, step] : state.metadata.integers) {
     if (name.ends_with("/step")) return step == 0 && !name.ends_with("self/step");

@@ -46,7 +46,7 @@ Problem weighted_problem(const Cost& cost, const std::string& relative) {
   return problem;
 }
 
-/// Of the costs under the product of the weights, by the definition.
+/// Epsilon relative to the costs under the product of the weights, by the definition.
 double relative_epsilon(const EpsilonConfig& rule, const Problem& problem) {
   const DenseEot dense(problem);
   double mean = 0;

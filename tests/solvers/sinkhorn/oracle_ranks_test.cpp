@@ -42,7 +42,7 @@ std::vector<double> moved(std::vector<double> points) {
   return points;
 }
 
-/// Of this rank's rows.
+/// Points of this rank's rows.
 std::vector<double> own_rows(const data::Marginal& marginal) {
   const Shard share = shard_of(marginal.n(), world().rank(), world().size());
   std::vector<double> rows(static_cast<std::size_t>(share.count() * marginal.d()));

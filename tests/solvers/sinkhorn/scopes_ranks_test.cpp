@@ -125,7 +125,7 @@ TEST(Scopes, refuse_a_state_of_which_a_field_is_missing) {
   EXPECT_THROW(loops(resumed), DataError);
 }
 
-/// Of a debiased ProgOT that stopped in the solve of the moved cloud against itself.
+/// Names of a debiased ProgOT that stopped in the solve of the moved cloud against itself.
 TEST(NamesOfBefore, become_those_of_the_scopes) {
   const double number[] = {1};
   const auto tensor = [&](const std::string& name) {
@@ -149,7 +149,7 @@ TEST(NamesOfBefore, become_those_of_the_scopes) {
   for (const char* name : {"progot.2/self/symmetric.f", "progot.2/solve.f", "progot.0.g"}) {
     EXPECT_NE(now.find(name), nullptr) << name;
   }
-  // Of a Sinkhorn divergence, in its last solve; by its names of today it stays as it is.
+  // Names of a Sinkhorn divergence, in its last solve; by its names of today it stays as it is.
   before = {};
   before.metadata.integers = {{"stage.sinkhorn yy.loop_step", 7},
                               {"stage.sinkhorn xx.iterations", 2}};

@@ -66,7 +66,7 @@ struct Way {
   double tolerance;
 };
 
-/// Of a solve that reads a kernel: it makes a pass again, from the costs, before it believes it.
+/// A solve that reads a kernel makes a pass again, from the costs, before it believes it.
 TEST(StagesRanks, of_a_divergence_are_stopped_within_an_iteration_and_repeat_none) {
   for (const auto& [precision, storage, weight, tolerance] :
        {Way{"float64", "absorbed", 1.3, 1e-7}, Way{"float32", "absorbed16", 1, 1e-4}}) {

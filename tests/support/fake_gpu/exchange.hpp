@@ -11,7 +11,7 @@ namespace kantor::fake_gpu {
 /// in rank order. Advances only inside is_done().
 class Exchange {
  public:
-  /// Of one that was given up, memory and requests stay, since a late message may come in.
+  /// Memory and requests of one that was given up stay, since a late message may come in.
   static std::shared_ptr<Exchange> begin(int tag, int rank,
                                          std::vector<std::vector<std::byte>> all);
   bool is_done();

@@ -17,7 +17,7 @@ Action next(const char* function);
 
 /// A number from the environment.
 int setting(const char* variable, int otherwise);
-/// Of mpirun; 0 without.
+/// The rank that mpirun gave; 0 without.
 int own_rank();
 int polls();
 int delay();

@@ -7,7 +7,7 @@
 
 namespace kantor::fake_gpu {
 
-/// Of the types that are in use; 0 for others.
+/// Bytes of the types that are in use; 0 for others.
 std::size_t size_of(ncclDataType_t type);
 
 /// result = all ranks' bytes [first, first + bytes), reduced in rank order. As with NCCL, do not

@@ -55,7 +55,7 @@ class Fenced {
   std::byte* all_ = nullptr;
 };
 
-/// Of a sum of positive T, by the number of those that are added up before they join others in
+/// Rounding of a sum of positive T, by how many of them are added up before they join others in
 /// double: a thread's of a tile, then so many tiles. A rounding is half an epsilon.
 template <class T>
 double sum_tolerance() {
