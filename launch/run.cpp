@@ -8,6 +8,7 @@
 #include "launch/data_faults.hpp"
 #include "launch/finished_run.hpp"
 #include "launch/identity.hpp"
+#include "launch/json_files.hpp"
 #include "launch/output_directory.hpp"
 #include "launch/run_checkpoints.hpp"
 #include "launch/run_directory.hpp"
@@ -18,6 +19,7 @@
 #include "runtime/checkpoint/run_lock.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/process.hpp"
+#include "runtime/core/shortened.hpp"
 #include "solvers/stored_run.hpp"
 
 namespace kantor::launch {
@@ -83,6 +85,23 @@ Found look_at(const std::string& out) {
   return Found::unfinished;
 }
 
+/// Why the folder of another run is not taken, and what can be done.
+std::string refusal_of_filled(const std::string& out) {
+  const Status status = parse_status(read_text_file(out + "/STATUS"));
+  const std::string start = concat("output directory ", out, " holds a ");
+  const std::string end = "; nothing is written over: choose another with --out";
+  if (status.state == "done" || status.state == "not converged") {
+    return concat(start, "finished run", end);
+  }
+  if (status.state == "failed") {
+    const std::string reason = status.reason.substr(0, status.reason.find('\n'));
+    return concat(start, "run that failed (", shortened(reason, 300), ")", end,
+                  " and mend what failed it; --resume goes on with the same input alone, where a ",
+                  "disk or ranks had failed");
+  }
+  return concat(start, "run", end, ", or go on with a stopped run by --resume");
+}
+
 /// A directory that is there is refused; if a run is at work in it, saying which.
 void check_is_new(const std::string& out) {
   std::error_code ignored;
@@ -92,9 +111,7 @@ void check_is_new(const std::string& out) {
   const bool is_filled =
       std::filesystem::is_directory(out, ignored) && !std::filesystem::is_empty(out, ignored);
   if (is_filled && (std::filesystem::exists(out + "/STATUS", ignored) || is_untouched(out))) {
-    throw ConfigError(concat("output directory ", out,
-                             " holds a run; nothing is written over: choose another with --out, or "
-                             "go on with a stopped run by --resume"));
+    throw ConfigError(refusal_of_filled(out));
   }
   check_output_directory(out);
 }

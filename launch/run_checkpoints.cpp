@@ -1,6 +1,7 @@
 #include "launch/run_checkpoints.hpp"
 
 #include <ctime>
+#include <filesystem>
 
 #include "distributed/collectively.hpp"
 #include "launch/identity.hpp"
@@ -14,12 +15,16 @@ namespace {
 
 constexpr int kMostFailures = 3;  // saves in a row
 
+/// @param path RUN/checkpoints/NAME.
 void check_identity(const checkpoint::Metadata& stored, const RunIdentity& mine,
                     const std::string& path) {
   const std::string difference = difference_of(stored.config_text, mine.config_text);
   if (!difference.empty()) {
+    const std::string run = std::filesystem::path(path).parent_path().parent_path().string();
     throw ConfigError(concat("cannot go on from ", path, ": ", difference,
-                             "; resume with the settings of the run, or choose another --out"));
+                             "; resume with the settings of the run (`kantor run ", run,
+                             "/resolved.toml --out ", run, " --resume`; `kantor inspect ", run,
+                             "` tells its command), or choose another --out"));
   }
   for (std::size_t i = 0; i < mine.data_fingerprints.size(); ++i) {
     if (i < stored.data_fingerprints.size() &&

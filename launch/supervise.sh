@@ -45,6 +45,7 @@ watch() {
   trap '' HUP TERM INT USR1
   local found reason left_s=$grace_s had_ranks=0 tick=0
   while sleep 1 >/dev/null 2>&1; do
+    kill -0 -- "-$run" 2>/dev/null || return  # it has ended, and this script was killed before it
     found=$(ranks)
     reason=
     if [ -n "$found" ]; then

@@ -2,6 +2,8 @@
 // nothing is touched then. The cuts are made by hand (Interrupted::cut); stops and kills have
 // programs of their own.
 
+#include <gmock/gmock.h>
+
 #include <cmath>
 #include <filesystem>
 
@@ -13,6 +15,9 @@
 namespace kantor::test {
 namespace {
 
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 using Words = std::vector<std::string>;
 
 struct Solver {
@@ -244,16 +249,37 @@ TEST_F(Resume, refuses_other_settings_by_name) {
            {"run.precision=float32", "precision"},
            {"problem.epsilon=0.25", "epsilon"},
            {"solver.neural.learning_rate=0.5", "learning_rate"}}) {
-    expect_resume_refused(with(kNeural.settings, setting), {"cannot go on", key});
+    expect_resume_refused(
+        with(kNeural.settings, setting),
+        {"cannot go on", key, "`kantor run out/resolved.toml --out out --resume`"});
   }
   expect_resume_refused(with(kNeural.settings, "solver.name=sinkhorn"), {"cannot go on", "name"});
   // Under mpirun it is one line too.
   expect_refused(resume("out", kTwoProcesses, with(kNeural.settings, "run.seed=1")), 78, {"seed"});
   // How it is run may change.
+  cut("whole", "again", kNeural.cut);
   const ProcessOutcome outcome =
-      resume("out", kAlone, with(with(kNeural.settings, "run.threads=2"), "run.timeout_s=7"));
+      resume("again", kAlone, with(with(kNeural.settings, "run.threads=2"), "run.timeout_s=7"));
   EXPECT_LE(outcome.exit_code, 4) << outcome.err;
+  expect_same_results("whole", "again");
+  const ProcessOutcome named = kantor({"run", "out/resolved.toml", "--out", "out", "--resume"});
+  EXPECT_LE(named.exit_code, 4) << named.err;
   expect_same_results("whole", "out");
+}
+
+TEST_F(Resume, is_named_where_it_helps_by_who_begins_again_in_a_folder) {
+  make_cut_run();
+  const auto refusal = [&](const std::string& out) {
+    const ProcessOutcome outcome = run(out, kAlone, kNeural.settings);
+    EXPECT_EQ(outcome.exit_code, 78);
+    return outcome.err;
+  };
+  EXPECT_THAT(refusal("whole"), AllOf(HasSubstr("holds a finished run; nothing is written over"),
+                                      Not(HasSubstr("--resume"))));
+  EXPECT_THAT(refusal("out"), HasSubstr("or go on with a stopped run by --resume"));
+  write("out/STATUS", R"({"state": "failed", "reason": "loss is NaN\nat the top"})");
+  EXPECT_THAT(refusal("out"), AllOf(HasSubstr("holds a run that failed (loss is NaN)"),
+                                    HasSubstr("--resume goes on with the same input alone")));
 }
 
 TEST_F(Resume, refuses_data_that_have_changed) {

@@ -123,7 +123,7 @@ TEST(ProblemConfig, refuses_bad_values_and_says_which) {
       {"epsilon = { relative = \"std\", scale = -1 }", "problem.toml:2) = -1.0"},
       {"epsilon = { relative = \"mean\", scale = \"x\" }", "scale"},
       {"epsilon = { relative = \"mean\", sale = 0.1 }", "scale"},  // the nearest known key
-      {"epsilon = 1\ncost = \"sqeuclidian\"", "sqeuclidean"},
+      {"epsilon = 1\ncost = \"sqeuclidian\"", "did you mean \"sqeuclidean\"?"},
       {"epsilon = 1\ncost = 2", "cost"},
       {"epsilon = 1\nkind = \"uot\"", "kind"},
       {"epsilon = 1\ncost = \"pnorm\"\np = 1",
