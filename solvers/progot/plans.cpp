@@ -6,16 +6,17 @@ namespace kantor::progot {
 
 namespace {
 
-/// Of each solve, beside what it is for Sinkhorn: the moved rows, the moves and what becomes of the
-/// rows, the K potentials, two copies of them while they are saved. Of the evaluation: the moved
-/// rows, points as given, on rank 0 the whole cloud.
+/// What ProgOT holds beside what Sinkhorn does. In a solve: the moved rows, the moves and what
+/// becomes of the rows. In the evaluation: the moved rows, points as given, on rank 0 the whole
+/// cloud. In both the K potentials four times: as they are solved, as they are kept for later
+/// checkpoints, and while rank 0 saves one, in its state and in its bytes.
 SolveShape shape_of(const ProgotConfig& config, const Pair& pair, const Context& context) {
   SolveShape shape = solve_shape(pair, {}, context.run.is_double(), context);
-  const std::int64_t potentials = config.steps * (shape.m + (config.debiased ? shape.n : 0));
+  const std::int64_t potentials = 4 * config.steps * (shape.m + (config.debiased ? shape.n : 0));
   const std::int64_t self = config.debiased ? 2 * shape.n * shape.d : 0;  // the whole cloud
   const std::int64_t solve = 3 * shape.rows * shape.d + self;
   const std::int64_t evaluation = (3 * shape.rows + 2 * shape.m + shape.n) * shape.d;
-  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + 3 * potentials);
+  shape.more_solve_bytes = sizeof(double) * static_cast<double>(solve + potentials);
   shape.more_evaluation_bytes = sizeof(double) * static_cast<double>(evaluation + potentials);
   return shape;
 }

@@ -29,7 +29,8 @@ void subtract(std::vector<double>& from, const std::vector<double>& what, double
 
 std::vector<data::NamedTensor> Model::tensors() const {
   const auto steps = static_cast<std::int64_t>(epsilons.size());
-  std::vector<data::NamedTensor> result = {{"g", {steps, m}, g, true}};
+  std::vector<data::NamedTensor> result;
+  result.push_back({"g", {steps, m}, g, true});  // one copy: an initializer list would make two
   if (!f_self.empty()) result.push_back({"f_self", {steps, n}, f_self, true});
   return result;
 }
@@ -55,6 +56,9 @@ Model model_of(const Pair& pair, const SolvedSteps& course) {
   model.n = pair.n(0);
   model.m = pair.n(1);
   model.cost = cost_name(pair.cost.kernel.kind);
+  const auto steps = static_cast<std::int64_t>(course.steps.size());
+  model.g.reserve(index(steps * model.m));
+  if (!course.steps.front().f_self.empty()) model.f_self.reserve(index(steps * model.n));
   for (const SolvedStep& step : course.steps) {
     model.epsilons.push_back(step.epsilon);
     model.alphas.push_back(step.alpha);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "runtime/checkpoint/checkpoint_file.hpp"
 #include "solvers/progot/plans.hpp"
 #include "solvers/progot/progot.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -31,9 +32,25 @@ struct Counted {
   double planned, held;
 };
 
-/// The same for any solve and its plans. @param threads of the pool.
+/// Brings each state to the bytes of its file, as a save does, and forgets it.
+class ForgottenCheckpoints final : public Checkpoints {
+ public:
+  const checkpoint::Snapshot* restored() const override { return nullptr; }
+  bool due(std::int64_t /*step*/) override { return true; }
+  void save(checkpoint::Snapshot state) override { largest_ = std::max(largest_, bytes_of(state)); }
+  std::size_t largest() const { return largest_; }
+
+ private:
+  static std::size_t bytes_of(const checkpoint::Snapshot& state) {
+    return checkpoint::encode(state).size();
+  }
+  std::size_t largest_ = 0;
+};
+
+/// The same for any solve and its plans. @param threads of the pool. @param saves null: no saves.
 template <class Plans, class Solve>
-Counted count(const std::string& precision, int threads, const Plans& plans, const Solve& solve) {
+Counted count(const std::string& precision, int threads, const Plans& plans, const Solve& solve,
+              Checkpoints* saves = nullptr) {
   TestRun run(world(), precision);
   ThreadPool pool(threads);
   Context context{.run = run.run,
@@ -41,7 +58,7 @@ Counted count(const std::string& precision, int threads, const Plans& plans, con
                   .pool = pool,
                   .log = run.log,
                   .metrics = run.metrics,
-                  .checkpoints = run.checkpoints};
+                  .checkpoints = saves != nullptr ? *saves : run.checkpoints};
   double planned = 0;
   for (const StoragePlan& plan : plans(context)) planned = std::max(planned, plan.chosen().bytes);
   const std::int64_t before = live_bytes();
@@ -121,6 +138,21 @@ TEST(StorageMemory, of_debiased_progot_is_that_of_both_solves_at_once) {
       [&](Context& context) { return progot::storage_plans(config, solves, problem, context); },
       [&](Context& context) { return progot::solve(config, solves, problem, context); });
   EXPECT_GT(counted.planned, 2 * 4 * 3000. * 3000.);
+  expect_as_planned(counted);
+}
+
+/// So many solves that their potentials are most of what is held.
+TEST(StorageMemory, of_progot_has_room_for_the_potentials_while_they_are_saved) {
+  const Problem problem = large_problem({}, {.n = 20, .m = 20000, .d = 1});
+  progot::ProgotConfig config;
+  config.steps = 100;
+  const sinkhorn::SinkhornConfig solves = few_iterations("streamed");
+  ForgottenCheckpoints saves;
+  const Counted counted = count(
+      "float32", 1,
+      [&](Context& context) { return progot::storage_plans(config, solves, problem, context); },
+      [&](Context& context) { return progot::solve(config, solves, problem, context); }, &saves);
+  EXPECT_GT(static_cast<double>(saves.largest()), 8 * 90 * 20000.);
   expect_as_planned(counted);
 }
 
