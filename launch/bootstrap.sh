@@ -5,7 +5,7 @@
 #
 #   launch/bootstrap.sh            packages and the CPU-capable set of wheels (or all, if a GPU is seen)
 #   launch/bootstrap.sh --gpu      the full wheel set, for a machine that will run on a GPU
-#   launch/bootstrap.sh --style    clang-format-14 too, for .ci/run
+#   launch/bootstrap.sh --style    clang-format-14 and clang-tidy-14 too, for .ci/run
 #   launch/bootstrap.sh --pytorch  PyTorch for Python too, of the same version, with numpy and everything that
 #                                  importing it needs (4.7 GB): what experiments/bench measures against
 #   launch/bootstrap.sh --numpy    numpy for Python too, in an environment of its own: for scripts that prepare data
@@ -45,7 +45,7 @@ case "${1:-}" in
   --gpu) want_gpu=yes ;;
   --pytorch) want_pytorch=yes ;;
   --numpy) want_numpy=yes ;;
-  --style) packages+=(clang-format-14) ;;
+  --style) packages+=(clang-format-14 clang-tidy-14) ;;
   --print)
     [ -e "$cpu_marker" ] || exit 1
     torch_dir

@@ -113,13 +113,13 @@ void ThreadCommunicator::check_fit(const Call& call) {
     const std::string reason =
         concat("fails on all ranks: rank 0 calls ", first.text(), ", but rank ", other, " ",
                offer_of(other, call).text(), "; every rank must make the same calls");
-    finish();  // nobody leaves while his offer is still being read
+    leave_call();  // nobody leaves while his offer is still being read
     fail(call, reason);
   }
 }
 
 /// The second meeting: returns when no peer reads or writes this rank's buffers any more.
-void ThreadCommunicator::finish() {
+void ThreadCommunicator::leave_call() {
   const auto meeting = world_->place.arrive();
   if (meeting) world_->place.wait(*meeting, kNoDeadline_s);
 }
@@ -161,7 +161,7 @@ void ThreadCommunicator::do_all_reduce(void* buffer, std::int64_t count, Element
     reduce(sums, in, size(), first, length, type, op);
     for (int to = 0; to < size(); ++to) copy(offer_of(to, call).out, sums, first, length, type);
   }
-  finish();
+  leave_call();
 }
 
 void ThreadCommunicator::do_all_gather(const void* part, void* all, std::int64_t part_count,
@@ -170,7 +170,7 @@ void ThreadCommunicator::do_all_gather(const void* part, void* all, std::int64_t
   for (int from = 0; from < size(); ++from) {
     copy(all, offer_of(from, call).in, from * part_count, part_count, type);
   }
-  finish();
+  leave_call();
 }
 
 void ThreadCommunicator::do_reduce_scatter(const void* all, void* part, std::int64_t part_count,
@@ -182,7 +182,7 @@ void ThreadCommunicator::do_reduce_scatter(const void* all, void* part, std::int
     reduce(static_cast<std::byte*>(part) + first * element_bytes(type), in, size(),
            rank_ * part_count + first, length, type, ReduceOp::sum);
   }
-  finish();
+  leave_call();
 }
 
 void ThreadCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementType type, int root,
@@ -195,7 +195,7 @@ void ThreadCommunicator::do_broadcast(void* buffer, std::int64_t count, ElementT
         .what = call.what},
        call);
   if (rank_ != root) copy(buffer, offer_of(root, call).in, 0, count, type);
-  finish();
+  leave_call();
 }
 
 void ThreadCommunicator::do_barrier(const Call& call) {
@@ -221,6 +221,7 @@ std::vector<std::unique_ptr<Communicator>> make_thread_communicators(const Threa
   }
   const auto world = std::make_shared<thread::ThreadCommunicator::World>(options.num_ranks);
   std::vector<std::unique_ptr<Communicator>> ranks;
+  ranks.reserve(world->seats.size());
   for (int rank = 0; rank < options.num_ranks; ++rank) {
     ranks.push_back(std::make_unique<thread::ThreadCommunicator>(world, rank, options.timeout_s));
   }

@@ -74,7 +74,7 @@ class ThreadCommunicator final : public Communicator {
   const Offer& offer_of(int rank, const Call& call) const;
   void post(const Offer& offer, const Call& call);
   void check_fit(const Call& call);
-  void finish();
+  void leave_call();
   std::string who_is_late(const Call& call) const;
   [[noreturn]] void fail(const Call& call, const std::string& reason);
 

@@ -24,6 +24,7 @@ Value entry(const std::map<std::string, Value>& entries, const std::string& name
   const auto found = entries.find(name);
   if (found != entries.end()) return found->second;
   std::vector<std::string> names;
+  names.reserve(entries.size());
   for (const auto& [key, value] : entries) names.push_back(key);
   throw DataError(concat("the checkpoint has no ", what, " '", name, "'; it has ", listed(names)));
 }
@@ -101,7 +102,6 @@ std::int64_t element_bytes(ElementKind kind) {
     case ElementKind::float32:
       return 4;
     case ElementKind::float64:
-      return 8;
     case ElementKind::int64:
       return 8;
     case ElementKind::byte:

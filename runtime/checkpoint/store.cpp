@@ -46,7 +46,8 @@ struct StoredFile {
 std::vector<StoredFile> files_in(const std::string& folder) {
   std::vector<StoredFile> files;
   for (const std::string& name : names_in(folder)) {
-    if (name.ends_with(kEnding)) files.push_back({step_of(name).value_or(-1), folder + "/" + name});
+    if (name.ends_with(kEnding))
+      files.push_back({step_of(name).value_or(-1), concat(folder, "/", name)});
   }
   std::sort(files.begin(), files.end(), [](const StoredFile& a, const StoredFile& b) {
     return std::pair(b.step, a.path) < std::pair(a.step, b.path);

@@ -127,13 +127,13 @@ std::vector<std::vector<double>> as_matrix(const Value& value, const std::string
 }
 
 std::string as_path(const Value& value, const std::string& where, const char* meaning) {
-  const std::string text = as_text(value, where, meaning);
+  std::string text = as_text(value, where, meaning);
   if (text.empty()) return text;
   const std::filesystem::path path(text);
   if (path.is_absolute()) return path.lexically_normal().string();
   const std::filesystem::path base = value.base_dir.empty() ? std::filesystem::current_path()
                                                             : std::filesystem::path(value.base_dir);
-  const std::string result = (base / path).lexically_normal().string();
+  std::string result = (base / path).lexically_normal().string();
   if (!is_utf8(result)) {
     throw ConfigError(concat(where, " = ", shown(value),
                              ": the folder it is relative to has a name that is not UTF-8, which "

@@ -147,7 +147,7 @@ void Fields::add_path(const char* key, std::string& field, const char* meaning) 
 void Fields::add_choice(const char* key, std::string& field,
                         const std::vector<std::string>& choices, const char* meaning) {
   const auto convert = [&](const Value& value, const std::string& place, const char*) {
-    const std::string word = as_text(value, place, concat("one of ", join(choices)).c_str());
+    std::string word = as_text(value, place, concat("one of ", join(choices)).c_str());
     if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
       const std::string guess = nearest(word, choices);
       throw_unexpected(value, place,

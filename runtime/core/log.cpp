@@ -30,7 +30,7 @@ struct Log::State {
     terminal.set_error_handler([](const std::string&) {});  // nowhere is left to say it
   }
 
-  void to_file(spdlog::level::level_enum level, std::string_view message) {
+  void to_file(spdlog::level::level_enum level, std::string_view message) const {
     if (file) file->log(level, spdlog::string_view_t(message.data(), message.size()));
   }
   void to_terminal(std::string_view message) {

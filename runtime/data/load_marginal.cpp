@@ -126,6 +126,7 @@ std::vector<double> load_weights(const MarginalConfig& config, std::int64_t num_
   const std::size_t n = selection.empty() ? as_size(num_rows) : selection.size();
   if (weights.size() != n && weights.size() == as_size(num_rows)) {
     std::vector<double> selected;
+    selected.reserve(n);
     for (const std::int64_t row : selection) selected.push_back(weights[as_size(row)]);
     weights = std::move(selected);
   }

@@ -105,7 +105,7 @@ class DictionaryParser {
     }
     const std::size_t end = text_.find(text_[at_], at_ + 1);
     if (end == std::string_view::npos) damaged("a quote is not closed");
-    const std::string word(text_.substr(at_ + 1, end - at_ - 1));
+    std::string word(text_.substr(at_ + 1, end - at_ - 1));
     for (const char symbol : word) {  // words are repeated in messages, which are one line
       if (symbol < ' ' || symbol > '~') damaged("a word that is not plain ASCII");
     }

@@ -193,6 +193,7 @@ void sort_by_name(const std::string& path, std::vector<TensorEntry>& tensors) {
 void check_layout(const std::string& path, const std::vector<TensorEntry>& tensors,
                   std::int64_t data_bytes) {
   std::vector<const TensorEntry*> in_order;
+  in_order.reserve(tensors.size());
   for (const TensorEntry& tensor : tensors) in_order.push_back(&tensor);
   std::sort(in_order.begin(), in_order.end(), [](const TensorEntry* a, const TensorEntry* b) {
     return std::pair(a->begin, a->end) < std::pair(b->begin, b->end);
