@@ -44,11 +44,12 @@ Points read_points(const EvalArguments& arguments, double scale, std::int64_t di
   return points;
 }
 
-void write_evaluation(const std::string& out, const Evaluation& evaluation, std::int64_t dims) {
+void write_evaluation(const std::string& out, const Evaluation& evaluation) {
   create_output_directory(out);
   const auto count = static_cast<std::int64_t>(evaluation.potential.size());
   data::write_npy(out + "/potential.npy", evaluation.potential, std::vector{count});
   if (!evaluation.map.empty()) {
+    const auto dims = static_cast<std::int64_t>(evaluation.map.size()) / count;
     data::write_npy(out + "/map.npy", evaluation.map, std::vector{count, dims});
   }
 }
@@ -89,7 +90,8 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
     check_run_of(arguments.run_directory, result, loaded.fingerprints, problem);
     fitted = entry_of(loaded.typed)
                  .restore(read_stored_run(arguments.run_directory, result), problem, context.pool);
-    const std::int64_t dims = fitted->num_dims();  // a matrix of costs has no marginals to scale
+    const std::int64_t dims =
+        fitted->num_dims(index(arguments.marginal));  // a matrix of costs has no marginals to scale
     scale = loaded.typed.problem.marginals.at(index(arguments.marginal)).scale;
     points = read_points(arguments, arguments.as_is ? 1 : scale, dims);
   });
@@ -105,7 +107,7 @@ int eval(const EvalArguments& arguments, const LoadedConfiguration& loaded, Sess
 
   collectively(session.world, "writing the evaluation", [&] {
     check_unchanged(problem);
-    if (session.is_first()) write_evaluation(arguments.out, evaluation, problem.d());
+    if (session.is_first()) write_evaluation(arguments.out, evaluation);
   });
   if (session.is_first()) {
     print_outcome(arguments, scale, loaded.typed.problem.cost, points, evaluation);

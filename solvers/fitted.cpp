@@ -24,8 +24,9 @@ void Fitted::check(std::int64_t marginal, std::span<const double> points) const 
   if (marginal != 0 && marginal != 1) {
     throw DataError(concat("there is no marginal ", marginal, "; expected 0 or 1"));
   }
-  if (points.size() % index(num_dims()) != 0) {
-    throw DataError(concat(points.size(), " numbers are no points of dimension ", num_dims()));
+  const std::int64_t dims = num_dims(index(marginal));
+  if (points.size() % index(dims) != 0) {
+    throw DataError(concat(points.size(), " numbers are no points of dimension ", dims));
   }
 }
 
@@ -40,7 +41,7 @@ Evaluation Fitted::map(std::int64_t from, std::span<const double> points, bool d
   check(from, points);
   Evaluation result = map_from(index(from), points, debiased);
   check_finite(result.potential, 1, "potential");
-  check_finite(result.map, index(num_dims()), "entropic map");
+  check_finite(result.map, index(num_dims(index(1 - from))), "entropic map");
   return result;
 }
 

@@ -10,7 +10,7 @@ namespace kantor {
 
 struct Evaluation {
   std::vector<double> potential;  ///< [K]
-  std::vector<double> map;        ///< [K, D]
+  std::vector<double> map;        ///< [K, D] in the space of the other marginal
 };
 
 /// Each solver makes one of what its runs have stored (SolverEntry::restore). What it cannot answer
@@ -19,8 +19,8 @@ class Fitted {
  public:
   virtual ~Fitted() = default;
 
-  /// D of the points that it takes. @throws UsageError: it takes none.
-  virtual std::int64_t num_dims() const = 0;
+  /// D of the points of a marginal. @throws UsageError: it takes none.
+  virtual std::int64_t num_dims(std::size_t marginal) const = 0;
   /// Whether there is an entropic map.
   virtual bool has_map() const = 0;
   /// @param marginal which one the points belong to. @param points [K, D] row-major.

@@ -32,7 +32,7 @@ void read_array(const std::string& folder, const std::string& name, StoredRun& r
   const std::string path = file_of(folder, name + ".npy");
   if (!has_file(path)) return;
   Array array{.name = name, .shape = {}, .values = {}};
-  if (name == run_files::kPoints) {
+  if (name == run_files::kPoints || name == run_files::kAlignment) {
     const auto source = data::open_npy(path);
     array.shape = {source->num_rows(), source->num_dims()};
     std::vector<std::int64_t> rows(static_cast<std::size_t>(source->num_rows()));
@@ -160,6 +160,7 @@ StoredRun read_stored_run(const std::string& folder, const Record& result) {
     }
   }
   read_array(folder, run_files::kPoints, run);
+  read_array(folder, run_files::kAlignment, run);
   read_model(folder, run);
   return run;
 }

@@ -21,10 +21,11 @@ constexpr const char* kResult = "result.json";
 constexpr const char* kResolved = "resolved.toml";
 constexpr const char* kModel = "model.json";
 constexpr const char* kTensors = "model.safetensors";
-constexpr const char* kPotentials = "potentials";      ///< /k.npy, one per marginal
-constexpr const char* kCertificate = "certificate";    ///< /k.npy
-constexpr const char* kSelfPotentials = "divergence";  ///< /k.npy
-constexpr const char* kPoints = "points";              ///< .npy
+constexpr const char* kPotentials = "potentials";       ///< /k.npy, one per marginal
+constexpr const char* kCertificate = "certificate";     ///< /k.npy
+constexpr const char* kSelfPotentials = "divergence";   ///< /k.npy
+constexpr const char* kPoints = "points";               ///< .npy
+constexpr const char* kAlignment = "alignment_matrix";  ///< .npy
 }  // namespace run_files
 
 std::string file_of(const std::string& folder, const std::string& name);

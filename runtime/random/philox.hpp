@@ -13,7 +13,8 @@ enum class Purpose : std::uint32_t {
   holdout,
   evaluation,
   generator,
-  test
+  test,
+  alignment
 };
 
 /// Philox 4x32-10: 128 random bits as a pure function of key and counter.

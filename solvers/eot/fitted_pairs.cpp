@@ -12,7 +12,7 @@ FittedPairs::FittedPairs(StoredRun run, const Problem& problem, ThreadPool& pool
   for (std::size_t k = 0; k < 2; ++k) run_.potential(k, problem.n(k));
 }
 
-std::int64_t FittedPairs::num_dims() const {
+std::int64_t FittedPairs::num_dims(std::size_t /*marginal*/) const {
   if (!pair_.cost.file) return pair_.d();
   throw UsageError(
       "new points need a cost between points; the run's problem.cost = \"matrix\" says nothing of "
@@ -25,7 +25,7 @@ bool FittedPairs::has_map() const {
 
 std::vector<double> FittedPairs::costed(std::span<const double> points) const {
   std::vector<double> result(points.begin(), points.end());
-  const std::size_t d = index(num_dims());
+  const std::size_t d = index(pair_.d());
   for (std::size_t i = 0; pair_.cost.on_unit_sphere && i < result.size(); i += d) {
     if (data::to_unit_length(std::span(result).subspan(i, d))) continue;
     throw DataError(concat("point ", i / d,
@@ -35,7 +35,7 @@ std::vector<double> FittedPairs::costed(std::span<const double> points) const {
 }
 
 std::vector<double> FittedPairs::centred(std::vector<double> points) const {
-  for (std::size_t i = 0; i < points.size(); ++i) points[i] -= pair_.centre[i % index(num_dims())];
+  for (std::size_t i = 0; i < points.size(); ++i) points[i] -= pair_.centre[i % index(pair_.d())];
   return points;
 }
 

@@ -19,7 +19,7 @@ class FittedPairs : public Fitted {
   /// length.
   FittedPairs(StoredRun run, const Problem& problem, ThreadPool& pool);
 
-  std::int64_t num_dims() const override;
+  std::int64_t num_dims(std::size_t marginal) const override;
   bool has_map() const override;
 
  protected:

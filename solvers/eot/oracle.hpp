@@ -25,20 +25,24 @@ class EotOracle {
 
   virtual ~EotOracle() = default;
 
-  /// From the solution before, at first from 0. Pairs after the first have other rows x, epsilon
-  /// and centre; weights, cost and y are those of the first.
+  /// Pairs after the first have other rows x, epsilon and centre; weights, cost and y are those of
+  /// the first.
+  /// @param g         [M] where it starts from, as a rule the solution before; or empty.
   /// @param tolerance L1 error of the marginals.
   /// @param scope     of this solve alone. @throws Stopped.
-  virtual Solution solve(const Pair& pair, double tolerance, CheckpointScope& scope) = 0;
+  virtual Solution solve(const Pair& pair, std::vector<double> g, double tolerance,
+                         CheckpointScope& scope) = 0;
 
   // What is asked of the last pair that was solved:
 
-  /// E_P[v y^T], one pass and one all-reduce, of the plan of g with exact rows. Points y as they
-  /// are, not centred.
+  struct Moment {
+    std::vector<double> values;  ///< [K, D] E_P[v y^T], points y as they are, not centred
+    double dual_value = 0;       ///< of g and its c-transform, a lower bound of the optimum
+  };
+  /// One pass and one all-reduce, of the plan of g with exact rows.
   /// @param values v [N_r, K] at this rank's rows: the points x, or others.
-  /// @return [K, D].
-  virtual std::vector<double> cross_moment(const Solution& solution, std::span<const double> values,
-                                           std::int64_t num_values) = 0;
+  virtual Moment cross_moment(const Solution& solution, std::span<const double> values,
+                              std::int64_t num_values) = 0;
   /// Bounds of the optimum, evaluated in double.
   virtual PlanValue value(const Solution& solution) = 0;
 };

@@ -238,12 +238,7 @@ double ShardedPairs<T>::expectation_y(std::span<const double> values) const {
 
 template <class T>
 std::vector<double> ShardedPairs<T>::gather_x(std::span<const double> values) const {
-  std::vector<double> part(index(rows_.slots), 0.0);
-  std::copy(values.begin(), values.end(), part.begin());
-  std::vector<double> all(part.size() * static_cast<std::size_t>(context_.world.size()));
-  context_.world.all_gather<double>(part, all, "potentials");
-  all.resize(index(n_));  // shards are contiguous; only the tail is padding
-  return all;
+  return gather_rows(values, n_, context_.world, "potentials");
 }
 
 template class ShardedPairs<float>;

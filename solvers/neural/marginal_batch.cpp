@@ -5,9 +5,8 @@
 #include <algorithm>
 
 #include "runtime/core/index.hpp"
-namespace kantor::neural {
 
-namespace {}  // namespace
+namespace kantor::neural {
 
 random::Sampler training_sampler(const Pair& pair, std::size_t marginal, std::int64_t seed) {
   const data::Marginal& rows = pair.cloud(marginal).marginal;
@@ -28,7 +27,7 @@ MarginalBatch<T>::MarginalBatch(const Pair& pair, std::size_t marginal, std::int
       num_read_(count),
       rows_(index(marginal_.is_weighted() ? size : count)),
       staged_weights_({marginal_.is_weighted() ? size : 0}, torch::kFloat64, device),
-      staged_points_({count, pair.d()}, torch::CppTypeToScalarType<T>::value, device),
+      staged_points_({count, marginal_.d()}, torch::CppTypeToScalarType<T>::value, device),
       weights_(torch::full({std::ssize(rows_)},
                            1 / static_cast<double>(std::max(size, std::int64_t{1})),
                            at::TensorOptions(torch::kFloat64).device(device))) {}

@@ -7,7 +7,6 @@
 #include <cstdio>
 
 #include "distributed/collectively.hpp"
-#include "distributed/device.hpp"
 #include "distributed/flat_parameters.hpp"
 #include "distributed/rank_memory.hpp"
 #include "distributed/trainer.hpp"
@@ -15,13 +14,13 @@
 #include "runtime/core/index.hpp"
 #include "runtime/core/process.hpp"
 #include "runtime/core/text.hpp"
-#include "runtime/data/moments.hpp"
 #include "solvers/eot/evaluation_progress.hpp"
 #include "solvers/eot/gauge.hpp"
 #include "solvers/eot/plan_diagnostics.hpp"
 #include "solvers/eot/plan_value.hpp"
 #include "solvers/eot/sharded_pairs.hpp"
 #include "solvers/neural/correction_scale.hpp"
+#include "solvers/neural/initial_potential.hpp"
 #include "solvers/neural/potential_values.hpp"
 #include "solvers/neural/semi_dual.hpp"
 #include "solvers/sinkhorn/certificate.hpp"
@@ -29,41 +28,6 @@
 namespace kantor::neural {
 
 namespace {
-
-/// Standard deviations of marginal 0, floored so that constant coordinates do not blow up.
-std::vector<double> deviations(const Pair& pair, Communicator& world) {
-  constexpr double kFloor = 0.1;  // of the root mean square over coordinates
-  const data::Marginal& marginal = pair.x.marginal;
-  const Shard share = shard_of(marginal.n(), world.rank(), world.size());
-  std::vector<double> result =
-      data::partial_central_sums(marginal, share.first, share.last, pair.x.mean, false).variances;
-  world.all_reduce<double>(result, ReduceOp::sum, "variances");
-  double mean_square = 0;
-  for (const double variance : result) mean_square += variance / static_cast<double>(result.size());
-  const double floor = mean_square > 0 ? kFloor * std::sqrt(mean_square) : 1;
-  for (double& value : result) value = std::max(std::sqrt(value), floor);
-  return result;
-}
-
-Potential make_potential(const NeuralConfig& config, const Pair& pair, Context& context) {
-  constexpr std::int64_t kMaxRank = 256;
-  PotentialInputs inputs;
-  inputs.d = pair.d();
-  inputs.mean = pair.x.mean;
-  inputs.deviation = deviations(pair, context.world);
-  inputs.output_scale = pair.epsilon;
-  inputs.gaussian.scale = 0;
-  if (config.network.quadratic && has_gaussian_form(pair.cost.kernel.kind)) {
-    inputs.gaussian =
-        gaussian_potential(pair.x, pair.y, pair.cost.kernel.kind, pair.epsilon, kMaxRank, context);
-  }
-  const at::Device device = device_of(context.run, context.world);
-  const auto options =
-      torch::TensorOptions(context.run.is_double() ? torch::kFloat64 : torch::kFloat32)
-          .device(device);
-  return {config.network, std::move(inputs), pair.centre, options,
-          static_cast<std::uint64_t>(context.run.seed)};
-}
 
 /// Without the rows that were kept out of training; nothing if no mass remains.
 std::optional<Subset> trained_subset(const Pair& pair, const Subset& subset, Context& context) {
@@ -233,7 +197,7 @@ Result evaluated(const NeuralConfig& config, const Pair& pair, Potential& potent
 template <class T>
 Result solve_in(const NeuralConfig& config, const Pair& pair, Context& context) {
   const double start = monotonic_seconds();
-  Potential potential = make_potential(config, pair, context);
+  Potential potential = initial_potential(config.network, pair, context);
   FlatParameters parameters(potential.parameters());
   SemiDual<T> objective(config, pair, potential, context);
   const TrainingReport training = Trainer(config.training, objective, parameters, context).run();

@@ -5,12 +5,15 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "distributed/objective.hpp"
 #include "distributed/shards.hpp"
+#include "solvers/device/tensor_reduction.hpp"
 #include "solvers/eot/pair.hpp"
 #include "solvers/neural/marginal_batch.hpp"
+#include "solvers/neural/pair_lift.hpp"
 #include "solvers/neural/potential.hpp"
 
 namespace kantor::neural {
@@ -21,20 +24,45 @@ namespace kantor::neural {
 template <class T>
 class SemiDual final : public Objective {
  public:
+  /// @param lift of the points whose costs the pair's kernel makes; null: the pair's own.
   SemiDual(const NeuralConfig& config, const Pair& pair, const Potential& potential,
-           Context& context);
+           Context& context, const PairLift* lift = nullptr);
 
   /// Shapes of the step: one all-gather and one reduce-scatter of S numbers besides the trainer's
   /// all-reduce.
   LocalLoss evaluate(const StepId& id) override;
   std::string remedy(std::size_t group) const override;
 
+  /// This rank's part of E_P[x y^T] under the plan of the potential on the batch of a step, points
+  /// as the batch has them. @return [D_x, D_y] float64; 0 of a batch without mass.
+  at::Tensor cross_moment(const StepId& id);
+
  private:
+  /// A batch whose potentials are known on all ranks that share it.
+  struct Drawn {
+    at::Tensor x;      ///< [B, D]
+    at::Tensor y;      ///< [B/P, D]
+    at::Tensor a;      ///< [B]
+    at::Tensor b;      ///< [B/P]
+    at::Tensor f;      ///< [B/P] of this rank's x
+    at::Tensor all_f;  ///< [B]
+  };
+  /// Nothing of a batch that no one has, or without mass.
+  std::optional<Drawn> draw(const StepId& id);
+  TensorReduction reduction_of(const Drawn& drawn) const;
+  at::Tensor own(const at::Tensor& all) const {
+    return all.narrow(0, slots_.first, slots_.count());
+  }
+  /// Of the global batch.
+  double share() const {
+    return static_cast<double>(group_batch_) / static_cast<double>(global_batch_);
+  }
   at::Tensor no_loss() const;
 
   const Pair& pair_;
   const Potential& potential_;
   Context& context_;
+  const PairLift* lift_;                 ///< null: none
   std::unique_ptr<Communicator> alone_;  ///< the group of "local" negatives
   Communicator& group_;                  ///< the ranks that share a batch
   std::int64_t global_batch_;

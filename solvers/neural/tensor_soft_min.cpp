@@ -31,7 +31,36 @@ SoftWeights by_kernels(const TensorReduction& reduction, const at::Tensor& row_w
   return result;
 }
 
+template <class T>
+at::Tensor averages_by_kernels(const TensorReduction& reduction, const at::Tensor& values,
+                               ThreadPool& pool) {
+  at::Tensor averages = torch::zeros({reduction.n(), values.size(1)}, torch::kFloat64);
+  if (averages.numel() == 0) return averages;
+  const at::Tensor given = values.contiguous();
+  const auto cost = kernels::streamed_cost<T>(reduction.cost, points<T>(reduction.x),
+                                              points<T>(reduction.y), reduction.centre);
+  std::vector<double> f(static_cast<std::size_t>(reduction.n()));
+  kernels::soft_min_averages<T>(
+      {*cost, doubles(reduction.log_b), doubles(reduction.g), reduction.epsilon},
+      {given.data_ptr<T>(), static_cast<std::size_t>(given.numel())}, values.size(1), pool, f,
+      doubles(averages));
+  return averages;
+}
+
+TensorSoftMin reduce(const TensorReduction& reduction, const Wanted& wanted, Log& log) {
+  return reduction.x.is_cuda() ? device_soft_min().reduce(reduction, wanted, log)
+                               : reduce_by_aten(reduction, wanted);
+}
+
 }  // namespace
+
+at::Tensor soft_min_averages(const TensorReduction& reduction, const at::Tensor& values,
+                             ThreadPool& pool, Log& log) {
+  if (!reduction.x.is_cpu()) return reduce(reduction, {.values = values}, log).averages;
+  return reduction.x.scalar_type() == at::kFloat
+             ? averages_by_kernels<float>(reduction, values, pool)
+             : averages_by_kernels<double>(reduction, values, pool);
+}
 
 SoftWeights soft_min_weights(const TensorReduction& reduction, const at::Tensor& row_weights,
                              ThreadPool& pool, Log& log) {
@@ -40,10 +69,7 @@ SoftWeights soft_min_weights(const TensorReduction& reduction, const at::Tensor&
                ? by_kernels<float>(reduction, row_weights, pool)
                : by_kernels<double>(reduction, row_weights, pool);
   }
-  const Wanted wanted{.row_weights = row_weights};
-  const TensorSoftMin result = reduction.x.is_cuda()
-                                   ? device_soft_min().reduce(reduction, wanted, log)
-                                   : reduce_by_aten(reduction, wanted);
+  const TensorSoftMin result = reduce(reduction, {.row_weights = row_weights}, log);
   return {result.f, result.columns};
 }
 

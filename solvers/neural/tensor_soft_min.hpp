@@ -14,6 +14,11 @@ struct SoftWeights {
   at::Tensor weights;  ///< [M] float64: sum_i row_weights_i P(j | i)
 };
 
+/// Averages of values under the plan's law of y given each x. @param values [M, K] of the points'
+/// type. @return [N, K] float64.
+at::Tensor soft_min_averages(const TensorReduction& reduction, const at::Tensor& values,
+                             ThreadPool& pool, Log& log);
+
 /// @param reduction   of points.
 /// @param row_weights [N] float64.
 /// @param log is warned if the kernels of a GPU cannot be used.

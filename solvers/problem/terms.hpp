@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "solvers/problem/cloud.hpp"
+#include "solvers/problem/distortion.hpp"
 #include "solvers/problem/graph.hpp"
 
 namespace kantor {
@@ -34,7 +35,8 @@ struct EotTerms {
 /// alpha E[distortion] + (1 - alpha) E[|s - t|^2], s and t in one space.
 struct EgwTerms {
   double alpha = 1;
-  std::vector<Cloud> shared = {};  ///< s, t: once loaded, unless alpha = 1
+  std::vector<Space> spaces = {};  ///< the two clouds with their moments, once loaded
+  std::vector<Space> shared = {};  ///< s, t: once loaded, unless alpha = 1
 };
 /// Of mot and mgw.
 struct GraphTerms {

@@ -15,7 +15,7 @@ class FittedMaps final : public Fitted {
   /// does not fit.
   FittedMaps(StoredRun run, const Problem& problem, ThreadPool& pool);
 
-  std::int64_t num_dims() const override { return pair_.d(); }
+  std::int64_t num_dims(std::size_t /*marginal*/) const override { return pair_.d(); }
   bool has_map() const override { return true; }
 
  private:

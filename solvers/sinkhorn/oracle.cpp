@@ -5,6 +5,7 @@
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/index.hpp"
+#include "solvers/eot/storage/record.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
 
@@ -17,44 +18,49 @@ namespace {
 template <class T>
 class Oracle final : public EotOracle {
  public:
-  Oracle(const SinkhornConfig& config, Context& context) : config_(config), context_(context) {}
+  Oracle(const SinkhornConfig& config, CheckpointScope& scope, Context& context)
+      : config_(config), scope_(scope), context_(context) {}
 
-  Solution solve(const Pair& pair, double tolerance, CheckpointScope& scope) override {
+  Solution solve(const Pair& pair, std::vector<double> g, double tolerance,
+                 CheckpointScope& scope) override {
     pair_ = pair;
     Stopping stopping = config_.stopping();
     stopping.tolerance = tolerance;
-    if (!points_) {
-      const StoragePlan plan =
-          plan_storage(solve_shape(pair, {}, sizeof(T) == 8, context_),
-                       storage_named(config_.storage), workload_of(config_, pair), context_);
-      points_.emplace(pair, Subset{}, plan, context_);
-      g_.assign(index(points_->m()), 0.0);
-    } else {
-      stopping.decay = {};  // its start is at hand
+    if (points_) {
       points_->set_rows(pair);
+    } else {
+      const StoragePlan plan =
+          recorded_plan(scope_, "storage", solve_shape(pair, {}, sizeof(T) == 8, context_),
+                        storage_named(config_.storage), workload_of(config_, pair), context_);
+      points_.emplace(pair, Subset{}, plan, context_);
     }
     points_->store_costs();
     Solution solution;
-    solution.g = g_;
+    solution.g = std::move(g);
+    if (solution.g.empty()) {
+      solution.g.assign(index(points_->m()), 0.0);
+    } else {
+      stopping.decay = {};
+    }
     const Report report =
         iterate(*points_, stopping, solution.f, solution.g, context_, "sinkhorn", scope);
-    g_ = solution.g;
     solution.marginal_error = report.marginal_error;
     solution.iterations = report.iterations;
     solution.converged = report.converged;
     return solution;
   }
 
-  std::vector<double> cross_moment(const Solution& solution, std::span<const double> values,
-                                   std::int64_t num_values) override {
+  Moment cross_moment(const Solution& solution, std::span<const double> values,
+                      std::int64_t num_values) override {
     const std::span<const double> a = points_->a();
     const std::size_t d = index(pair_->d());
     const std::size_t k = index(num_values);
     std::vector<double> f(a.size());
     std::vector<double> averages(a.size() * d);  // of y given x_i, centred
     points_->transform_to_x(solution.g, f, averages);
-    std::vector<double> moment(k * d, 0.0);
+    std::vector<double> moment(k * d + 1, 0.0);
     for (std::size_t i = 0; i < a.size(); ++i) {
+      if (a[i] > 0) moment.back() += a[i] * f[i];
       for (std::size_t row = 0; row < k; ++row) {
         const double weighted = a[i] * values[i * k + row];
         for (std::size_t c = 0; c < d; ++c) {
@@ -63,7 +69,9 @@ class Oracle final : public EotOracle {
       }
     }
     context_.world.all_reduce<double>(moment, ReduceOp::sum, "cross moment");
-    return moment;
+    const double dual_value = moment.back() + points_->expectation_y(solution.g);
+    moment.pop_back();
+    return {std::move(moment), dual_value};
   }
 
   PlanValue value(const Solution& solution) override {
@@ -73,17 +81,19 @@ class Oracle final : public EotOracle {
 
  private:
   const SinkhornConfig& config_;
+  CheckpointScope& scope_;
   Context& context_;
   std::optional<Pair> pair_;
   std::optional<ShardedPairs<T>> points_;
-  std::vector<double> g_;  ///< [M] of the last solution
 };
 
 }  // namespace
 
-std::unique_ptr<EotOracle> make_oracle(const SinkhornConfig& config, Context& context) {
-  if (context.run.precision == "float64") return std::make_unique<Oracle<double>>(config, context);
-  return std::make_unique<Oracle<float>>(config, context);
+std::unique_ptr<EotOracle> make_oracle(const SinkhornConfig& config, CheckpointScope& scope,
+                                       Context& context) {
+  return in_precision(context, [&]<class T>() -> std::unique_ptr<EotOracle> {
+    return std::make_unique<Oracle<T>>(config, scope, context);
+  });
 }
 
 }  // namespace kantor::sinkhorn

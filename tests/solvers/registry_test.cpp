@@ -78,7 +78,7 @@ TEST(Registry, refuses_unknown_names) {
   EXPECT_NE(kind.find("egv"), std::string::npos) << kind;
   const std::string unsolved = message_of<ConfigError>(
       [] { read("[problem]\nkind = \"mot\"\n" + kProblem.substr(kProblem.find("epsilon"))); });
-  EXPECT_EQ(unsolved, "no solver solves problem.kind = \"mot\" yet; kinds with solvers: eot");
+  EXPECT_EQ(unsolved, "no solver solves problem.kind = \"mot\" yet; kinds with solvers: eot, egw");
   message_of<ConfigError>([] { read("[solver]\nname = \"neural\"\n"); });  // no problem
 }
 

@@ -1,6 +1,8 @@
 // Entropic Gromov-Wasserstein between two marginals in spaces of their own; fused where they also
 // have features in a space that they share.
 
+#include <cmath>
+
 #include "distributed/collectively.hpp"
 #include "runtime/core/error.hpp"
 #include "solvers/problem/kind.hpp"
@@ -8,9 +10,6 @@
 namespace kantor {
 
 namespace {
-
-/// (|x - x'|^2 - |y - y'|^2)^2, (<x, x'> - <y, y'>)^2
-constexpr const char* kDistortions[] = {"quadratic", "inner_product"};
 
 void describe(config::Fields& fields, ProblemConfig& config) {
   describe_cost(fields, kEgwKind, config);
@@ -23,6 +22,12 @@ void describe(config::Fields& fields, ProblemConfig& config) {
 
 void check(const ProblemConfig& config) {
   check_marginals(kEgwKind, config);
+  if (config.epsilon.relative == "std") {
+    throw ConfigError(
+        "problem.epsilon relative to the std is of no use to kind egw, whose distortion has "
+        "moments "
+        "of order 8; use relative = \"mean\", or a number");
+  }
   const double alpha = std::get<EgwTerms>(config.terms).alpha;
   for (std::size_t i = 0; i < 2; ++i) {
     if (config.marginals[i].shared.empty() == (alpha == 1)) continue;
@@ -44,9 +49,8 @@ data::Marginal features_of(const data::MarginalConfig& marginal) {
   return data::load_marginal(features);
 }
 
-void load(const ProblemConfig& config, Problem& problem, Context& context) {
-  auto& terms = std::get<EgwTerms>(problem.terms);
-  if (terms.alpha == 1) return;
+void load_features(const ProblemConfig& config, const Problem& problem, EgwTerms& terms,
+                   Context& context) {
   std::vector<data::Marginal> features;
   collectively(context.world, "loading the shared features", [&] {
     for (std::size_t i = 0; i < 2; ++i) {
@@ -59,15 +63,40 @@ void load(const ProblemConfig& config, Problem& problem, Context& context) {
     }
   });
   for (data::Marginal& each : features) {
-    terms.shared.push_back(cloud_of(std::move(each), context.world));
+    terms.shared.push_back(space_of(cloud_of(std::move(each), context.world), context.world));
   }
+}
+
+/// Under the product of the marginals: of alpha times the distortion and 1 - alpha times |s - t|^2.
+double mean_cost(const Distortion& distortion, const EgwTerms& terms) {
+  const double mean =
+      terms.alpha * distortion.mean(terms.spaces[0].moments, terms.spaces[1].moments);
+  if (terms.alpha == 1) return mean;
+  return mean +
+         (1 - terms.alpha) * mean_square_distance(terms.shared[0].moments, terms.shared[1].moments);
+}
+
+void load(const ProblemConfig& config, Problem& problem, Context& context) {
+  auto& terms = std::get<EgwTerms>(problem.terms);
+  if (terms.alpha < 1) load_features(config, problem, terms, context);
+  for (const Cloud& cloud : problem.clouds) {
+    terms.spaces.push_back(space_of(cloud, context.world));
+  }
+  problem.statistics.mean = mean_cost(distortion_named(problem.cost.name), terms);
+  if (problem.rule.relative.empty()) return;
+  problem.epsilon = problem.rule.scale * problem.statistics.mean;
+  if (problem.epsilon > 0 && std::isfinite(problem.epsilon)) return;
+  fail_on_all_ranks(
+      context.world,
+      ConfigError(concat("problem.epsilon is relative to the mean distortion, which ", "is ",
+                         problem.statistics.mean, "; give a positive number instead")));
 }
 
 }  // namespace
 
 const KindEntry kEgwKind = {"egw",     "entropic Gromov-Wasserstein between two spaces",
                             2,         2,
-                            false,     kDistortions,
+                            false,     kDistortionNames,
                             &describe, &check,
                             &load,     &sizes_of_clouds,
                             true};

@@ -4,19 +4,13 @@
 
 namespace kantor {
 
-namespace {
-
-constexpr const char* kCosts[] = {"quadratic", "inner_product"};
-
-}  // namespace
-
 const KindEntry kMgwKind = {
     .name = "mgw",
     .meaning = "Gromov-Wasserstein between the spaces at the nodes of a graph",
     .fewest = 2,
     .most = kAnyNumber,
     .is_in_one_space = false,
-    .costs = kCosts,
+    .costs = kDistortionNames,
     .describe = describe_on_graph<kMgwKind>,
     .check = check_on_graph<kMgwKind>,
     .sizes = sizes_of_clouds};

@@ -106,13 +106,13 @@ std::vector<double> second_solution(const std::string& storage, const Problem& p
   run.context.pair_reducer = device;
   SinkhornConfig config = config_of(storage);
   config.max_iterations = 1000;
-  const auto oracle = sinkhorn::make_oracle(config, run.context);
   CheckpointScope nowhere;
+  const auto oracle = sinkhorn::make_oracle(config, nowhere, run.context);
   Pair pair = pair_of(problem);
-  oracle->solve(pair, 1e-9, nowhere);
+  std::vector<double> g = oracle->solve(pair, {}, 1e-9, nowhere).g;
   const data::Marginal& first = pair.x.marginal;
   pair.x = make_cloud(make_marginal(jittered(points_of(first), .2, 5), first.d(), first.weights()));
-  return oracle->solve(pair, 1e-9, nowhere).g;
+  return oracle->solve(pair, std::move(g), 1e-9, nowhere).g;
 }
 
 TEST(DeviceOracle, takes_other_rows_as_the_host_does) {

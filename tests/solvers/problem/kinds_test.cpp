@@ -91,7 +91,7 @@ TEST(Kinds, load_features_that_two_spaces_share) {
   const auto& terms = std::get<EgwTerms>(problem.terms);
   EXPECT_EQ(terms.alpha, .25);
   ASSERT_EQ(terms.shared.size(), 2u);
-  EXPECT_EQ(terms.shared[1].d(), 2);
+  EXPECT_EQ(terms.shared[1].cloud.d(), 2);
   EXPECT_THROW(load(read_kind("egw", "alpha = 0.25", marginals("short.npy"))), DataError);
 }
 

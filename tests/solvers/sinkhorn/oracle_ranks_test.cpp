@@ -66,12 +66,15 @@ void expect_truth(EotOracle& oracle, const EotOracle::Solution& solution, const 
     }
   }
   const std::int64_t before = world().counts().all_reduce;
-  const std::vector<double> moment = oracle.cross_moment(solution, own_rows(first), problem.d());
+  const auto moment = oracle.cross_moment(solution, own_rows(first), problem.d());
   EXPECT_EQ(world().counts().all_reduce, before + 1);
-  ASSERT_EQ(moment.size(), expected.size());
-  for (std::size_t i = 0; i < moment.size(); ++i) EXPECT_NEAR(moment[i], expected[i], 1e-9);
+  ASSERT_EQ(moment.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i) {
+    EXPECT_NEAR(moment.values[i], expected[i], 1e-9);
+  }
 
   const double optimum = dense.dual_value(truth.f, truth.g);
+  EXPECT_NEAR(moment.dual_value, optimum, 1e-10);
   const PlanValue value = oracle.value(solution);
   EXPECT_NEAR(value.dual_value, optimum, 1e-10);
   EXPECT_NEAR(value.objective, optimum, 1e-10);
@@ -90,8 +93,8 @@ TEST(EotOracle, solves_pairs_that_follow_each_other_and_reads_y_once) {
           data::memory_rows(points_of(problem.clouds[1].marginal), 17, 3));
       Pair pair = pair_of(problem);
       pair.y.marginal = {"y", y, {}, 1, pair.y.marginal.weights(), 0, 0};
-      const auto oracle = sinkhorn::make_oracle(config, run.context);
-      const EotOracle::Solution first = oracle->solve(pair, 1e-12, nowhere);
+      const auto oracle = sinkhorn::make_oracle(config, nowhere, run.context);
+      const EotOracle::Solution first = oracle->solve(pair, {}, 1e-12, nowhere);
       EXPECT_TRUE(first.converged);
       EXPECT_EQ(y->num_read(), 17);
       expect_truth(*oracle, first, problem);  // whose value reads y in double
@@ -103,16 +106,17 @@ TEST(EotOracle, solves_pairs_that_follow_each_other_and_reads_y_once) {
                                      problem.clouds[0].marginal.weights()),
                        problem.clouds[1].marginal);
       pair.x = further.clouds[0];
-      const EotOracle::Solution second = oracle->solve(pair, 1e-12, nowhere);
+      const EotOracle::Solution second = oracle->solve(pair, first.g, 1e-12, nowhere);
       EXPECT_TRUE(second.converged);
       EXPECT_EQ(y->num_read(), num_read);
-      EXPECT_LT(second.iterations,
-                sinkhorn::make_oracle(config, run.context)->solve(pair, 1e-12, nowhere).iterations);
+      EXPECT_LT(second.iterations, sinkhorn::make_oracle(config, nowhere, run.context)
+                                       ->solve(pair, {}, 1e-12, nowhere)
+                                       .iterations);
       expect_truth(*oracle, second, further);
 
       // With a centre of its own, both clouds are centred anew.
       pair.centre = midpoint(pair.x, pair.y);
-      expect_truth(*oracle, oracle->solve(pair, 1e-12, nowhere), further);
+      expect_truth(*oracle, oracle->solve(pair, {}, 1e-12, nowhere), further);
     }
   }
 }
@@ -122,12 +126,12 @@ TEST(EotOracle, takes_other_epsilons_and_refuses_other_clouds) {
   CheckpointScope nowhere;
   const sinkhorn::SinkhornConfig config;
   Problem problem = random_problem({}, .8, {.n = 23, .m = 17, .d = 3});
-  const auto oracle = sinkhorn::make_oracle(config, run.context);
-  oracle->solve(pair_of(problem), 1e-10, nowhere);
+  const auto oracle = sinkhorn::make_oracle(config, nowhere, run.context);
+  oracle->solve(pair_of(problem), {}, 1e-10, nowhere);
   problem.epsilon = .5;
-  expect_truth(*oracle, oracle->solve(pair_of(problem), 1e-12, nowhere), problem);
+  expect_truth(*oracle, oracle->solve(pair_of(problem), {}, 1e-12, nowhere), problem);
   const Problem other = random_problem({}, .5, {.n = 24, .m = 17, .d = 3});
-  EXPECT_THROW(oracle->solve(pair_of(other), 1e-10, nowhere), ValueError);
+  EXPECT_THROW(oracle->solve(pair_of(other), {}, 1e-10, nowhere), ValueError);
 }
 
 }  // namespace

@@ -61,7 +61,7 @@ std::vector<double> gathered(std::vector<double> mine, std::int64_t n, Communica
 /// there, from what the first has found.
 Solved solve_pairs(const SinkhornConfig& config, const Problem& problem, CheckpointScope& run,
                    Context& context) {
-  const auto oracle = sinkhorn::make_oracle(config, context);
+  const auto oracle = sinkhorn::make_oracle(config, run, context);
   Pair pair = pair_of(problem);
   Solved solved{.f = std::vector<double>(index(problem.n(0))),
                 .g = std::vector<double>(index(problem.n(1)))};
@@ -73,7 +73,9 @@ Solved solve_pairs(const SinkhornConfig& config, const Problem& problem, Checkpo
     if (is_found) continue;
     CheckpointScope scope(run, name, solved.iterations);
     pair.epsilon = multiple * problem.epsilon;
-    const EotOracle::Solution solution = oracle->solve(pair, config.tolerance, scope);
+    std::vector<double> start = solved.iterations == 0 ? std::vector<double>() : solved.g;
+    const EotOracle::Solution solution =
+        oracle->solve(pair, std::move(start), config.tolerance, scope);
     const PlanValue value = oracle->value(solution);
     solved = {gathered(solution.f, problem.n(0), context.world),
               solution.g,
