@@ -15,6 +15,7 @@ dotted path into result.json. A figure is {"value", "relative"}, {"at_most"}, {"
 {"near": key, "within": absolute}. A run that has both must also have dual_value <= objective, and gets relative_gap,
 their difference over |objective|.
 "rising": [{"key": "objective", "runs": ["d2", "d8"]}] compares runs: the key must not fall from one to the next.
+"alike": [{"key": "objective", "runs": ["sinkhorn", "neural"], "relative": 1e-3}]: the key of each must be that of the first.
 A study's plot.py, if it has one, is called with the folder of the runs.
 """
 import argparse
@@ -109,6 +110,16 @@ def falls(rising, results):
     return misses
 
 
+def differences(alike, results):
+    """Misses among runs that should come to the same, of those that were made. @param results name -> result"""
+    misses = []
+    for group in alike:
+        made = [(name, look_up(results[name], group["key"])) for name in group["runs"] if name in results]
+        misses += [f"{group['key']} is {value} ({name}), but {made[0][1]} ({made[0][0]})" for name, value in made[1:]
+                   if None in (value, made[0][1]) or abs(value - made[0][1]) > group["relative"] * abs(made[0][1])]
+    return misses
+
+
 def text(value):
     return "-" if value is None else f"{value:.4g}" if isinstance(value, float) else str(value)
 
@@ -147,7 +158,7 @@ def main():
         print(f"| {run['name']} | " + " | ".join(cells) + f" | {'; '.join(misses) or 'ok'} |", flush=True)
     if (study / "plot.py").exists() and subprocess.run([sys.executable, study / "plot.py", out]).returncode:
         num_missed += 1
-    for miss in falls(recipe.get("rising", []), results):
+    for miss in falls(recipe.get("rising", []), results) + differences(recipe.get("alike", []), results):
         num_missed += 1
         print(miss)
     print(f"{num_missed} figures missed" if num_missed else "all figures as expected", f"(runs in {out})")
