@@ -181,8 +181,18 @@ Marginal load_marginal(const MarginalConfig& config) {
   fingerprint.add_values(std::span<const std::int64_t>(selection));
   fingerprint.add_values(std::span<const double>(weights));
   fingerprint.add_number(config.scale);
+  if (!config.shared.empty()) fingerprint.add_content(DataFile(config.shared).bytes());
   return {std::move(name),    std::move(source), std::move(selection), config.scale,
           std::move(weights), config.holdout,    fingerprint.value()};
+}
+
+Marginal load_features(const MarginalConfig& config) {
+  MarginalConfig features = config;
+  features.path = std::exchange(features.shared, "");
+  features.generator.reset();
+  features.key.clear();
+  features.scale = 1;
+  return load_marginal(features);
 }
 
 Marginal load_weights_alone(const MarginalConfig& config, std::int64_t n, const std::string& name,

@@ -111,6 +111,10 @@ class Marginal {
 /// length; ConfigError: what check() refuses, a range or label that selects nothing.
 Marginal load_marginal(const MarginalConfig& config);
 
+/// The shared features of the same rows, with their weights; the fingerprint of the marginal itself
+/// holds them too. @throws as load_marginal().
+Marginal load_features(const MarginalConfig& config);
+
 /// Points without coordinates: D = 1, each its own index. @param n how many there are.
 /// @param name, content of where n comes from. @throws DataError: bad weights, config.n another
 /// number.

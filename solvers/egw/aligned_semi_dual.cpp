@@ -55,10 +55,11 @@ template <class T>
 LocalLoss AlignedSemiDual<T>::evaluate(const StepId& id) {
   if (id.group == kPotential) return semi_dual_.evaluate(id);
   const torch::NoGradGuard no_grad;
+  const std::optional<at::Tensor> drawn = semi_dual_.cross_moment(id);
   const double share = 1.0 / context_.world.size();  // of what all ranks know
+  if (!drawn) return {.value = torch::zeros({}, mean_moment_.options()), .count = share};
   const at::Tensor moment =
-      semi_dual_.cross_moment(id).narrow(0, 0, spaces_.d(0)).narrow(1, 0, spaces_.d(1)) +
-      share * mean_moment_;
+      drawn->narrow(0, 0, spaces_.d(0)).narrow(1, 0, spaces_.d(1)) + share * mean_moment_;
   const at::Tensor a = spaces_.radius() * alignment_.to(torch::kFloat64);
   const at::Tensor gradient = 2 * share * a - moment;  // over the weight
   alignment_.mutable_grad().add_((spaces_.radius() * gradient).to(alignment_.scalar_type()));

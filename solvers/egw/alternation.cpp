@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "distributed/collectively.hpp"
 #include "runtime/core/error.hpp"
 #include "runtime/core/index.hpp"
 #include "runtime/metrics/progress.hpp"
@@ -62,11 +63,12 @@ double Alternation::epsilon_of(std::int64_t step) const {
 
 bool Alternation::is_done(const Iterate& at) const {
   if (!spaces_.has_alignment() || at.step >= config_.max_steps) return true;
-  return at.change <= config_.tolerance && epsilon_of(at.step) == epsilon_;
+  return at.step > 0 && at.change <= config_.tolerance && epsilon_of(at.step - 1) == epsilon_;
 }
 
-Alignment Alternation::solve(Iterate& at, double tolerance, CheckpointScope& scope) {
-  const Pair pair = spaces_.lifted(at.alignment, epsilon_of(at.step));
+Alignment Alternation::solve(Iterate& at, double epsilon, double tolerance,
+                             CheckpointScope& scope) {
+  const Pair pair = spaces_.lifted(at.alignment, epsilon);
   Alignment found;
   found.solution = oracle_->solve(pair, std::move(at.g), tolerance, scope);
   at.g = found.solution.g;
@@ -118,13 +120,15 @@ void Alternation::update(Iterate& at, const std::vector<double>& half_moment) co
   ++at.step;
 }
 
-void Alternation::step(Iterate& at) {
+Alignment Alternation::step(Iterate& at) {
   scope_.ended("alignment", at);
   CheckpointScope solving(scope_, "solve", at.iterations);
   const double tolerance = std::max(inner_.tolerance, std::min(kLoosest, kOfChange * at.change));
-  const Alignment found = solve(at, tolerance, solving);
+  Alignment found = solve(at, epsilon_of(at.step), tolerance, solving);
   update(at, found.half_moment);
-  context_.metrics.write(label_, at.step, {{"change", at.change}, {"value", found.lower}});
+  context_.metrics.write(scope_.prefix() + label_, at.step,
+                         {{"change", at.change}, {"value", found.lower}});
+  return found;
 }
 
 void Alternation::hear_stop(Iterate& at) {
@@ -147,7 +151,7 @@ Alignment Alternation::run(Iterate& at) {
   progress.finish();
   scope_.ended("alignment", at);
   CheckpointScope solving(scope_, "last", at.iterations);
-  return solve(at, inner_.tolerance, solving);
+  return solve(at, epsilon_, inner_.tolerance, solving);
 }
 
 }  // namespace kantor::egw

@@ -49,7 +49,7 @@ class Alternation {
   bool is_done(const Iterate& at) const;
   /// One solve, one pass for E[x y^T], one update of A. Collective.
   /// @throws Stopped.
-  void step(Iterate& at);
+  Alignment step(Iterate& at);
   /// Steps until done, from there or from where the run was stopped, then the solve at A, to the
   /// tolerance of `inner`.
   Alignment run(Iterate& at);
@@ -61,7 +61,7 @@ class Alternation {
   double epsilon_of(std::int64_t step) const;
   /// @throws Stopped.
   void hear_stop(Iterate& at);
-  Alignment solve(Iterate& at, double tolerance, CheckpointScope& scope);
+  Alignment solve(Iterate& at, double epsilon, double tolerance, CheckpointScope& scope);
   void update(Iterate& at, const std::vector<double>& half_moment) const;
 
   const Spaces& spaces_;

@@ -51,10 +51,11 @@ Evaluation FittedAlignment::map_from(std::size_t marginal, std::span<const doubl
   std::vector<double> lifted(count * width);
   std::vector<double> alone(count);
   std::vector<double> point(d);
+  const TermAlone term = spaces_.term_alone(marginal, alignment_);
   for (std::size_t i = 0; i < count; ++i) {
     for (std::size_t k = 0; k < d; ++k) point[k] = points[i * d + k] - lift.mean[k];
     lift.apply(point, {}, lifted.data() + i * width);
-    alone[i] = spaces_.term_alone(marginal, point, {}, alignment_);
+    alone[i] = term.at(point, {});
   }
   const MapTarget target(pair, other);
   Evaluation result;

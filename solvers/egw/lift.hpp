@@ -13,7 +13,7 @@
 namespace kantor::egw {
 
 /// x -> (norms (|x'|^2 - E|x'|^2), matrix^T x', features s'), x' and s' about their means; parts
-/// that are not there take no coordinates. All have mean 0.
+/// that are not there take no coordinates.
 struct Lift {
   std::vector<double> mean;              ///< [D]
   double square = 0;                     ///< E |x'|^2

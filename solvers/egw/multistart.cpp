@@ -25,42 +25,65 @@ class Solve {
         double epsilon, CheckpointScope& scope, Context& context)
       : spaces_(spaces),
         config_(config),
+        at_epsilon_(config),
         inner_(inner),
         epsilon_(epsilon),
         scope_(scope),
-        context_(context) {}
+        context_(context) {
+    at_epsilon_.epsilon_decay.reset();  // which the trials have been through
+  }
 
   Solutions run() {
     const Spaces few = spaces_.subsample(config_.start_points, context_.run.seed);
     Solutions all(try_starts(few, config_, inner_, epsilon_, scope_, context_));
     for (std::size_t k = 0; k < all.trials.best.size(); ++k) {
-      CheckpointScope one(scope_, concat("start", k), all.iterations);
-      all.solved.push_back(from_start(few, all.trials, k, one));
-      all.iterations += all.solved.back().at.iterations;
+      const std::string name = concat("solved", k);
+      Solved found(spaces_, first_of(all.trials, k));
+      bool is_found = false;
+      collectively(context_.world, "restoring a solve",
+                   [&] { is_found = scope_.found(name, found); });
+      if (!is_found) {
+        CheckpointScope one(scope_, concat("start", k), all.iterations);
+        found = from_start(few, all.trials, k, one);
+        scope_.ended(name, found);
+      }
+      all.iterations += found.at.iterations;
+      all.solved.push_back(std::move(found));
     }
     return all;
   }
 
  private:
+  Iterate first_of(const Trials& trials, std::size_t k) const {
+    return {row_of(trials.alignments, k, spaces_.size_of_alignment()), spaces_.n(1)};
+  }
+
+  /// Over levels, each of them kept until the next has ended: little work before all points.
   Solved from_start(const Spaces& few, const Trials& trials, std::size_t k,
                     CheckpointScope& scope) {
-    Solved found(spaces_,
-                 {row_of(trials.alignments, k, spaces_.size_of_alignment()), spaces_.n(1)});
+    constexpr std::int64_t kGrowth = 7;
+    std::int64_t level = config_.start_points;  // the last that has ended
     bool is_found = false;
-    collectively(context_.world, "restoring a solve",
-                 [&] { is_found = scope.found("solved", found); });
-    if (is_found) return found;
-    found.f = row_of(trials.potentials, k, index(few.n(0)));
-    constexpr std::int64_t kGrowth = 7;  // of points from level to level: little work before all
+    collectively(context_.world, "restoring a level",
+                 [&] { is_found = scope.found("level", level); });
+    Spaces before = is_found ? spaces_.subsample(level, context_.run.seed) : few;
+    Solved found(before, first_of(trials, k));
+    if (is_found) {
+      collectively(context_.world, "restoring a level",
+                   [&] { scope.found("level_solution", found); });
+    } else {
+      found.f = row_of(trials.potentials, k, index(few.n(0)));
+    }
     const std::int64_t most = std::max(spaces_.n(0), spaces_.n(1));
-    Spaces before = few;
-    for (std::int64_t limit = config_.start_points * kGrowth; limit < most / 2; limit *= kGrowth) {
-      Spaces level = spaces_.subsample(limit, context_.run.seed);
-      go_on(before, level, concat(limit), scope, found);
-      before = std::move(level);
+    while (level * kGrowth < most / 2) {
+      level *= kGrowth;
+      Spaces next = spaces_.subsample(level, context_.run.seed);
+      go_on(before, next, concat(level), scope, found);
+      before = std::move(next);
+      scope.ended("level", level);
+      scope.ended("level_solution", found);
     }
     go_on(before, spaces_, "all", scope, found);
-    scope.ended("solved", found);
     return found;
   }
 
@@ -70,7 +93,7 @@ class Solve {
     CheckpointScope scope(parent, name, found.at.iterations);
     Iterate at(std::move(found.at.alignment), spaces.n(1));
     at.g = extended(before, spaces, at.alignment, found.f);
-    Alternation alternation(spaces, config_, inner_, epsilon_, "egw", scope, context_);
+    Alternation alternation(spaces, at_epsilon_, inner_, epsilon_, "egw", scope, context_);
     Alignment aligned = alternation.run(at);
     context_.log.info(concat(spaces.n(0), " x ", spaces.n(1), " points: ", at.step, " steps of A, ",
                              at.iterations, " iterations, last change ", format_number(at.change)));
@@ -79,14 +102,15 @@ class Solve {
     found.f = gather_rows(aligned.solution.f, spaces.n(0), context_.world, "potentials");
     found.g = std::move(aligned.solution.g);
     found.half_moment = std::move(aligned.half_moment);
-    found.has_converged = aligned.solution.converged && at.change <= config_.tolerance;
+    found.has_converged =
+        aligned.solution.converged && (!spaces.has_alignment() || at.change <= config_.tolerance);
     found.at = std::move(at);
   }
 
   /// g of the points y of `spaces` from f of the points x of `before`.
   std::vector<double> extended(const Spaces& before, const Spaces& spaces,
                                std::span<const double> alignment, std::span<const double> f) const {
-    const Pair pair = Spaces::between(before, spaces).lifted(alignment, epsilon_);
+    const Pair pair = spaces.lifted_between(before, spaces, alignment, epsilon_);
     const ShardedPairs<double> points(pair, {}, Storage::streamed, context_);
     const Shard& rows = points.rows();
     std::vector<double> g(index(points.m()));
@@ -96,6 +120,7 @@ class Solve {
 
   const Spaces& spaces_;
   const EgwConfig& config_;
+  EgwConfig at_epsilon_;
   const sinkhorn::SinkhornConfig& inner_;
   double epsilon_;
   CheckpointScope& scope_;

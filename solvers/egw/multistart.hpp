@@ -18,7 +18,7 @@ struct Solved {
       : at(std::move(at_)),
         f(index(spaces.n(0))),
         g(index(spaces.n(1))),
-        half_moment(spaces.size_of_alignment()) {}
+        half_moment(spaces.has_alignment() ? spaces.size_of_alignment() : 0) {}
 
   Iterate at;
   std::vector<double> f;            ///< [N] of the lifted problem at A

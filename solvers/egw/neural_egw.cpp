@@ -23,11 +23,10 @@ namespace kantor::egw {
 
 namespace {
 
-/// What solves beside the training take: tries of starts, and the certificate.
-sinkhorn::SinkhornConfig solves_of(const neural::NeuralConfig& training) {
+sinkhorn::SinkhornConfig certificate_solves(const neural::NeuralConfig& training) {
   sinkhorn::SinkhornConfig solves;
   solves.tolerance = training.certificate_tolerance;
-  solves.max_iterations = std::max<std::int64_t>(training.certificate_iterations, 1);
+  solves.max_iterations = training.certificate_iterations;
   return solves;
 }
 
@@ -70,7 +69,7 @@ Trained train(const EgwConfig& config, const neural::NeuralConfig& training, con
           report};
 }
 
-/// The network at points of side 0 of `of`, as a potential of the lifted problem of `of`. [N_r]
+/// The network at points of side 0 of `of`, a potential of what `spaces` lifts. [N_r]
 template <class T>
 std::vector<double> network_values(const Trained& trained, const Spaces& spaces, const Spaces& of,
                                    Context& context) {
@@ -91,15 +90,15 @@ Learned learned(const Trained& trained, const Spaces& spaces, const Spaces& eval
                 double epsilon, Context& context) {
   Learned found;
   found.f = network_values<T>(trained, spaces, evaluated, context);
-  const Pair pair = evaluated.lifted(trained.alignment, epsilon);
+  const Pair pair = spaces.lifted_between(evaluated, evaluated, trained.alignment, epsilon);
   ShardedPairs<double> points(pair, {}, Storage::streamed, context);
   EvaluationProgress evaluation(1, trained.report.steps, {}, context);
   points.pause_in(&evaluation);
   found.g.resize(index(points.m()));
   points.transform_to_y(found.f, found.g);
   evaluation.finish();
-  found.value = evaluated.value(trained.alignment,
-                                points.expectation_x(found.f) + points.expectation_y(found.g));
+  found.value = spaces.value(trained.alignment,
+                             points.expectation_x(found.f) + points.expectation_y(found.g));
   return found;
 }
 
@@ -110,7 +109,7 @@ void add_learned(const Trained& trained, const Spaces& spaces, const Learned& le
   std::vector<double> f = network_values<T>(trained, spaces, spaces, context);
   std::vector<double> g = learned.g;
   if (evaluated.n(1) != spaces.n(1)) {
-    const Pair pair = Spaces::between(evaluated, spaces).lifted(trained.alignment, epsilon);
+    const Pair pair = spaces.lifted_between(evaluated, spaces, trained.alignment, epsilon);
     const ShardedPairs<double> points(pair, {}, Storage::streamed, context);
     g.resize(index(points.m()));
     points.transform_to_y(learned.f, g);
@@ -124,7 +123,7 @@ void add_learned(const Trained& trained, const Spaces& spaces, const Learned& le
 void certify(const EgwConfig& config, const neural::NeuralConfig& training, const Spaces& evaluated,
              const Trained& trained, Learned learned, double epsilon, Result& result,
              Context& context) {
-  const sinkhorn::SinkhornConfig solves = solves_of(training);
+  const sinkhorn::SinkhornConfig solves = certificate_solves(training);
   EgwConfig few = config;
   few.epsilon_decay.reset();
   CheckpointScope nowhere;
@@ -153,12 +152,18 @@ void certify(const EgwConfig& config, const neural::NeuralConfig& training, cons
                  "comes to, on the evaluated points");
   const double gap = relative_gap(learned.value, value.objective);
   result.own.set_if_finite("relative_gap", gap, "of learned_value to the objective");
-  result.converged = std::abs(gap) <= training.gap_tolerance && at.change <= config.tolerance;
+  const bool is_learned = std::abs(gap) <= training.gap_tolerance;
+  result.converged = is_learned && found.solution.converged &&
+                     (!evaluated.has_alignment() || at.change <= config.tolerance);
   if (*result.converged) return;
-  result.advice.push_back(concat("not converged: the learned value is ", format_digits(gap, 2),
-                                 " of the objective away from it (solver.neural.gap_tolerance ",
-                                 format_digits(training.gap_tolerance, 7),
-                                 "); in a new --out, raise solver.neural.steps or .batch"));
+  result.advice.push_back(
+      is_learned ? concat("not converged: the certificate's own A and marginals miss their "
+                          "tolerances; raise solver.neural.certificate_iterations or "
+                          "solver.egw.max_steps")
+                 : concat("not converged: the learned value is ", format_digits(gap, 2),
+                          " of the objective away from it (solver.neural.gap_tolerance ",
+                          format_digits(training.gap_tolerance, 7),
+                          "); in a new --out, raise solver.neural.steps or .batch"));
 }
 
 template <class T>
@@ -167,10 +172,11 @@ Result solve_in(const EgwConfig& config, const neural::NeuralConfig& training,
   const double start = monotonic_seconds();
   const double epsilon = problem.epsilon;
   const Spaces spaces(problem);
+  check_number_range(spaces, epsilon, context);
   CheckpointScope run(context.checkpoints);
   CheckpointScope scope(run, "egw", 0);
   const Trials trials = try_starts(spaces.subsample(config.start_points, context.run.seed), config,
-                                   solves_of(training), epsilon, scope, context);
+                                   sinkhorn::SinkhornConfig{}, epsilon, scope, context);
   std::vector<double> best(
       trials.alignments.begin(),
       trials.alignments.begin() + static_cast<std::ptrdiff_t>(spaces.size_of_alignment()));

@@ -3,6 +3,8 @@
 #include <malloc.h>
 
 #include <algorithm>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "runtime/core/error.hpp"
@@ -34,7 +36,8 @@ Best solve_and_evaluate(const Spaces& spaces, const EgwConfig& config,
   std::vector<Evaluated> values;
   for (const Solved& each : all.solved) {
     values.push_back(evaluate(
-        spaces, each, epsilon, all.iterations, [&] { scope.save_found(all.iterations); }, context));
+        spaces, each, epsilon, scope.step_of_run(all.iterations),
+        [&] { scope.save_found(all.iterations); }, context));
   }
   const auto best = std::min_element(
       values.begin(), values.end(),
@@ -53,26 +56,6 @@ void describe(const Best& best, const Spaces& spaces, const EgwConfig& config, R
                  "|A - E[x y^T] / 2|, 0 where A and the plan are the best for each other");
 }
 
-/// Minus half of each marginal's own value.
-void debias(const Spaces& spaces, const EgwConfig& config, const sinkhorn::SinkhornConfig& inner,
-            double epsilon, CheckpointScope& run, Context& context, Result& result) {
-  Record debiased;
-  double value = *result.objective;
-  for (std::size_t k = 0; k < 2; ++k) {
-    CheckpointScope scope(run, concat("self", k), result.iterations);
-    const Best self = solve_and_evaluate(spaces.self(k), config, inner, epsilon, scope, context);
-    result.iterations += self.all.iterations;
-    value -= self.value.objective / 2;
-    Record record;
-    record.set("objective", self.value.objective);
-    record.set("alignment_norm", norm_of(self.solved.at.alignment));
-    record.set("starts", starts_record(spaces, self.all.trials, config));
-    debiased.set(k == 0 ? "xx" : "yy", std::move(record));
-  }
-  debiased.set("value", value, "objective minus half of those of xx and yy");
-  result.own.set("debiased", std::move(debiased), "0 between equals");
-}
-
 bool has_converged(const Best& best, const sinkhorn::SinkhornConfig& inner, double epsilon,
                    Context& context) {
   const PlanValue& plan = best.value.plan;
@@ -81,29 +64,71 @@ bool has_converged(const Best& best, const sinkhorn::SinkhornConfig& inner, doub
          plan.is_tight(inner.tolerance, epsilon);
 }
 
+/// @param whose of which marginals, in a message.
+void judge(const Best& best, const EgwConfig& config, const sinkhorn::SinkhornConfig& inner,
+           double epsilon, const std::string& whose, Result& result, Context& context) {
+  if (has_converged(best, inner, epsilon, context)) return;
+  result.converged = false;
+  const Iterate& at = best.solved.at;
+  const bool has_moved = best.solved.at.change > config.tolerance;
+  result.advice.push_back(concat(
+      "not converged", whose, ": ",
+      has_moved
+          ? concat("after ", at.step, " steps A still changes by ", format_number(at.change),
+                   "; raise solver.egw.max_steps or problem.epsilon")
+          : concat("at the A found, the marginals miss ",
+                   format_number(best.value.plan.marginal_error[0]), " and the value is within ",
+                   format_number(best.value.objective - best.value.dual_value),
+                   "; raise solver.sinkhorn.max_iterations, lower its tolerance, or raise "
+                   "problem.epsilon")));
+}
+
+/// Minus half of each marginal's own value.
+void debias(const Spaces& spaces, const EgwConfig& config, const sinkhorn::SinkhornConfig& inner,
+            double epsilon, CheckpointScope& run, Context& context, Result& result) {
+  Record debiased;
+  double value = *result.objective;
+  const std::int64_t first = result.iterations;
+  CheckpointScope of_x(run, "xx", first);
+  std::optional<CheckpointScope> of_y;  // within the first, which keeps what it has found
+  for (std::size_t k = 0; k < 2; ++k) {
+    const Spaces own = spaces.self(k);
+    if (k == 1) of_y.emplace(of_x, "yy", result.iterations - first);
+    const Best self =
+        solve_and_evaluate(own, config, inner, epsilon, k == 0 ? of_x : *of_y, context);
+    result.iterations += self.all.iterations;
+    value -= self.value.objective / 2;
+    judge(self, config, inner, epsilon, k == 0 ? " (x with itself)" : " (y with itself)", result,
+          context);
+    Record record;
+    record.set("objective", self.value.objective);
+    record.set("alignment_norm", norm_of(self.solved.at.alignment));
+    record.set("starts", starts_record(own, self.all.trials, config));
+    debiased.set(k == 0 ? "xx" : "yy", std::move(record));
+  }
+  debiased.set("value", value, "objective minus half of those of xx and yy");
+  result.own.set("debiased", std::move(debiased), "0 between equals");
+}
+
 }  // namespace
 
 Result solve(const EgwConfig& config, const sinkhorn::SinkhornConfig& inner, const Problem& problem,
              Context& context) {
   const double start = monotonic_seconds();
+  const double epsilon = problem.epsilon;
   const Spaces spaces(problem);
+  check_number_range(spaces, epsilon, context);
   CheckpointScope run(context.checkpoints);
   CheckpointScope scope(run, "egw", 0);
-  const Best best = solve_and_evaluate(spaces, config, inner, problem.epsilon, scope, context);
+  const Best best = solve_and_evaluate(spaces, config, inner, epsilon, scope, context);
   Result result;
   result.iterations = best.all.iterations;
   describe(best, spaces, config, result);
-  put_value(spaces, best.value, problem.epsilon, result);
-  result.converged = has_converged(best, inner, problem.epsilon, context);
-  if (!*result.converged) {
-    result.advice.push_back(
-        concat("not converged: after ", best.solved.at.step, " steps A still changes by ",
-               format_number(best.solved.at.change), ", and the marginals miss ",
-               format_number(result.marginal_error[0]),
-               "; raise solver.egw.max_steps, solver.sinkhorn.max_iterations or problem.epsilon"));
-  }
+  put_value(spaces, best.value, epsilon, result);
+  result.converged = true;
+  judge(best, config, inner, epsilon, "", result, context);
   add_potentials(spaces, best.solved.at.alignment, best.solved.f, best.solved.g, result, context);
-  if (config.debiased) debias(spaces, config, inner, problem.epsilon, run, context, result);
+  if (config.debiased) debias(spaces, config, inner, epsilon, scope, context, result);
   result.seconds.solve = monotonic_seconds() - start;
   return result;
 }

@@ -131,8 +131,13 @@ Cloud Spaces::lifted_side(std::size_t k, Lift lift) const {
 }
 
 Pair Spaces::lifted(std::span<const double> alignment, double epsilon, std::size_t k_of_a) const {
-  Pair pair{.x = lifted_side(0, lift(0, alignment, k_of_a)),
-            .y = lifted_side(1, lift(1, alignment, k_of_a)),
+  return lifted_between(*this, *this, alignment, epsilon, k_of_a);
+}
+
+Pair Spaces::lifted_between(const Spaces& x, const Spaces& y, std::span<const double> alignment,
+                            double epsilon, std::size_t k_of_a) const {
+  Pair pair{.x = x.lifted_side(0, lift(0, alignment, k_of_a)),
+            .y = y.lifted_side(1, lift(1, alignment, k_of_a)),
             .cost = ground_cost("dot", 2),
             .epsilon = epsilon};
   pair.centre.assign(index(pair.d()), 0.0);
@@ -151,30 +156,51 @@ Pair Spaces::points(const Spaces& of) const {
   return {.x = about_mean(0), .y = about_mean(1), .cost = ground_cost("dot", 2)};
 }
 
-double Spaces::term_alone(std::size_t k, std::span<const double> point,
-                          std::span<const double> shared, std::span<const double> alignment) const {
+TermAlone Spaces::term_alone(std::size_t k, std::span<const double> alignment) const {
   const SpaceMoments& own = space(k).moments;
   const SpaceMoments& other = space(1 - k).moments;
-  double term = 0;
+  TermAlone term;
+  term.constant = k == 0 ? constant_alone(alignment) : 0;
   if (has_alignment() && distortion_.is_centred) {
-    const double length = norm_of(point);
-    term -= alpha_ * distortion_.norms * other.square * (length * length - own.square);
+    term.square = -alpha_ * distortion_.norms * other.square;
+    term.constant -= term.square * own.square;
   } else if (has_alignment()) {
-    term -= weight() * (k == 0 ? product(point, alignment, other.mean)
-                               : product(other.mean, alignment, point));
+    term.linear.assign(own.mean.size(), 0.0);  // -weight A m, or A^T m
+    const std::size_t columns = index(d(1));
+    for (std::size_t i = 0; i < index(d(0)); ++i) {
+      for (std::size_t j = 0; j < columns; ++j) {
+        term.linear[k == 0 ? i : j] -=
+            weight() * alignment[i * columns + j] * other.mean[k == 0 ? j : i];
+      }
+    }
   }
+  if (!is_fused()) return term;
+  term.shared_square = 1 - alpha_;
+  for (std::size_t i = 0; i < sides_[k].shared->moments.mean.size(); ++i) {
+    term.shared_linear.push_back(
+        2 * (1 - alpha_) *
+        (sides_[k].shared->moments.mean[i] - sides_[1 - k].shared->moments.mean[i]));
+  }
+  return term;
+}
+
+double TermAlone::at(std::span<const double> point, std::span<const double> shared) const {
+  double value = constant;
+  for (const double each : point) value += square * each * each;
+  for (std::size_t i = 0; i < linear.size(); ++i) value += linear[i] * point[i];
   for (std::size_t i = 0; i < shared.size(); ++i) {
-    const double delta = sides_[k].shared->moments.mean[i] - sides_[1 - k].shared->moments.mean[i];
-    term += (1 - alpha_) * (shared[i] * shared[i] + 2 * delta * shared[i]);
+    value += (shared_square * shared[i] + shared_linear[i]) * shared[i];
   }
-  return k == 0 ? term + constant_alone(alignment) : term;
+  return value;
 }
 
 double Spaces::constant_alone(std::span<const double> alignment) const {
   const SpaceMoments& x = space(0).moments;
   const SpaceMoments& y = space(1).moments;
   double constant = -alpha_ * distortion_.norms * x.square * y.square;
-  if (!distortion_.is_centred) constant -= weight() * product(x.mean, alignment, y.mean);
+  if (has_alignment() && !distortion_.is_centred) {
+    constant -= weight() * product(x.mean, alignment, y.mean);
+  }
   for (std::size_t i = 0; is_fused() && i < sides_[0].shared->moments.mean.size(); ++i) {
     const double delta = sides_[0].shared->moments.mean[i] - sides_[1].shared->moments.mean[i];
     constant += (1 - alpha_) * delta * delta;
@@ -187,6 +213,7 @@ std::vector<double> Spaces::terms_alone(std::size_t k, std::int64_t first, std::
   const Side& side = sides_[k];
   std::vector<double> point(index(d(k)));
   std::vector<double> shared(side.shared ? side.shared->moments.mean.size() : 0);
+  const TermAlone term = term_alone(k, alignment);
   std::vector<double> terms;
   for (std::int64_t i = first; i < first + count; ++i) {
     side.own.cloud.marginal.read_range<double>(i, 1, side.own.moments.mean, point.data());
@@ -194,7 +221,7 @@ std::vector<double> Spaces::terms_alone(std::size_t k, std::int64_t first, std::
       side.shared->cloud.marginal.read_range<double>(i, 1, side.shared->moments.mean,
                                                      shared.data());
     }
-    terms.push_back(term_alone(k, point, shared, alignment));
+    terms.push_back(term.at(point, shared));
   }
   return terms;
 }

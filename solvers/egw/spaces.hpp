@@ -20,6 +20,19 @@ struct Side {
   std::optional<Space> shared = {};  ///< features in the space of both sides
 };
 
+/// What c_A has of one point of a side alone beside -<u, v>; with it, a potential of lifted points
+/// is one of c_A.
+struct TermAlone {
+  double constant = 0;
+  double square = 0;                ///< of |x'|^2
+  std::vector<double> linear = {};  ///< [D], or none
+  double shared_square = 0;
+  std::vector<double> shared_linear = {};  ///< [DS], or none
+
+  /// @param point, shared about their means; shared may be empty.
+  double at(std::span<const double> point, std::span<const double> shared) const;
+};
+
 /// alpha E[distortion] + (1 - alpha) E|s - t|^2 + epsilon KL, whose least value is that of
 ///   constant + min over A of weight |A|^2 + OT of a cost c_A.
 /// c_A is -<u(x), v(y)> between points lifted about their means, but for terms of x or y alone,
@@ -42,8 +55,6 @@ class Spaces {
 
   /// x with itself, or y.
   Spaces self(std::size_t k) const;
-  /// Side x of one, side y of the other, of the same problem.
-  static Spaces between(const Spaces& x, const Spaces& y) { return {x, x.sides_[0], y.sides_[1]}; }
   /// Some seeded points of each, or all where there are no more; weights rescaled. Every rank reads
   /// them all. Local.
   Spaces subsample(std::int64_t limit, std::int64_t seed) const;
@@ -52,6 +63,10 @@ class Spaces {
   /// @param k_of_a the side that A is on: the cross moment of the pair then has the points of the
   ///               other side from coordinate first_of_points() on.
   Pair lifted(std::span<const double> alignment, double epsilon, std::size_t k_of_a = 0) const;
+  /// Side x of one and side y of another, subsamples of these, lifted as these are: about the means
+  /// of these, which are not theirs.
+  Pair lifted_between(const Spaces& x, const Spaces& y, std::span<const double> alignment,
+                      double epsilon, std::size_t k_of_a = 0) const;
   /// Points of the sides of another about the means of this, features behind them: what networks
   /// see.
   Pair points(const Spaces& of) const;
@@ -59,11 +74,7 @@ class Spaces {
   Lift lift(std::size_t k, std::span<const double> alignment, std::size_t k_of_a) const;
   std::size_t first_of_points() const { return has_alignment() && distortion_.norms > 0 ? 1 : 0; }
 
-  /// What c_A has of one point alone beside -<u, v>; with it, a potential of lifted() is one of
-  /// c_A.
-  /// @param point [D_k], @param shared [DS] or empty: about their means.
-  double term_alone(std::size_t k, std::span<const double> point, std::span<const double> shared,
-                    std::span<const double> alignment) const;
+  TermAlone term_alone(std::size_t k, std::span<const double> alignment) const;
   /// term_alone() of points first .. first + count - 1 of side k. @return [count].
   std::vector<double> terms_alone(std::size_t k, std::int64_t first, std::int64_t count,
                                   std::span<const double> alignment) const;

@@ -12,6 +12,7 @@
 #include "runtime/kernels/blas.hpp"
 #include "runtime/metrics/progress.hpp"
 #include "runtime/random/philox.hpp"
+#include "solvers/problem/number_range.hpp"
 
 namespace kantor::egw {
 
@@ -22,6 +23,7 @@ constexpr double kRandomNorm = 0.2;  // of random starts, over the radius
 constexpr double kTrialTolerance = 1e-2;
 constexpr double kTrialMarginalError = 1e-3;
 constexpr std::int64_t kMostTrialSteps = 100;
+constexpr std::int64_t kMostTrialIterations = 300;  // of a solve: ranks wait for each other
 
 EgwConfig trial_config(EgwConfig config) {
   config.tolerance = std::max(config.tolerance, kTrialTolerance);
@@ -31,6 +33,7 @@ EgwConfig trial_config(EgwConfig config) {
 
 sinkhorn::SinkhornConfig trial_solves(sinkhorn::SinkhornConfig config) {
   config.tolerance = std::max(config.tolerance, kTrialMarginalError);
+  config.max_iterations = std::min(config.max_iterations, kMostTrialIterations);
   return config;
 }
 
@@ -117,7 +120,7 @@ class OwnStarts {
   };
   std::vector<Ended> ended;
 
-  bool is_done() const { return !alternation_ && next_ >= config_.starts; }
+  bool is_done() const { return !alternation_ && next_ >= num_starts(few_, config_); }
 
   /// One step of A of the start in hand.
   void advance() {
@@ -126,7 +129,10 @@ class OwnStarts {
       at_.emplace(start_alignment(few_, next_, seed_), few_.n(1));
       alternation_.emplace(few_, config_, inner_, epsilon_, "egw, start", nowhere_, context_);
     }
-    if (!alternation_->is_done(*at_)) return alternation_->step(*at_);
+    if (!alternation_->is_done(*at_)) {
+      alternation_->step(*at_);
+      return;
+    }
     const Alignment found = alternation_->run(*at_);
     const double objective = few_.value(at_->alignment, alternation_->value(found).objective);
     ended.push_back({next_, objective, std::move(at_->alignment), found.solution.f});
@@ -150,7 +156,7 @@ class OwnStarts {
   std::optional<Alternation> alternation_;
 };
 
-/// Rows of a matrix that ranks have some of, on all of them.
+/// What each rank has a part of, and zeros elsewhere, on all of them.
 void add_up(std::vector<double>& values, const char* what, Context& context) {
   context.world.all_reduce<double>(values, ReduceOp::sum, what);
 }
@@ -199,10 +205,19 @@ std::vector<double> start_alignment(const Spaces& spaces, std::int64_t k, std::i
                     : random_alignment(spaces, stream);
 }
 
+void check_number_range(const Spaces& spaces, double epsilon, Context& context) {
+  const Pair pair = spaces.lifted(start_alignment(spaces, 1, 0), epsilon);
+  kantor::check_number_range(pair.cost, pair.x, pair.y, epsilon, context);
+}
+
+std::int64_t num_starts(const Spaces& spaces, const EgwConfig& config) {
+  return spaces.has_alignment() ? config.starts : 1;
+}
+
 Trials::Trials(const Spaces& few, const EgwConfig& config)
-    : objectives(index(config.starts)),
-      norms(index(config.starts)),
-      best(index(std::min(config.starts, config.continued))),
+    : objectives(index(num_starts(few, config))),
+      norms(objectives.size()),
+      best(std::min(objectives.size(), index(config.continued))),
       alignments(best.size() * few.size_of_alignment()),
       potentials(best.size() * index(few.n(0))) {}
 

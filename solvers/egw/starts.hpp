@@ -14,6 +14,13 @@ namespace kantor::egw {
 /// and matches as k grows, and by turns with them random ones.
 std::vector<double> start_alignment(const Spaces& spaces, std::int64_t k, std::int64_t seed);
 
+/// A has no say where all is in the features: one start then.
+std::int64_t num_starts(const Spaces& spaces, const EgwConfig& config);
+
+/// Whether costs near those of good A are numbers of run.precision. Collective. @throws
+/// ConfigError, DataError.
+void check_number_range(const Spaces& spaces, double epsilon, Context& context);
+
 /// What the starts have come to on a subsample; replicated.
 struct Trials {
   Trials(const Spaces& few, const EgwConfig& config);

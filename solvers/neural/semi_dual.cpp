@@ -124,12 +124,9 @@ LocalLoss SemiDual<T>::evaluate(const StepId& id) {
 }
 
 template <class T>
-at::Tensor SemiDual<T>::cross_moment(const StepId& id) {
+std::optional<at::Tensor> SemiDual<T>::cross_moment(const StepId& id) {
   const std::optional<Drawn> drawn = draw(id);
-  if (!drawn) {
-    return torch::zeros({pair_.x.d(), pair_.y.d()},
-                        at::TensorOptions(torch::kFloat64).device(potential_.device()));
-  }
+  if (!drawn) return std::nullopt;
   const at::Tensor averages = context_.profile.timed(kSoftMin, [&] {  // [B/P, D_x] of x given y
     return soft_min_averages(reduction_of(*drawn), drawn->x, context_.pool, context_.log);
   });

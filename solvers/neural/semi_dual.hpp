@@ -34,8 +34,8 @@ class SemiDual final : public Objective {
   std::string remedy(std::size_t group) const override;
 
   /// This rank's part of E_P[x y^T] under the plan of the potential on the batch of a step, points
-  /// as the batch has them. @return [D_x, D_y] float64; 0 of a batch without mass.
-  at::Tensor cross_moment(const StepId& id);
+  /// as the batch has them. @return [D_x, D_y] float64; nothing of a batch without mass.
+  std::optional<at::Tensor> cross_moment(const StepId& id);
 
  private:
   /// A batch whose potentials are known on all ranks that share it.

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <numbers>
 
+#include "runtime/kernels/blas.hpp"
 #include "solvers/problem/gaussian.hpp"
 
 namespace kantor {
@@ -63,6 +64,20 @@ Vector c_transform(const Quadrature& rule, const Vector& potential, double epsil
   return result;
 }
 
+/// Of a marginal as it was drawn.
+std::optional<data::GaussianLaw> law_of(const data::MarginalConfig& marginal) {
+  if (!marginal.generator || marginal.scale != 1 || !marginal.weights.empty()) return std::nullopt;
+  return data::gaussian_law(*marginal.generator);
+}
+
+/// Ascending.
+std::vector<double> eigenvalues(const data::GaussianLaw& law) {
+  std::vector<double> matrix = law.covariance;
+  std::vector<double> values(law.mean.size());
+  kernels::symmetric_eigen(std::ssize(values), matrix, values);
+  return values;
+}
+
 }  // namespace
 
 double unit_interval_value(double epsilon) {
@@ -96,8 +111,8 @@ std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon
   if (first.scale != 1 || second.scale != 1 || !first.weights.empty() || !second.weights.empty()) {
     return std::nullopt;
   }
-  const auto mu = data::gaussian_law(*first.generator);
-  const auto nu = data::gaussian_law(*second.generator);
+  const auto mu = law_of(first);
+  const auto nu = law_of(second);
   if (mu && nu) return Reference{gaussian_value(*mu, *nu, cost, epsilon), "closed form, Gaussians"};
 
   const bool cubes =
@@ -108,6 +123,27 @@ std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon
     return Reference{unit_interval_value(d * epsilon), "quadrature, uniform cubes"};
   }
   return std::nullopt;
+}
+
+std::optional<Reference> closed_form_of_distortion(const ProblemConfig& config, double epsilon) {
+  const auto* terms = std::get_if<EgwTerms>(&config.terms);
+  if (config.cost != "inner_product" || terms == nullptr || terms->alpha != 1) return std::nullopt;
+  const auto mu = law_of(config.marginals[0]);
+  const auto nu = law_of(config.marginals[1]);
+  const auto is_centred = [](const data::GaussianLaw& law) {
+    return std::all_of(law.mean.begin(), law.mean.end(), [](double m) { return m == 0; });
+  };
+  if (!mu || !nu || !is_centred(*mu) || !is_centred(*nu)) return std::nullopt;
+  const std::vector<double> x = eigenvalues(*mu);
+  const std::vector<double> y = eigenvalues(*nu);
+  double value = 0;
+  for (const double each : x) value += each * each;
+  for (const double each : y) value += each * each;
+  for (std::size_t i = 1; i <= std::min(x.size(), y.size()); ++i) {  // the largest first
+    const double ratio = std::max(4 * x[x.size() - i] * y[y.size() - i] / epsilon, 1.0);
+    value -= epsilon / 2 * (ratio - 1 - std::log(ratio));
+  }
+  return Reference{value, "closed form, Gaussians"};
 }
 
 }  // namespace kantor

@@ -11,6 +11,10 @@ namespace kantor {
 /// epsilon alone; nothing below 0.005, where the nodes are too few).
 std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon);
 
+/// The same of entropic Gromov-Wasserstein: inner products between centred Gaussians.
+/// Source: Le, Nguyen, Le & Ho 2022.
+std::optional<Reference> closed_form_of_distortion(const ProblemConfig& config, double epsilon);
+
 /// OT between Unif[-1, 1] and itself, sqeuclidean: Sinkhorn on Gauss-Legendre nodes, to 1e-13 from
 /// epsilon = 0.01 up and to 1e-10 from 0.005.
 double unit_interval_value(double epsilon);

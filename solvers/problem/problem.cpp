@@ -39,10 +39,12 @@ void check_rows(const std::vector<data::Marginal>& marginals, const Communicator
 }
 
 /// Coordinates up to it have costs that double can hold, and sums of them over the coordinates.
-double largest_coordinate(const GroundCost& cost, std::int64_t d) {
+double largest_coordinate(const GroundCost& cost, const KindEntry& kind, std::int64_t d) {
   constexpr double kLargest = std::numeric_limits<double>::max();
   if (cost.on_unit_sphere) return kLargest;
-  const double power = cost.kernel.kind == kernels::CostKind::pnorm ? cost.kernel.p : 2;
+  const double power = cost.kernel.kind == kernels::CostKind::pnorm ? cost.kernel.p
+                       : kind.is_in_one_space                       ? 2
+                                                                    : 4;  // a square of squares
   return std::pow(kLargest / static_cast<double>(4 * d), 1 / power) / 2;
 }
 
@@ -86,7 +88,7 @@ std::vector<data::Marginal> load_marginals(const ProblemConfig& config, const Ki
     check_rows(marginals, world,
                [&](const data::Marginal& marginal, std::int64_t first, std::int64_t last) {
                  return data::find_beyond(marginal, first, last,
-                                          largest_coordinate(cost, marginal.d()));
+                                          largest_coordinate(cost, kind, marginal.d()));
                });
     if (cost.on_unit_sphere) check_rows(marginals, world, data::find_zero_row);
   });
@@ -115,6 +117,9 @@ Problem load_problem(const ProblemConfig& config, Context& context) {
 
 void check_unchanged(const Problem& problem) {
   for (const Cloud& cloud : problem.clouds) cloud.marginal.check_unchanged();
+  if (const auto* egw = std::get_if<EgwTerms>(&problem.terms)) {
+    for (const Space& shared : egw->shared) shared.cloud.marginal.check_unchanged();
+  }
   if (!problem.cost.file) return;
   const std::string& name = problem.clouds[0].marginal.name();  // tells the file
   data::Marginal{name, problem.cost.file, {}, 1, {}, 0, 0}.check_unchanged();

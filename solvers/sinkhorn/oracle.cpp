@@ -1,10 +1,12 @@
 #include "solvers/sinkhorn/oracle.hpp"
 
+#include <algorithm>
 #include <optional>
 #include <utility>
 
 #include "runtime/core/error.hpp"
 #include "runtime/core/index.hpp"
+#include "runtime/kernels/blas.hpp"
 #include "solvers/eot/storage/record.hpp"
 #include "solvers/sinkhorn/iteration.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -61,12 +63,20 @@ class Oracle final : public EotOracle {
     std::vector<double> moment(k * d + 1, 0.0);
     for (std::size_t i = 0; i < a.size(); ++i) {
       if (a[i] > 0) moment.back() += a[i] * f[i];
-      for (std::size_t row = 0; row < k; ++row) {
-        const double weighted = a[i] * values[i * k + row];
-        for (std::size_t c = 0; c < d; ++c) {
-          moment[row * d + c] += weighted * (averages[i * d + c] + pair_->centre[c]);
+      for (std::size_t c = 0; c < d; ++c) averages[i * d + c] += pair_->centre[c];
+    }
+    constexpr std::size_t kBlock = 512;
+    std::vector<double> weighted(k * kBlock);  // [K, rows]
+    for (std::size_t first = 0; first < a.size(); first += kBlock) {
+      const std::size_t count = std::min(kBlock, a.size() - first);
+      for (std::size_t i = 0; i < count; ++i) {
+        for (std::size_t row = 0; row < k; ++row) {
+          weighted[row * count + i] = a[first + i] * values[(first + i) * k + row];
         }
       }
+      kernels::gemm_nn(num_values, pair_->d(), static_cast<std::int64_t>(count), 1.0,
+                       weighted.data(), static_cast<std::int64_t>(count),
+                       averages.data() + first * d, pair_->d(), 1.0, moment.data(), pair_->d());
     }
     context_.world.all_reduce<double>(moment, ReduceOp::sum, "cross moment");
     const double dual_value = moment.back() + points_->expectation_y(solution.g);

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "distributed/collectively.hpp"
+#include "distributed/shards.hpp"
 #include "runtime/core/error.hpp"
+#include "solvers/problem/closed_forms.hpp"
 #include "solvers/problem/kind.hpp"
 
 namespace kantor {
@@ -39,27 +41,21 @@ void check(const ProblemConfig& config) {
   }
 }
 
-/// The features of the same rows, with the marginal's weights as they are.
-data::Marginal features_of(const data::MarginalConfig& marginal) {
-  data::MarginalConfig features = marginal;
-  features.path = marginal.shared;
-  features.generator.reset();
-  features.key.clear();
-  features.scale = 1;
-  return data::load_marginal(features);
-}
-
 void load_features(const ProblemConfig& config, const Problem& problem, EgwTerms& terms,
                    Context& context) {
   std::vector<data::Marginal> features;
   collectively(context.world, "loading the shared features", [&] {
     for (std::size_t i = 0; i < 2; ++i) {
-      features.push_back(features_of(config.marginals[i]));
-      if (features[i].n() == problem.n(i) && features[i].d() == features[0].d()) continue;
-      throw DataError(concat(features[i].name(), " holds ", features[i].n(), " features of ",
-                             features[i].d(), " coordinates; expected one for each of the ",
-                             problem.n(i), " points of marginal ", i, ", of ", features[0].d(),
-                             " coordinates"));
+      features.push_back(data::load_features(config.marginals[i]));
+      if (features[i].n() != problem.n(i) || features[i].d() != features[0].d()) {
+        throw DataError(concat(features[i].name(), " holds ", features[i].n(), " features of ",
+                               features[i].d(), " coordinates; expected one for each of the ",
+                               problem.n(i), " points of marginal ", i, ", of ", features[0].d(),
+                               " coordinates"));
+      }
+      const Shard share = shard_of(problem.n(i), context.world.rank(), context.world.size());
+      const std::string bad = data::find_nonfinite(features[i], share.first, share.last);
+      if (!bad.empty()) throw DataError(bad);
     }
   });
   for (data::Marginal& each : features) {
@@ -82,13 +78,16 @@ void load(const ProblemConfig& config, Problem& problem, Context& context) {
   for (const Cloud& cloud : problem.clouds) {
     terms.spaces.push_back(space_of(cloud, context.world));
   }
-  problem.statistics.mean = mean_cost(distortion_named(problem.cost.name), terms);
-  if (problem.rule.relative.empty()) return;
-  problem.epsilon = problem.rule.scale * problem.statistics.mean;
+  const Distortion& distortion = distortion_named(problem.cost.name);
+  problem.statistics.mean = mean_cost(distortion, terms);
+  if (!problem.rule.relative.empty()) {
+    problem.epsilon = problem.rule.scale * problem.statistics.mean;
+  }
+  problem.reference = closed_form_of_distortion(config, problem.epsilon);
   if (problem.epsilon > 0 && std::isfinite(problem.epsilon)) return;
   fail_on_all_ranks(
       context.world,
-      ConfigError(concat("problem.epsilon is relative to the mean distortion, which ", "is ",
+      ConfigError(concat("problem.epsilon is relative to the mean distortion, which is ",
                          problem.statistics.mean, "; give a positive number instead")));
 }
 

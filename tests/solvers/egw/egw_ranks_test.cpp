@@ -115,6 +115,36 @@ TEST(EgwRanks, go_on_to_the_bit_from_within_any_step_of_the_alignment) {
   expect_resumes_to_the_bit(11, [&](TestRun& run) { return by_sinkhorn(problem, run, 1e-6); });
 }
 
+/// Sinkhorn's passes from a checkpoint on.
+TEST(EgwRanks, solve_nothing_twice_that_has_ended) {
+  const Problem problem = clouds("inner_product");
+  egw::EgwConfig several = config();
+  several.tolerance = 1e-4;
+  several.continued = 2;
+  several.debiased = true;
+  const auto solve = [&](TestRun& run) {
+    sinkhorn::SinkhornConfig inner;
+    inner.tolerance = 1e-5;
+    return egw::solve(several, inner, problem, run.context);
+  };
+  TestRun whole(world());
+  const Result expected = solve(whole);
+  const std::int64_t num_answers = whole.stop.num_answers();
+  for (const std::int64_t part : {2, 4, 6, 8, 9}) {
+    const std::int64_t answer = num_answers * part / 10;
+    SCOPED_TRACE(answer);
+    TestRun stopped(world());
+    stopped.stop.ask_at(answer);
+    EXPECT_THROW(solve(stopped), Stopped);
+    TestRun resumed(world());
+    resumed.checkpoints.resume_from(stopped.checkpoints.saved().back());
+    const Result result = solve(resumed);
+    EXPECT_EQ(*result.objective, *expected.objective);
+    EXPECT_EQ(result.own.number("debiased.value"), expected.own.number("debiased.value"));
+    EXPECT_LE(resumed.stop.num_answers(), num_answers - answer + 4);
+  }
+}
+
 TEST(EgwRanks, go_on_to_the_bit_from_within_a_training) {
   const Problem problem = clouds("inner_product");
   expect_resumes_to_the_bit(9, [&](TestRun& run) { return by_network(problem, run); });

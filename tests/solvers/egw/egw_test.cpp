@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
+#include "solvers/egw/fitted_alignment.hpp"
 #include "solvers/egw/spaces.hpp"
 #include "solvers/egw/starts.hpp"
 #include "solvers/sinkhorn/sinkhorn.hpp"
@@ -178,11 +180,15 @@ TEST(Egw, falls_with_every_step_and_is_what_the_accelerated_update_comes_to) {
   const egw::Spaces spaces(problem);
   const egw::EgwConfig config = precise();
   const sinkhorn::SinkhornConfig inner = precise_solves();
-  std::vector<double> lowest;
   for (const double a : {.01, -.05, .16}) {
     egw::Alternation alternation(spaces, config, inner, problem.epsilon, "", nowhere, run.context);
     egw::Iterate at({a}, spaces.n(1));
-    while (!alternation.is_done(at)) alternation.step(at);
+    double before = std::numeric_limits<double>::infinity();
+    while (!alternation.is_done(at)) {
+      const double value = alternation.step(at).lower;
+      EXPECT_LE(value, before + 1e-9);
+      before = value;
+    }
     EXPECT_LE(at.step, 80);
     EXPECT_NEAR(std::abs(at.alignment[0]), .1513577631, 1e-6);
   }
@@ -192,6 +198,67 @@ TEST(Egw, falls_with_every_step_and_is_what_the_accelerated_update_comes_to) {
   const Problem convex =
       egw_problem("quadratic", 4, make_marginal({-1, 0, .5, 2}, 1), make_marginal({-1, 1, 1.5}, 1));
   EXPECT_NEAR(*solved(convex, accelerated).objective, *solved(convex).objective, 1e-6);
+}
+
+TEST(Egw, is_the_same_from_more_starts_and_through_larger_epsilons) {
+  const Problem problem = egw_problem("quadratic", .5, uniform_cube(40, 1), uniform_cube(40, 1));
+  egw::EgwConfig config = precise();
+  config.continued = 3;
+  config.epsilon_decay.emplace();
+  config.epsilon_decay->factor = .5;
+  const Result result = solved(problem, config);
+  EXPECT_TRUE(*result.converged);
+  EXPECT_NEAR(*result.objective, .6562744597, 1e-8);
+}
+
+TEST(Egw, of_points_that_are_all_one_is_what_is_between_the_others) {
+  const data::Marginal one = make_marginal({1, 2, 1, 2}, 2);
+  const data::Marginal y = make_marginal({-1, 0, 1}, 1);
+  const Result result = solved(egw_problem("quadratic", .5, one, y));
+  EXPECT_NEAR(*result.objective, 4. / 9 + 2. * 16 / 9, 1e-9);  // E |y - y'|^4
+}
+
+/// A finished run as eval reads it.
+StoredRun stored(const Result& result) {
+  StoredRun run;
+  run.arrays = result.arrays;
+  return run;
+}
+
+TEST(FittedAlignment, gives_the_potentials_and_projections_of_the_plan_at_its_own_points) {
+  ThreadPool pool(1);
+  for (const char* distortion : {"quadratic", "inner_product"}) {
+    SCOPED_TRACE(distortion);
+    const Problem problem =
+        egw_problem(distortion, 2, make_marginal(kernels::test::uniform(14 * 3, .2, 1.5, 3), 3),
+                    make_marginal(kernels::test::uniform(11 * 2, -1, 1.2, 4), 2));
+    const Result result = solved(problem);
+    const egw::FittedAlignment fitted(stored(result), problem, pool);
+    const std::vector<double>& a = array(result, "alignment_matrix").values;
+    for (std::size_t k = 0; k < 2; ++k) {
+      const std::vector<double> points = points_of(problem.clouds[k].marginal);
+      const auto from = static_cast<std::int64_t>(k);
+      expect_near(fitted.potential(from, points), array(result, concat("potentials/", k)).values,
+                  1e-7);
+      // E[x y^T] / 2 = A of the projections.
+      const Evaluation evaluation = fitted.map(from, points, false);
+      const auto own = static_cast<std::size_t>(problem.d(k));
+      const auto other = static_cast<std::size_t>(problem.d(1 - k));
+      const double n = static_cast<double>(problem.n(k));
+      for (std::size_t i = 0; i < own; ++i) {
+        for (std::size_t j = 0; j < other; ++j) {
+          double moment = 0;
+          for (std::size_t row = 0; row < points.size() / own; ++row) {
+            const bool is_centred = problem.cost.name == "quadratic";
+            moment += (points[row * own + i] - (is_centred ? problem.clouds[k].mean[i] : 0)) *
+                      evaluation.map[row * other + j] / n;
+          }
+          EXPECT_NEAR(moment / 2, k == 0 ? a[i * other + j] : a[j * own + i], 1e-7);
+        }
+      }
+    }
+    EXPECT_THROW(fitted.map(0, points_of(problem.clouds[0].marginal), true), UsageError);
+  }
 }
 
 TEST(Egw, does_not_change_under_orthogonal_maps) {
@@ -230,6 +297,7 @@ TEST(FusedEgw, is_eot_of_the_features_at_one_end_and_egw_at_the_other) {
   const Result eot = sinkhorn::solve(precise_solves(), make_problem({}, .5, s, t), run.context);
   const Result none = solved(egw_problem("quadratic", .5, x, y, 0, {s, t}));
   EXPECT_NEAR(*none.objective, *eot.objective, 1e-9);
+  EXPECT_TRUE(*none.converged);
   expect_near(array(none, "potentials/0").values, array(eot, "potentials/0").values, 1e-8);
   expect_near(array(none, "potentials/1").values, array(eot, "potentials/1").values, 1e-8);
   const double all = *solved(egw_problem("quadratic", 2, x, y)).objective;
