@@ -76,7 +76,7 @@ Result solve_by_network(const Tables& tables, const Problem& problem, Context& c
 }  // namespace
 
 constinit const TableEntry kTable{.name = "egw",
-                                  .meaning = "the alignment matrix of entropic Gromov-Wasserstein",
+                                  .meaning = "the alignment of entropic Gromov-Wasserstein",
                                   .read = read_table<EgwConfig>};
 
 constinit const SolverEntry kNeural{.kind = "egw",
