@@ -59,7 +59,7 @@ Evaluation FittedAlignment::map_from(std::size_t marginal, std::span<const doubl
   }
   const MapTarget target(pair, other);
   Evaluation result;
-  // Of cost "dot" these are x minus the averages.
+  // Gradients of cost "dot" are x minus the averages.
   const std::vector<double> moves = target.gradients(lifted, lifted_potential(other), epsilon_,
                                                      target.points, pool_, result.potential);
   const std::vector<double>& mean = spaces_.space(other).moments.mean;

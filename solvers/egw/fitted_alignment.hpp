@@ -23,7 +23,7 @@ class FittedAlignment final : public Fitted {
                                    std::span<const double> points) const override;
   Evaluation map_from(std::size_t marginal, std::span<const double> points,
                       bool debiased) const override;
-  /// Of the lifted problem, [n_k].
+  /// A stored potential as the lifted problem has it. [n_k]
   std::vector<double> lifted_potential(std::size_t k) const;
 
   Spaces spaces_;

@@ -53,7 +53,7 @@ class SemiDual final : public Objective {
   at::Tensor own(const at::Tensor& all) const {
     return all.narrow(0, slots_.first, slots_.count());
   }
-  /// Of the global batch.
+  /// What part of the global batch the group has.
   double share() const {
     return static_cast<double>(group_batch_) / static_cast<double>(global_batch_);
   }

@@ -64,7 +64,7 @@ Vector c_transform(const Quadrature& rule, const Vector& potential, double epsil
   return result;
 }
 
-/// Of a marginal as it was drawn.
+/// The law that a marginal was drawn from, unweighted and unscaled.
 std::optional<data::GaussianLaw> law_of(const data::MarginalConfig& marginal) {
   if (!marginal.generator || marginal.scale != 1 || !marginal.weights.empty()) return std::nullopt;
   return data::gaussian_law(*marginal.generator);

@@ -11,7 +11,7 @@ namespace kantor {
 /// epsilon alone; nothing below 0.005, where the nodes are too few).
 std::optional<Reference> closed_form(const ProblemConfig& config, double epsilon);
 
-/// The same of entropic Gromov-Wasserstein: inner products between centred Gaussians.
+/// Value of entropic Gromov-Wasserstein with inner products, between centred Gaussians.
 /// Source: Le, Nguyen, Le & Ho 2022.
 std::optional<Reference> closed_form_of_distortion(const ProblemConfig& config, double epsilon);
 
